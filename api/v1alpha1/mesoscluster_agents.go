@@ -1,0 +1,142 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// AgentPool is a group of like nodes that run one Mesos agent each.
+//
+// +kubebuilder:validation:XValidation:rule="!self.resources.ports.exists(range, range.begin <= self.port && self.port <= range.end)",message="port lies in resources.ports: the agent can't offer the port that it listens on itself"
+type AgentPool struct {
+	Placement `json:",inline"`
+
+	// name of the pool, unique in the cluster.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=30
+	// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?$')",message="write lower-case letters, digits and dashes, as in name: ssd-nodes"
+	Name string `json:"name"`
+
+	// resources is what each agent of the pool offers to frameworks, and exactly
+	// what its pod requests from Kubernetes, so that nothing is sold twice.
+	// +required
+	Resources AgentResources `json:"resources"`
+
+	// attributes are told to frameworks with every offer, as text unless a value
+	// reads as one of Mesos's numbers, ranges or sets: 3, [1-10], {a,b}.
+	// +optional
+	// +kubebuilder:validation:MaxProperties=64
+	// +kubebuilder:validation:XValidation:rule="self.all(name, name.size() <= 128 && name.matches('^[A-Za-z0-9][-A-Za-z0-9_./]*$'))",message="write attribute names with letters, digits, dashes, underscores, dots and slashes"
+	Attributes map[string]AttributeValue `json:"attributes,omitempty"`
+
+	// isolation lists the isolators of containers.
+	// +optional
+	// +listType=set
+	// +kubebuilder:default={"cgroups/cpu","cgroups/mem"}
+	// +kubebuilder:validation:MaxItems=32
+	Isolation []Isolator `json:"isolation,omitempty"`
+
+	// runtime starts the containers: posix forks the task as a process of the
+	// node; oci runs it through an OCI runtime, in namespaces of its own.
+	// +optional
+	// +kubebuilder:default=posix
+	// +kubebuilder:validation:Enum=posix;oci
+	Runtime Runtime `json:"runtime,omitempty"`
+
+	// port that the agents listen on, on their nodes' own addresses.
+	// +optional
+	// +kubebuilder:default=5051
+	// +kubebuilder:validation:Minimum=1024
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port,omitempty"`
+
+	// maxUnavailable is how many agents, or what share of them, an upgrade may
+	// restart at a time. Their tasks go on running meanwhile.
+	// +optional
+	// +kubebuilder:default=1
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=4
+	// +kubebuilder:validation:XValidation:rule="type(self) == int ? self >= 1 : self.matches('^[1-9][0-9]?%$|^100%$')",message="write a number of agents, at least 1, or a share such as 10%"
+	MaxUnavailable *intstr.IntOrString `json:"maxUnavailable,omitempty"`
+
+	// flags are further flags of agentd.
+	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['ip', 'port', 'advertise_ip', 'advertise_port', 'hostname', 'master', 'master_detector'])",message="leave out ip, port, advertise_ip, advertise_port, hostname, master and master_detector: the operator sets them; agentPools[].port changes the port"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['resources', 'attributes', 'isolation', 'launcher'])",message="write agentPools[].resources, attributes, isolation and runtime in place of the flags resources, attributes, isolation and launcher"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['work_dir', 'runtime_dir', 'cgroups_root', 'cgroups_hierarchy', 'host_mount_namespace', 'log_dir', 'external_log_file'])",message="leave out work_dir, runtime_dir, cgroups_*, host_mount_namespace, log_dir and external_log_file: the operator sets what its clean-up relies on, and agents log to their containers' output"
+	Flags Flags `json:"flags,omitempty"`
+}
+
+// Runtime is how an agent starts containers.
+type Runtime string
+
+// The runtimes.
+const (
+	RuntimePosix Runtime = "posix"
+	RuntimeOCI   Runtime = "oci"
+)
+
+// Isolator is the name of a Mesos isolator, such as cgroups/cpu.
+//
+// +kubebuilder:validation:MaxLength=64
+// +kubebuilder:validation:Pattern=`^[a-z][a-z0-9_]*(/[a-z0-9_]+)?$`
+type Isolator string
+
+// AttributeValue is the value of an agent's attribute.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=1024
+// +kubebuilder:validation:XValidation:rule="!self.matches('[;\\n]')",message="an attribute's value can't contain a semicolon or a line break: these separate attributes"
+type AttributeValue string
+
+// AgentResources is what an agent offers.
+type AgentResources struct {
+	// cpu that tasks may use.
+	// +required
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('10m')) >= 0",message="write at least 10m, as in cpu: \"4\": Mesos offers nothing less than 0.01 of a cpu"
+	CPU resource.Quantity `json:"cpu"`
+
+	// memory that tasks may use; offered in whole mebibytes, rounded down.
+	// +required
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('32Mi')) >= 0",message="write at least 32Mi, as in memory: 8Gi: Mesos offers nothing less than 32 MB"
+	Memory resource.Quantity `json:"memory"`
+
+	// ephemeralStorage is the disk space that tasks may use in their sandboxes, on
+	// the node's own disk; offered in whole mebibytes, rounded down.
+	// +optional
+	// +kubebuilder:default="1Gi"
+	// +kubebuilder:validation:XIntOrString
+	// +kubebuilder:validation:MaxLength=32
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).compareTo(quantity('0')) >= 0",message="write a size, as in ephemeralStorage: 20Gi, or 0 to offer none"
+	EphemeralStorage resource.Quantity `json:"ephemeralStorage,omitzero"`
+
+	// ports of the node that tasks may use. Mesos's usual 31000 to 32000 lies in
+	// the range of Kubernetes's NodePorts: keep them apart where NodePorts are used.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:default={{begin: 31000, end: 32000}}
+	// +kubebuilder:validation:MaxItems=32
+	Ports []PortRange `json:"ports,omitempty"`
+}
+
+// PortRange is a range of ports, both ends included.
+//
+// +kubebuilder:validation:XValidation:rule="self.begin <= self.end",message="write the lower port as begin and the higher as end"
+type PortRange struct {
+	// begin is the first port.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Begin int32 `json:"begin"`
+
+	// end is the last port.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	End int32 `json:"end"`
+}
