@@ -1,0 +1,168 @@
+package libprocess
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// inbound is an incoming connection for as long as it carries messages.
+type inbound struct {
+	node   *Node
+	raw    net.Conn // as accepted
+	conn   net.Conn // raw, or TLS over it
+	remote netip.AddrPort
+	reader reader
+
+	mu      sync.Mutex
+	handed  bool // it belongs to the HTTP server
+	aborted bool
+}
+
+// serve reads messages until the connection ends or turns out to speak HTTP;
+// then it returns what the HTTP server is to go on with.
+func (c *inbound) serve(ctx context.Context) (net.Conn, error) {
+	if err := c.secure(ctx); err != nil {
+		return nil, err
+	}
+	c.reader.limit = c.node.cfg.MaxHeaderBytes
+	c.reader.src = &patient{conn: c.conn, timeout: c.node.cfg.ReceiveTimeout, reader: &c.reader}
+	for {
+		m, again, err := c.next()
+		if errors.Is(err, errNotMessage) {
+			return c.hand()
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := c.node.receive(ctx, m); err != nil {
+			c.node.logDropped(m, err)
+		}
+		if !again || ctx.Err() != nil {
+			return nil, nil
+		}
+	}
+}
+
+// next reads one message. again says whether another may follow.
+func (c *inbound) next() (m Message, again bool, err error) {
+	block, err := c.reader.nextHead()
+	if err != nil {
+		return Message{}, false, err
+	}
+	h, err := parseHead(block)
+	if err != nil {
+		return Message{}, false, err
+	}
+	c.reader.skip(len(block))
+	b := &body{limit: c.node.cfg.MaxMessageBytes, total: &c.node.receiving, maxTotal: c.node.cfg.MaxReceivingBytes}
+	defer b.release()
+	if err := c.reader.body(h, b); err != nil {
+		return Message{}, false, err
+	}
+	m = Message{
+		Name: h.name, From: h.from, Body: b.bytes, Remote: c.remote,
+		To: PID{ID: h.to, Address: c.node.cfg.Address},
+	}
+	return m, h.keepAlive, nil
+}
+
+// patient is the connection as reader reads it: it waits for ever for the first
+// byte of a request, and not long for the others.
+type patient struct {
+	conn    net.Conn
+	timeout time.Duration
+	reader  *reader
+	inside  bool // a deadline is set
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	switch begun := p.reader.begun; {
+	case begun:
+		p.inside = true
+		p.conn.SetReadDeadline(time.Now().Add(p.timeout))
+	case p.inside:
+		p.inside = false
+		p.conn.SetReadDeadline(time.Time{})
+	}
+	return p.conn.Read(b)
+}
+
+// tlsHandshake is the first byte of a TLS connection: a handshake record.
+const tlsHandshake = 0x16
+
+// secure begins TLS, as far as the settings ask for it. The client's first byte
+// is awaited without a deadline, as on plain connections.
+func (c *inbound) secure(ctx context.Context) error {
+	cfg := &c.node.cfg
+	if cfg.ServerTLS == nil {
+		return nil
+	}
+	var first [1]byte
+	if _, err := io.ReadFull(c.conn, first[:]); err != nil {
+		return err
+	}
+	plain := &prefixed{Conn: c.conn, prefix: first[:]}
+	if first[0] != tlsHandshake {
+		if !cfg.AllowPlain {
+			return fmt.Errorf("%w: plain connection where TLS is required", ErrBadMessage)
+		}
+		c.conn = plain
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, cfg.ReceiveTimeout)
+	defer cancel()
+	secured := tls.Server(plain, cfg.ServerTLS)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return fmt.Errorf("TLS handshake: %w", err)
+	}
+	c.conn = secured
+	return nil
+}
+
+// hand makes the connection the HTTP server's.
+func (c *inbound) hand() (net.Conn, error) {
+	if err := c.conn.SetReadDeadline(time.Time{}); err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.aborted {
+		return nil, net.ErrClosed
+	}
+	c.handed = true
+	return &prefixed{Conn: c.conn, prefix: c.reader.rest()}, nil
+}
+
+// abort closes the connection, unless it is the HTTP server's.
+func (c *inbound) abort() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.aborted = true
+	if !c.handed {
+		c.raw.Close()
+	}
+}
+
+// prefixed is a connection of which some bytes were read already.
+type prefixed struct {
+	net.Conn
+	prefix []byte
+}
+
+func (p *prefixed) Read(b []byte) (int, error) {
+	if len(p.prefix) == 0 {
+		return p.Conn.Read(b)
+	}
+	n := copy(b, p.prefix)
+	if p.prefix = p.prefix[n:]; len(p.prefix) == 0 {
+		p.prefix = nil
+	}
+	return n, nil
+}
