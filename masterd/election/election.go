@@ -1,0 +1,29 @@
+// Package election decides which of several masters leads.
+//
+// A master that doesn't lead only redirects; the one that leads runs the state
+// machine. The application (masterd/app) hands an Elector what to do for the
+// length of a term and asks it, for redirects, who leads. Nothing else uses
+// the package.
+package election
+
+import (
+	"context"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// Term is what a master does while it leads. Its context ends when leadership
+// is lost or the master stops; it must then return soon, because another
+// master may lead already. An error means that this master can't lead.
+type Term func(ctx context.Context) error
+
+// Elector runs terms: at most one at a time in the whole ensemble, as far as
+// clocks and networks allow. What must never be done by two masters is guarded
+// by the registry, whose writes fail for a master that was deposed.
+type Elector interface {
+	// Run contends for leadership until ctx ends, which is no error, or lead
+	// fails. It calls lead once per term and never twice at the same time.
+	Run(ctx context.Context, lead Term) error
+	// Leader returns the leading master, or nil if none is known.
+	Leader() *mesos.MasterInfo
+}
