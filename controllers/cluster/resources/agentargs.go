@@ -1,0 +1,93 @@
+package resources
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
+)
+
+// Flags of agentd that say where it keeps things on the node, which the clean-up
+// reads back from a DaemonSet.
+const (
+	flagWorkDir     = "work_dir"
+	flagRuntimeDir  = "runtime_dir"
+	flagCgroupsRoot = "cgroups_root"
+)
+
+// nodeMounts is the mount namespace of the node's init, in which tasks without an
+// image of their own run: the agent's pod shares the node's pid namespace.
+const nodeMounts = "/proc/1/ns/mnt"
+
+// agentArgs are the flags of agentd. The user's own come last, which the API
+// keeps from naming any of these.
+func agentArgs(c *v1alpha1.MesosCluster, pool v1alpha1.AgentPool) []string {
+	args := []string{
+		option("master", fmt.Sprintf("%s:%d", LeaderHost(c), MasterPort)),
+		option("ip", "$(HOST_IP)"),
+		option("port", strconv.Itoa(int(pool.Port))),
+		option("hostname", "$(HOST_IP)"),
+		option(flagWorkDir, nodePath(workRoot, c, pool.Name)),
+		option(flagRuntimeDir, nodePath(runtimeRoot, c, pool.Name)),
+		option(flagCgroupsRoot, cgroupsRoot(c, pool.Name)),
+		option("host_mount_namespace", nodeMounts),
+		option("launcher", string(pool.Runtime)),
+		option("isolation", isolation(pool.Isolation)),
+		option("resources", offered(pool.Resources)),
+		option("attributes", attributes(pool)),
+	}
+	return append(args, userFlags(pool.Flags)...)
+}
+
+func isolation(isolators []v1alpha1.Isolator) string {
+	names := make([]string, 0, len(isolators))
+	for _, isolator := range isolators {
+		names = append(names, string(isolator))
+	}
+	return strings.Join(names, ",")
+}
+
+// attributes of an agent: the node and the pool, unless the user gives these
+// names another meaning, and the user's own.
+func attributes(pool v1alpha1.AgentPool) string {
+	all := map[string]string{"node": "$(NODE_NAME)", "pool": pool.Name}
+	for name, value := range pool.Attributes {
+		all[name] = literal(string(value))
+	}
+	out := make([]string, 0, len(all))
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		out = append(out, name+":"+all[name])
+	}
+	return strings.Join(out, ";")
+}
+
+// offered writes what an agent offers as Mesos reads it, never more than its pod
+// requests: cpus in thousandths, memory and disk in whole mebibytes.
+func offered(r v1alpha1.AgentResources) string {
+	out := []string{
+		"cpus:" + thousandths(r.CPU.MilliValue()),
+		"mem:" + mebibytes(r.Memory),
+		"disk:" + mebibytes(r.EphemeralStorage),
+	}
+	if len(r.Ports) > 0 {
+		ranges := make([]string, 0, len(r.Ports))
+		for _, ports := range r.Ports {
+			ranges = append(ranges, fmt.Sprintf("%d-%d", ports.Begin, ports.End))
+		}
+		out = append(out, "ports:["+strings.Join(ranges, ",")+"]")
+	}
+	return strings.Join(out, ";")
+}
+
+func mebibytes(q resource.Quantity) string {
+	return strconv.FormatInt(q.Value()>>20, 10)
+}
+
+func thousandths(milli int64) string {
+	return strconv.FormatFloat(float64(milli)/1000, 'f', -1, 64)
+}
