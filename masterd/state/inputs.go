@@ -21,19 +21,17 @@ type Recovered struct {
 	Registry *registry.Registry
 }
 
-// SchedulerCall is a call to /api/v1/scheduler, or a mesos.scheduler.Call of a
-// native driver turned into its v1 form. The caller has checked its form: it
-// is well-typed and no required field is missing.
+// SchedulerCall is a call to /api/v1/scheduler. The caller has checked its
+// form: it is well-typed and no required field is missing. The machine checks
+// the rest, in Mesos's order.
 //
-// Every call with a Reply gets exactly one of Reply or OpenStream, in the same
-// Step, except for those that wait for the registry.
+// Every call gets exactly one of Reply or OpenStream, in the same Step.
 type SchedulerCall struct {
 	Reply ReplyID
-	// From is for HTTP {Stream: value of the Mesos-Stream-Id header}, empty
-	// if there is none. A SUBSCRIBE comes with a new stream ID, that of the
-	// stream its answer will be; the edge refuses one that carries the header.
-	// For drivers it is {PID: the sender}.
-	From Connection
+	// Stream is the value of the Mesos-Stream-Id header, empty if there is
+	// none. A SUBSCRIBE comes with a new ID, that of the stream its answer
+	// will be; the edge refuses one that carries the header.
+	Stream StreamID
 	// Principal is who authenticated, "" if nobody did.
 	Principal string
 	Call      *scheduler.Call
@@ -47,8 +45,9 @@ type StreamClosed struct {
 }
 
 // PeerMessage is a libprocess message of an agent or of a native driver, other
-// than mesos.scheduler.Call and those of authentication. The caller has
-// checked that no required field is missing.
+// than those of authentication: mesos.scheduler.Call, decoded as the v0
+// message that it is, and everything of mesos.internal that has a handler in
+// Accepts. The caller has checked that no required field is missing.
 type PeerMessage struct {
 	From PID
 	// To is the ID of the process it was sent to: "master", or one that a

@@ -2,6 +2,11 @@ package state
 
 import (
 	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
+	v0 "github.com/mesos-operator/mesos-operator/api/mesos/v0/scheduler"
 )
 
 // Machine is a master. See the package comment for how to drive one.
@@ -36,4 +41,31 @@ func (m *Machine) step(Input) {}
 func (m *Machine) View() *View {
 	v := m.view
 	return &v
+}
+
+// Accepts returns an empty message of every type that PeerMessage may carry,
+// for whoever has to decode them by name.
+func Accepts() []proto.Message {
+	return []proto.Message{
+		(*v0.Call)(nil),
+		(*messages.RegisterFrameworkMessage)(nil),
+		(*messages.ReregisterFrameworkMessage)(nil),
+		(*messages.UnregisterFrameworkMessage)(nil),
+		(*messages.DeactivateFrameworkMessage)(nil),
+		(*messages.ResourceRequestMessage)(nil),
+		(*messages.LaunchTasksMessage)(nil),
+		(*messages.ReviveOffersMessage)(nil),
+		(*messages.KillTaskMessage)(nil),
+		(*messages.StatusUpdateAcknowledgementMessage)(nil),
+		(*messages.FrameworkToExecutorMessage)(nil),
+		(*messages.ReconcileTasksMessage)(nil),
+		(*messages.RegisterSlaveMessage)(nil),
+		(*messages.ReregisterSlaveMessage)(nil),
+		(*messages.UnregisterSlaveMessage)(nil),
+		(*messages.UpdateSlaveMessage)(nil),
+		(*messages.StatusUpdateMessage)(nil),
+		(*messages.ExecutorToFrameworkMessage)(nil),
+		(*messages.ExitedExecutorMessage)(nil),
+		(*messages.PongSlaveMessage)(nil),
+	}
 }
