@@ -4,9 +4,13 @@
 //
 // A message is an HTTP/1.1 request "POST /<process id>/<message name>" whose
 // body is the serialized protobuf message and whose headers name the sender.
-// It is not answered. All messages from one node to one address travel in
-// order over one connection; a link is that connection watched: its end means
-// that the linked processes exited.
+// All messages from one node to one address travel in order over one
+// connection; a link is that connection watched: its end means that the linked
+// processes exited.
+//
+// A libprocess awaits no answer. Mesos 1.11 sends it a 202, which it throws
+// away; we send none, because a sender that closes its connection with an
+// answer unread resets it, and what it sent last is lost.
 //
 // A Node is one address on the network. Processes are spawned on it under an
 // ID; a Process sends, links, and has a Handler for what arrives:

@@ -60,14 +60,16 @@ func (n *Node) parseHTTP(r *http.Request) (Message, error) {
 	if err != nil {
 		return Message{}, err
 	}
-	var h head
-	agent := r.UserAgent()
-	agent, h.silent = strings.CutPrefix(agent, userAgentPrefix)
-	if err := h.setFrom(strings.TrimSpace(r.Header.Get("Libprocess-From")), agent); err != nil {
+	sender := strings.TrimSpace(r.Header.Get("Libprocess-From"))
+	if sender == "" {
+		sender = strings.TrimPrefix(r.UserAgent(), userAgentPrefix)
+	}
+	from, err := parseSender(sender)
+	if err != nil {
 		return Message{}, err
 	}
 	return Message{
-		Name: name, From: h.from, Remote: remoteOf(text(r.RemoteAddr)),
+		Name: name, From: from, Remote: remoteOf(text(r.RemoteAddr)),
 		To: PID{ID: id, Address: n.cfg.Address},
 	}, nil
 }

@@ -14,10 +14,17 @@ const userAgentPrefix = "libprocess/"
 type head struct {
 	to, name  string // decoded ID of the receiver, name of the message
 	from      PID
-	silent    bool // the sender is a libprocess: it expects no answer
-	length    int64
+	length    int64 // of the body, if it isn't chunked
 	chunked   bool
 	keepAlive bool
+}
+
+// parser reads header blocks. It remembers what the last one of the connection
+// said, because most messages of a connection have one sender, one receiver and
+// few names: then it allocates nothing.
+type parser struct {
+	path, from []byte // as they were written
+	last       head   // to, name and from of them
 }
 
 // isMessageHead says whether a complete header block belongs to a message that
@@ -26,49 +33,70 @@ func isMessageHead(block []byte) bool {
 	if !bytes.HasPrefix(block, []byte("POST ")) {
 		return false
 	}
-	for line := range bytes.Lines(block) {
-		name, value, ok := splitHeader(line)
-		if ok && strings.EqualFold(name, "User-Agent") {
-			return strings.HasPrefix(value, userAgentPrefix)
+	for len(block) > 0 {
+		var line []byte
+		line, block = cutLine(block)
+		if name, value, ok := splitHeader(line); ok && isHeader(name, "user-agent") {
+			return bytes.HasPrefix(value, []byte(userAgentPrefix))
 		}
 	}
 	return false
 }
 
-// parseHead reads a complete header block: request line, headers, empty line.
-func parseHead(block []byte) (head, error) {
-	line, rest, _ := bytes.Cut(block, []byte("\n"))
-	h, err := parseRequestLine(strings.TrimSuffix(string(line), "\r"))
+// parse reads a complete header block: request line, headers, empty line.
+func (p *parser) parse(block []byte) (head, error) {
+	line, block := cutLine(block)
+	f := fields{length: -1}
+	path, err := f.requestLine(line)
 	if err != nil {
 		return head{}, err
 	}
-	fields := fields{head: &h, length: -1}
-	for line := range bytes.Lines(rest) {
-		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+	for {
+		if line, block = cutLine(block); len(line) == 0 {
 			break
 		}
-		name, value, ok := splitHeader(line)
-		if !ok {
-			return head{}, fmt.Errorf("%w: header line %.64q", ErrBadMessage, line)
-		}
-		if err := fields.add(name, value); err != nil {
+		if err := f.header(line); err != nil {
 			return head{}, err
 		}
 	}
-	return h, fields.finish()
+	return p.finish(path, &f)
 }
 
-// parseRequestLine reads "POST /<id>/<name> HTTP/1.x".
-func parseRequestLine(line string) (head, error) {
-	method, rest, _ := strings.Cut(line, " ")
-	target, version, _ := strings.Cut(rest, " ")
-	if method != "POST" || (version != "HTTP/1.1" && version != "HTTP/1.0") {
-		return head{}, fmt.Errorf("%w: request line %.64q", ErrBadMessage, line)
+func (p *parser) finish(path []byte, f *fields) (head, error) {
+	if f.chunked && f.length >= 0 {
+		return head{}, fmt.Errorf("%w: both chunked and of a given length", ErrBadMessage)
 	}
-	h := head{keepAlive: version == "HTTP/1.1"}
-	var err error
-	h.to, h.name, err = parsePath(target)
-	return h, err
+	if err := p.remember(path, f.sender()); err != nil {
+		return head{}, err
+	}
+	h := p.last
+	h.length, h.chunked, h.keepAlive = max(f.length, 0), f.chunked, f.keepAlive
+	return h, nil
+}
+
+// remember brings last up to date.
+func (p *parser) remember(path, from []byte) (err error) {
+	if p.path == nil || !bytes.Equal(path, p.path) {
+		if p.last.to, p.last.name, err = parsePath(string(path)); err != nil {
+			return err
+		}
+		p.path = append(p.path[:0], path...)
+	}
+	if p.from == nil || !bytes.Equal(from, p.from) {
+		if p.last.from, err = parseSender(string(from)); err != nil {
+			return err
+		}
+		p.from = append(p.from[:0], from...)
+	}
+	return nil
+}
+
+func parseSender(from string) (PID, error) {
+	pid, err := ParsePID(from)
+	if err != nil {
+		return PID{}, fmt.Errorf("%w: sender: %w", ErrBadMessage, err)
+	}
+	return pid, nil
 }
 
 // parsePath splits the path of a message. As in Mesos the ID is percent-encoded
@@ -90,58 +118,71 @@ func parsePath(path string) (id, name string, err error) {
 	return id, name, nil
 }
 
-func splitHeader(line []byte) (name, value string, ok bool) {
-	n, v, ok := bytes.Cut(line, []byte(":"))
-	if !ok || len(n) == 0 || bytes.ContainsAny(n, " \t\r\n") {
-		return "", "", false
-	}
-	return string(n), string(bytes.Trim(v, " \t\r\n")), true
-}
-
-// fields gathers the headers of one head.
+// fields gathers what one header block says. Its slices are of that block.
 type fields struct {
-	head      *head
-	from      string
-	userAgent string
-	length    int64 // -1: no Content-Length
+	from      []byte
+	userAgent []byte // after userAgentPrefix
+	length    int64  // -1: no Content-Length
+	chunked   bool
+	keepAlive bool
 }
 
-func (f *fields) add(name, value string) error {
-	switch strings.ToLower(name) {
-	case "libprocess-from":
+// sender is Libprocess-From, else the User-Agent, as old senders have only that.
+func (f *fields) sender() []byte {
+	if len(f.from) > 0 {
+		return f.from
+	}
+	return f.userAgent
+}
+
+// requestLine reads "POST /<id>/<name> HTTP/1.x" and returns the path.
+func (f *fields) requestLine(line []byte) (path []byte, err error) {
+	method, rest, _ := bytes.Cut(line, []byte(" "))
+	path, version, _ := bytes.Cut(rest, []byte(" "))
+	f.keepAlive = string(version) == "HTTP/1.1"
+	if string(method) != "POST" || !f.keepAlive && string(version) != "HTTP/1.0" {
+		return nil, fmt.Errorf("%w: request line %.64q", ErrBadMessage, line)
+	}
+	return path, nil
+}
+
+func (f *fields) header(line []byte) error {
+	name, value, ok := splitHeader(line)
+	switch {
+	case !ok:
+		return fmt.Errorf("%w: header line %.64q", ErrBadMessage, line)
+	case isHeader(name, "libprocess-from"):
 		f.from = value
-	case "user-agent":
-		f.userAgent, f.head.silent = strings.CutPrefix(value, userAgentPrefix)
-	case "connection":
+	case isHeader(name, "user-agent"):
+		f.userAgent, _ = bytes.CutPrefix(value, []byte(userAgentPrefix))
+	case isHeader(name, "connection"):
 		f.connection(value)
-	case "content-length":
+	case isHeader(name, "content-length"):
 		return f.contentLength(value)
-	case "transfer-encoding":
-		if !strings.EqualFold(value, "chunked") || f.head.chunked {
+	case isHeader(name, "transfer-encoding"):
+		if f.chunked || !isHeader(value, "chunked") {
 			return fmt.Errorf("%w: transfer encoding %.32q", ErrBadMessage, value)
 		}
-		f.head.chunked = true
-	case "content-encoding":
-		if !strings.EqualFold(value, "identity") {
-			return fmt.Errorf("%w: content encoding %.32q", ErrBadMessage, value)
-		}
+		f.chunked = true
+	case isHeader(name, "content-encoding") && !isHeader(value, "identity"):
+		return fmt.Errorf("%w: content encoding %.32q", ErrBadMessage, value)
 	}
 	return nil
 }
 
-func (f *fields) connection(value string) {
-	for token := range strings.SplitSeq(value, ",") {
-		switch strings.ToLower(strings.TrimSpace(token)) {
-		case "close":
-			f.head.keepAlive = false
-		case "keep-alive":
-			f.head.keepAlive = true
+func (f *fields) connection(value []byte) {
+	for token := range bytes.SplitSeq(value, []byte(",")) {
+		switch token = bytes.TrimSpace(token); {
+		case isHeader(token, "close"):
+			f.keepAlive = false
+		case isHeader(token, "keep-alive"):
+			f.keepAlive = true
 		}
 	}
 }
 
-func (f *fields) contentLength(value string) error {
-	n, err := strconv.ParseUint(value, 10, 62)
+func (f *fields) contentLength(value []byte) error {
+	n, err := strconv.ParseUint(string(value), 10, 62)
 	if err != nil || (f.length >= 0 && f.length != int64(n)) {
 		return fmt.Errorf("%w: content length %.32q", ErrBadMessage, value)
 	}
@@ -149,23 +190,35 @@ func (f *fields) contentLength(value string) error {
 	return nil
 }
 
-// finish checks what the headers say together.
-func (f *fields) finish() error {
-	if f.head.chunked && f.length >= 0 {
-		return fmt.Errorf("%w: both chunked and of a given length", ErrBadMessage)
-	}
-	f.head.length = max(f.length, 0)
-	return f.head.setFrom(f.from, f.userAgent)
+// cutLine splits a block after its first line, whose end it removes.
+func cutLine(block []byte) (line, rest []byte) {
+	line, rest, _ = bytes.Cut(block, []byte("\n"))
+	return bytes.TrimSuffix(line, []byte("\r")), rest
 }
 
-// setFrom reads the sender from Libprocess-From, else from the User-Agent, as
-// old senders have only that.
-func (h *head) setFrom(from, userAgent string) (err error) {
-	if from == "" && h.silent {
-		from = userAgent
+// splitHeader splits "name: value". Folded lines and spaces before the colon,
+// which HTTP forbids as well, are no headers.
+func splitHeader(line []byte) (name, value []byte, ok bool) {
+	i := bytes.IndexByte(line, ':')
+	if i <= 0 || bytes.ContainsAny(line[:i], " \t\r") {
+		return nil, nil, false
 	}
-	if h.from, err = ParsePID(from); err != nil {
-		return fmt.Errorf("%w: sender: %w", ErrBadMessage, err)
+	return line[:i], bytes.Trim(line[i+1:], " \t\r"), true
+}
+
+// isHeader compares without regard to case; word is in lower case.
+func isHeader(b []byte, word string) bool {
+	if len(b) != len(word) {
+		return false
 	}
-	return nil
+	for i := range b {
+		c := b[i]
+		if 'A' <= c && c <= 'Z' {
+			c |= 0x20
+		}
+		if c != word[i] {
+			return false
+		}
+	}
+	return true
 }

@@ -19,6 +19,7 @@ type inbound struct {
 	conn   net.Conn // raw, or TLS over it
 	remote netip.AddrPort
 	reader reader
+	parser parser
 
 	mu      sync.Mutex
 	handed  bool // it belongs to the HTTP server
@@ -56,7 +57,7 @@ func (c *inbound) next() (m Message, again bool, err error) {
 	if err != nil {
 		return Message{}, false, err
 	}
-	h, err := parseHead(block)
+	h, err := c.parser.parse(block)
 	if err != nil {
 		return Message{}, false, err
 	}

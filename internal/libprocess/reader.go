@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-	"strings"
 	"sync"
 )
 
@@ -142,22 +141,23 @@ func headEnd(b []byte, from int) int {
 	}
 }
 
-// line reads a line without its end. It is a chunk's size or a trailer.
-func (r *reader) line(limit int) (string, error) {
+// line reads a line without its end: a chunk's size or a trailer. It is valid
+// until the next read.
+func (r *reader) line(limit int) ([]byte, error) {
 	for {
 		if i := bytes.IndexByte(r.unread(), '\n'); i >= 0 {
 			if i > limit {
-				return "", fmt.Errorf("%w: line of %d bytes in a chunked body", ErrTooLarge, i)
+				return nil, fmt.Errorf("%w: line of %d bytes in a chunked body", ErrTooLarge, i)
 			}
-			line := strings.TrimSuffix(string(r.unread()[:i]), "\r")
+			line := bytes.TrimSuffix(r.unread()[:i], []byte("\r"))
 			r.skip(i + 1)
 			return line, nil
 		}
 		if r.w-r.r > limit {
-			return "", fmt.Errorf("%w: line in a chunked body", ErrTooLarge)
+			return nil, fmt.Errorf("%w: line in a chunked body", ErrTooLarge)
 		}
 		if err := r.fill(); err != nil {
-			return "", unexpected(err)
+			return nil, unexpected(err)
 		}
 	}
 }
@@ -178,7 +178,7 @@ func (r *reader) body(h head, b *body) error {
 		if err := r.exactly(b, size); err != nil {
 			return err
 		}
-		if end, err := r.line(2); err != nil || end != "" {
+		if end, err := r.line(2); err != nil || len(end) > 0 {
 			return fmt.Errorf("%w: a chunk is longer than it says (%v)", ErrBadMessage, err)
 		}
 	}
@@ -192,8 +192,8 @@ func (r *reader) chunkSize() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	digits, _, _ := strings.Cut(line, ";")
-	n, err := strconv.ParseUint(strings.TrimSpace(digits), 16, 62)
+	digits, _, _ := bytes.Cut(line, []byte(";"))
+	n, err := strconv.ParseUint(string(bytes.TrimSpace(digits)), 16, 62)
 	if err != nil {
 		return 0, fmt.Errorf("%w: chunk size %.32q", ErrBadMessage, line)
 	}
@@ -204,7 +204,7 @@ func (r *reader) chunkSize() (int64, error) {
 func (r *reader) trailers() error {
 	for total := 0; total < r.limit; {
 		line, err := r.line(r.limit)
-		if err != nil || line == "" {
+		if err != nil || len(line) == 0 {
 			return err
 		}
 		total += len(line)
