@@ -2,6 +2,7 @@ package election
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/go-logr/logr"
@@ -40,23 +41,27 @@ func (c *Consensus) Leader() *mesos.MasterInfo { return c.ensemble.Leader() }
 // can lead gets the chance.
 func (c *Consensus) Run(ctx context.Context, lead Term) error {
 	words := c.ensemble.Leadership()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case leading := <-words:
-			if !leading {
-				continue
-			}
-			if err := c.term(ctx, words, lead); err != nil {
+	leading := false
+	for ctx.Err() == nil {
+		if leading {
+			var err error
+			if leading, err = c.term(ctx, words, lead); err != nil {
 				return err
 			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case leading = <-words:
 		}
 	}
+	return nil
 }
 
-// term runs lead until it returns or leadership is lost.
-func (c *Consensus) term(ctx context.Context, words <-chan bool, lead Term) error {
+// term runs lead until it returns, and says whether this member was elected
+// again meanwhile. Being told so during a term means that somebody else may
+// have led in between, so what this term believes is out of date as well.
+func (c *Consensus) term(ctx context.Context, words <-chan bool, lead Term) (again bool, err error) {
 	c.log.Info("elected")
 	term, end := context.WithCancel(ctx)
 	defer end()
@@ -64,22 +69,21 @@ func (c *Consensus) term(ctx context.Context, words <-chan bool, lead Term) erro
 	go func() { done <- lead(term) }()
 	for {
 		select {
-		case leading := <-words:
-			if !leading {
-				c.log.Info("leadership lost")
-				end()
-			}
+		case again = <-words:
+			c.log.Info("leadership lost", "electedAgain", again)
+			end()
 		case err := <-done:
-			return c.ended(term, err)
+			return again, c.ended(term, err)
 		}
 	}
 }
 
 func (c *Consensus) ended(term context.Context, err error) error {
-	if term.Err() != nil { // asked to, by loss of leadership or the end of the process
+	switch {
+	case err == nil, term.Err() != nil: // loss of leadership, or the end of the process
 		return nil
-	}
-	if err == nil {
+	case errors.Is(err, ErrDeposed):
+		c.log.Info("deposed", "reason", err.Error())
 		return nil
 	}
 	if resign := c.ensemble.Resign(); resign != nil {

@@ -8,9 +8,14 @@ package election
 
 import (
 	"context"
+	"errors"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
+
+// ErrDeposed is wrapped by the error of a Term that noticed, before its elector
+// did, that another master leads. It is no failure.
+var ErrDeposed = errors.New("another master leads")
 
 // Term is what a master does while it leads. Its context ends when leadership
 // is lost or the master stops; it must then return soon, because another

@@ -35,7 +35,7 @@ func TestConsensusRunsATermPerElection(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() { done <- NewConsensus(e, testr.New(t)).Run(ctx, lead) }()
-		for _, word := range []bool{false, true, true, false, true} {
+		for _, word := range []bool{false, true, false, true, true} {
 			e.words <- word
 			synctest.Wait()
 		}
@@ -43,7 +43,7 @@ func TestConsensusRunsATermPerElection(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Errorf("error %v of a run that was ended", err)
 		}
-		if diff := cmp.Diff([]string{"begin", "end", "begin", "end"}, got); diff != "" {
+		if diff := cmp.Diff([]string{"begin", "end", "begin", "end", "begin", "end"}, got); diff != "" {
 			t.Error(diff)
 		}
 		if e.resigned != 0 {
@@ -63,6 +63,29 @@ func TestATermThatFailsResigns(t *testing.T) {
 	if e.resigned != 1 {
 		t.Errorf("resigned %d times, want once", e.resigned)
 	}
+}
+
+func TestADeposedTermIsNoFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := &ensemble{words: make(chan bool, 1)}
+		e.words <- true
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- NewConsensus(e, testr.New(t)).Run(ctx, func(context.Context) error { return ErrDeposed })
+		}()
+		synctest.Wait()
+		select {
+		case err := <-done:
+			t.Errorf("run ended: %v", err)
+		default:
+		}
+		cancel()
+		<-done
+		if e.resigned != 0 {
+			t.Error("resigned what it had lost")
+		}
+	})
 }
 
 func TestStandaloneLeadsUntilTheEnd(t *testing.T) {

@@ -1,0 +1,173 @@
+package raft
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// Peer is a member of the group.
+type Peer struct {
+	// ID is unique in the group and stays with the member's directory; by
+	// default it is the address.
+	ID string
+	// Address is the "host:port" that the other members connect to. A name is
+	// looked up for every connection.
+	Address string
+}
+
+// ParsePeers reads "host:port" or "id=host:port", separated by commas.
+func ParsePeers(s string) ([]Peer, error) {
+	var peers []Peer
+	for item := range strings.SplitSeq(s, ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		id, address, named := strings.Cut(item, "=")
+		if !named {
+			address = id
+		}
+		if err := checkAddress(address); err != nil {
+			return nil, fmt.Errorf("raft peer %q: %w", item, err)
+		}
+		peers = append(peers, Peer{ID: id, Address: address})
+	}
+	return peers, nil
+}
+
+// Config holds the settings of a store. Unset durations stand for their
+// defaults.
+type Config struct {
+	// Dir is the directory for log and snapshots. It is made if it does not
+	// exist.
+	Dir string
+	// Address is the "host:port" to listen at. Empty listens nowhere, which
+	// only a group of one can afford.
+	Address string
+	// Advertise is what the other members connect to. Default: Address.
+	Advertise string
+	// Peers are all members, this one included. None means that this is the
+	// only one.
+	Peers []Peer
+
+	// HeartbeatTimeout is how long a follower hears nothing of the leader
+	// before it becomes a candidate, and ElectionTimeout how long an election
+	// may take. Default 1 s, which gives a new leader within 4 s; 100 ms in a
+	// group of one, where nobody can be missed.
+	HeartbeatTimeout, ElectionTimeout time.Duration
+	// SnapshotEntries and SnapshotBytes are how many entries, and how many
+	// bytes of them, there may be before the log is replaced by a snapshot.
+	// Defaults 8,192, as in hashicorp/raft, and 64 MiB: the log of a group
+	// with 20,000 agents has a size that is copied to a new member in a
+	// second.
+	SnapshotEntries uint64
+	SnapshotBytes   int64
+
+	Log logr.Logger
+}
+
+func (c Config) withDefaults() Config {
+	if c.Advertise == "" {
+		c.Advertise = c.Address
+	}
+	timeout := time.Second
+	if len(c.Peers) < 2 {
+		timeout = 100 * time.Millisecond
+	}
+	if c.HeartbeatTimeout == 0 {
+		c.HeartbeatTimeout = timeout
+	}
+	if c.ElectionTimeout == 0 {
+		c.ElectionTimeout = timeout
+	}
+	if c.SnapshotEntries == 0 {
+		c.SnapshotEntries = 8192
+	}
+	if c.SnapshotBytes == 0 {
+		c.SnapshotBytes = 64 << 20
+	}
+	if c.Log.GetSink() == nil {
+		c.Log = logr.Discard()
+	}
+	return c
+}
+
+// Validate reports what is wrong with the settings.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	var errs []error
+	if c.Dir == "" {
+		errs = append(errs, errors.New("no directory"))
+	}
+	if c.Address != "" || len(c.Peers) > 0 {
+		errs = append(errs, c.checkAddresses()...)
+	}
+	errs = append(errs, duplicates(c.Peers)...)
+	if c.HeartbeatTimeout < 5*time.Millisecond || c.ElectionTimeout < c.HeartbeatTimeout {
+		errs = append(errs, fmt.Errorf("heartbeat timeout %v and election timeout %v: "+
+			"the first must be at least 5ms and the second no less", c.HeartbeatTimeout, c.ElectionTimeout))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) checkAddresses() []error {
+	var errs []error
+	if err := checkAddress(c.Address); err != nil {
+		errs = append(errs, fmt.Errorf("address to listen at: %w", err))
+	}
+	if err := checkAddress(c.Advertise); err != nil {
+		errs = append(errs, fmt.Errorf("address to advertise: %w", err))
+	}
+	if len(c.Peers) == 0 {
+		return errs
+	}
+	if host, _, err := net.SplitHostPort(c.Advertise); err == nil && isUnspecified(host) {
+		errs = append(errs, fmt.Errorf("address to advertise: peers can't connect to %q", host))
+	}
+	if _, ok := c.self(); !ok {
+		errs = append(errs, fmt.Errorf("this member, %s, is not one of the peers", c.Advertise))
+	}
+	return errs
+}
+
+// self returns this member's entry in the list of peers.
+func (c Config) self() (Peer, bool) {
+	for _, p := range c.Peers {
+		if p.Address == c.Advertise {
+			return p, true
+		}
+	}
+	return Peer{}, false
+}
+
+func duplicates(peers []Peer) []error {
+	var errs []error
+	ids, addresses := map[string]bool{}, map[string]bool{}
+	for _, p := range peers {
+		if ids[p.ID] || addresses[p.Address] {
+			errs = append(errs, fmt.Errorf("peer %s=%s: ID or address is listed twice", p.ID, p.Address))
+		}
+		ids[p.ID], addresses[p.Address] = true, true
+	}
+	return errs
+}
+
+func checkAddress(address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return fmt.Errorf("%q is not host:port", address)
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		return fmt.Errorf("%q has no valid port", address)
+	}
+	return nil
+}
+
+func isUnspecified(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "" || ip != nil && ip.IsUnspecified()
+}
