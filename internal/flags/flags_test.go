@@ -121,7 +121,7 @@ func TestParse(t *testing.T) {
 		"bad port":         {args: []string{"--port=65536"}, err: `flag --port: "65536" is not a port: expected 0 to 65535`},
 		"bad IP":           {args: []string{"--ip=localhost"}, err: `flag --ip: "localhost" is not an IP address`},
 		"bad choice":       {args: []string{"--role_sorter=fair"}, err: `flag --role_sorter: "fair" is none of drf, random`},
-		"bad JSON":         {args: []string{"--domain={"}, err: "flag --domain: malformed JSON: unexpected end of JSON input"},
+		"bad JSON":         {args: []string{"--domain={"}, err: "flag --domain: malformed JSON at byte 1: unexpected end of JSON input"},
 		"bad environment":  {env: []string{"MESOS_PORT=x"}, err: `environment variable MESOS_PORT: flag --port: "x" is not a port: expected 0 to 65535`},
 		"failed check":     {args: []string{"--max_agent_ping_timeouts=0"}, err: "flag --max_agent_ping_timeouts: must be at least 1"},
 		"broken JSON":      {args: []string{"--domain={]"}, err: "flag --domain: malformed JSON at byte 2: invalid character ']' looking for beginning of object key string"},

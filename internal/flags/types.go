@@ -147,12 +147,16 @@ func parseJSON(text string) (json.RawMessage, error) {
 		}
 		text = contents
 	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, []byte(text)); err != nil {
-		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok && syntax.Offset > 0 {
+	var value any
+	if err := json.Unmarshal([]byte(text), &value); err != nil {
+		if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 			return nil, fmt.Errorf("malformed JSON at byte %d: %w", syntax.Offset, err)
 		}
 		return nil, fmt.Errorf("malformed JSON: %w", err)
+	}
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, []byte(text)); err != nil {
+		return nil, err
 	}
 	return compact.Bytes(), nil
 }
