@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/acls/acls.proto
 
+// Access control lists, as the --acls flag takes them. In each, the first entry that fits decides.
+
 package acls
 
 import (
@@ -80,6 +82,7 @@ func (ACL_Entity_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_acls_acls_proto_rawDescGZIP(), []int{0, 13, 0}
 }
 
+// The entries of all lists; each names subjects and objects.
 type ACL struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -116,6 +119,7 @@ func (*ACL) Descriptor() ([]byte, []int) {
 	return file_mesos_acls_acls_proto_rawDescGZIP(), []int{0}
 }
 
+// All lists, by what they guard.
 type ACLs struct {
 	state                                            protoimpl.MessageState                                 `protogen:"open.v1"`
 	Permissive                                       *bool                                                  `protobuf:"varint,1,opt,name=permissive,def=1" json:"permissive,omitempty"`
@@ -1273,6 +1277,7 @@ func (x *ACL_DrainAgent) GetAgents() *ACL_Entity {
 	return nil
 }
 
+// Some names, any name, or none.
 type ACL_Entity struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *ACL_Entity_Type       `protobuf:"varint,1,opt,name=type,enum=mesos.ACL_Entity_Type,def=0" json:"type,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/messages/authentication.proto
 
+// The SASL exchange by which agents and native drivers prove who they are.
+
 package messages
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// To an authenticator: authenticate the process at this address.
 type AuthenticateMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Pid           *string                `protobuf:"bytes,1,req,name=pid" json:"pid,omitempty"`
@@ -65,6 +68,7 @@ func (x *AuthenticateMessage) GetPid() string {
 	return ""
 }
 
+// Authenticator to client: you are who you say.
 type AuthenticationCompletedMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -101,6 +105,7 @@ func (*AuthenticationCompletedMessage) Descriptor() ([]byte, []int) {
 	return file_mesos_messages_authentication_proto_rawDescGZIP(), []int{1}
 }
 
+// Either way: the exchange can't go on.
 type AuthenticationErrorMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Error         *string                `protobuf:"bytes,1,opt,name=error" json:"error,omitempty"`
@@ -145,6 +150,7 @@ func (x *AuthenticationErrorMessage) GetError() string {
 	return ""
 }
 
+// Authenticator to client: you are not.
 type AuthenticationFailedMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -181,6 +187,7 @@ func (*AuthenticationFailedMessage) Descriptor() ([]byte, []int) {
 	return file_mesos_messages_authentication_proto_rawDescGZIP(), []int{3}
 }
 
+// Authenticator to client: choose one of these mechanisms.
 type AuthenticationMechanismsMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Mechanisms    []string               `protobuf:"bytes,1,rep,name=mechanisms" json:"mechanisms,omitempty"`
@@ -225,6 +232,7 @@ func (x *AuthenticationMechanismsMessage) GetMechanisms() []string {
 	return nil
 }
 
+// Client to authenticator: this mechanism, and a first response.
 type AuthenticationStartMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Mechanism     *string                `protobuf:"bytes,1,req,name=mechanism" json:"mechanism,omitempty"`
@@ -277,6 +285,7 @@ func (x *AuthenticationStartMessage) GetData() []byte {
 	return nil
 }
 
+// Either way: the next challenge or response.
 type AuthenticationStepMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Data          []byte                 `protobuf:"bytes,1,req,name=data" json:"data,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/messages/flags.proto
 
+// Values of flags that are written in JSON.
+
 package messages
 
 import (
@@ -144,6 +146,7 @@ func (ContainerDNSInfo_MesosInfo_NetworkMode) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_messages_flags_proto_rawDescGZIP(), []int{0, 1, 0}
 }
 
+// Default name servers of containers by network, as the --default_container_dns flag takes them.
 type ContainerDNSInfo struct {
 	state         protoimpl.MessageState         `protogen:"open.v1"`
 	Mesos         []*ContainerDNSInfo_MesosInfo  `protobuf:"bytes,1,rep,name=mesos" json:"mesos,omitempty"`
@@ -196,6 +199,7 @@ func (x *ContainerDNSInfo) GetDocker() []*ContainerDNSInfo_DockerInfo {
 	return nil
 }
 
+// Endpoints that answer nobody, as the --firewall_rules flag takes them.
 type Firewall struct {
 	state             protoimpl.MessageState          `protogen:"open.v1"`
 	DisabledEndpoints *Firewall_DisabledEndpointsRule `protobuf:"bytes,1,opt,name=disabled_endpoints,json=disabledEndpoints" json:"disabled_endpoints,omitempty"`
@@ -240,6 +244,7 @@ func (x *Firewall) GetDisabledEndpoints() *Firewall_DisabledEndpointsRule {
 	return nil
 }
 
+// When unused images are removed, as the --image_gc_config flag takes it.
 type ImageGcConfig struct {
 	state                  protoimpl.MessageState `protogen:"open.v1"`
 	ImageDiskHeadroom      *float64               `protobuf:"fixed64,1,req,name=image_disk_headroom,json=imageDiskHeadroom" json:"image_disk_headroom,omitempty"`
@@ -300,6 +305,7 @@ func (x *ImageGcConfig) GetExcludedImages() []*v1.Image {
 	return nil
 }
 
+// What an agent is told to claim it can do, as the --agent_features flag takes it.
 type SlaveCapabilities struct {
 	state         protoimpl.MessageState     `protogen:"open.v1"`
 	Capabilities  []*v1.AgentInfo_Capability `protobuf:"bytes,1,rep,name=capabilities" json:"capabilities,omitempty"`

@@ -4,6 +4,9 @@
 // 	protoc        (unknown)
 // source: mesos/messages/messages.proto
 
+// The messages that masters, agents, native drivers and executors send each other over libprocess.
+// Their fields name v1 types, which are the same bytes as the v0 types Mesos declares here.
+
 package messages
 
 import (
@@ -135,6 +138,7 @@ func (UpdateOperationStatusRecord_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_messages_messages_proto_rawDescGZIP(), []int{57, 0}
 }
 
+// Master to agent: an operation's status has been received by whom it was for.
 type AcknowledgeOperationStatusMessage struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	StatusUuid         *v1.UUID               `protobuf:"bytes,1,req,name=status_uuid,json=statusUuid" json:"status_uuid,omitempty"`
@@ -195,6 +199,7 @@ func (x *AcknowledgeOperationStatusMessage) GetResourceProviderId() *v1.Resource
 	return nil
 }
 
+// Master to agent: apply an operation to your resources.
 type ApplyOperationMessage struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId         *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -263,6 +268,7 @@ func (x *ApplyOperationMessage) GetResourceVersionUuid() *ResourceVersionUUID {
 	return nil
 }
 
+// Frameworks of the past as an agent remembers them.
 type Archive struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Frameworks    []*Archive_Framework   `protobuf:"bytes,1,rep,name=frameworks" json:"frameworks,omitempty"`
@@ -307,6 +313,7 @@ func (x *Archive) GetFrameworks() []*Archive_Framework {
 	return nil
 }
 
+// Master to agent: remember these resources as reserved, or as volumes.
 type CheckpointResourcesMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Resources     []*v1.Resource         `protobuf:"bytes,1,rep,name=resources" json:"resources,omitempty"`
@@ -351,6 +358,7 @@ func (x *CheckpointResourcesMessage) GetResources() []*v1.Resource {
 	return nil
 }
 
+// Driver to master: no more offers, please, but keep what runs.
 type DeactivateFrameworkMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -395,6 +403,7 @@ func (x *DeactivateFrameworkMessage) GetFrameworkId() *v1.FrameworkID {
 	return nil
 }
 
+// Master to agent: end what runs on you.
 type DrainSlaveMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        *v1.DrainConfig        `protobuf:"bytes,1,req,name=config" json:"config,omitempty"`
@@ -439,6 +448,7 @@ func (x *DrainSlaveMessage) GetConfig() *v1.DrainConfig {
 	return nil
 }
 
+// Agent to executor: you are registered.
 type ExecutorRegisteredMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorInfo  *v1.ExecutorInfo       `protobuf:"bytes,2,req,name=executor_info,json=executorInfo" json:"executor_info,omitempty"`
@@ -515,6 +525,7 @@ func (x *ExecutorRegisteredMessage) GetSlaveInfo() *v1.AgentInfo {
 	return nil
 }
 
+// Agent to executor: you are registered again.
 type ExecutorReregisteredMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SlaveId       *v1.AgentID            `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -567,6 +578,7 @@ func (x *ExecutorReregisteredMessage) GetSlaveInfo() *v1.AgentInfo {
 	return nil
 }
 
+// Bytes from an executor for its framework, delivered or lost.
 type ExecutorToFrameworkMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SlaveId       *v1.AgentID            `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -635,6 +647,7 @@ func (x *ExecutorToFrameworkMessage) GetData() []byte {
 	return nil
 }
 
+// Agent to master: an executor is gone.
 type ExitedExecutorMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SlaveId       *v1.AgentID            `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -703,6 +716,7 @@ func (x *ExitedExecutorMessage) GetStatus() int32 {
 	return 0
 }
 
+// Master to driver: you can't go on, and why.
 type FrameworkErrorMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Message       *string                `protobuf:"bytes,2,req,name=message" json:"message,omitempty"`
@@ -747,6 +761,7 @@ func (x *FrameworkErrorMessage) GetMessage() string {
 	return ""
 }
 
+// Master to driver: you are registered under this ID.
 type FrameworkRegisteredMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -799,6 +814,7 @@ func (x *FrameworkRegisteredMessage) GetMasterInfo() *v1.MasterInfo {
 	return nil
 }
 
+// Master to driver: you are registered again.
 type FrameworkReregisteredMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -851,6 +867,7 @@ func (x *FrameworkReregisteredMessage) GetMasterInfo() *v1.MasterInfo {
 	return nil
 }
 
+// Bytes from a framework for its executor, delivered or lost.
 type FrameworkToExecutorMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SlaveId       *v1.AgentID            `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -919,6 +936,7 @@ func (x *FrameworkToExecutorMessage) GetData() []byte {
 	return nil
 }
 
+// From a hook to the tests of hooks.
 type HookExecuted struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Module        *string                `protobuf:"bytes,1,opt,name=module" json:"module,omitempty"`
@@ -963,6 +981,7 @@ func (x *HookExecuted) GetModule() string {
 	return ""
 }
 
+// Master to driver: please give these back.
 type InverseOffersMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	InverseOffers []*v1.InverseOffer     `protobuf:"bytes,1,rep,name=inverse_offers,json=inverseOffers" json:"inverse_offers,omitempty"`
@@ -1015,6 +1034,7 @@ func (x *InverseOffersMessage) GetPids() []string {
 	return nil
 }
 
+// Master to agent, or agent to executor: kill this task.
 type KillTaskMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -1075,6 +1095,7 @@ func (x *KillTaskMessage) GetKillPolicy() *v1.KillPolicy {
 	return nil
 }
 
+// Driver to master: launch these tasks; without tasks, decline these offers.
 type LaunchTasksMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -1143,6 +1164,7 @@ func (x *LaunchTasksMessage) GetOfferIds() []*v1.OfferID {
 	return nil
 }
 
+// Master to driver: this agent is lost.
 type LostSlaveMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SlaveId       *v1.AgentID            `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -1187,6 +1209,7 @@ func (x *LostSlaveMessage) GetSlaveId() *v1.AgentID {
 	return nil
 }
 
+// How long a master waits for pings to be answered, so that the agent can tell when it was given up.
 type MasterSlaveConnection struct {
 	state                   protoimpl.MessageState `protogen:"open.v1"`
 	TotalPingTimeoutSeconds *float64               `protobuf:"fixed64,1,opt,name=total_ping_timeout_seconds,json=totalPingTimeoutSeconds" json:"total_ping_timeout_seconds,omitempty"`
@@ -1231,6 +1254,7 @@ func (x *MasterSlaveConnection) GetTotalPingTimeoutSeconds() float64 {
 	return 0
 }
 
+// Master to agent: are you there, and do you know whether I think you are connected?
 type PingSlaveMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Connected     *bool                  `protobuf:"varint,1,req,name=connected" json:"connected,omitempty"`
@@ -1275,6 +1299,7 @@ func (x *PingSlaveMessage) GetConnected() bool {
 	return false
 }
 
+// Agent to master: I am.
 type PongSlaveMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1311,6 +1336,7 @@ func (*PongSlaveMessage) Descriptor() ([]byte, []int) {
 	return file_mesos_messages_messages_proto_rawDescGZIP(), []int{21}
 }
 
+// Master to agent: what became of these operations?
 type ReconcileOperationsMessage struct {
 	state         protoimpl.MessageState                  `protogen:"open.v1"`
 	Operations    []*ReconcileOperationsMessage_Operation `protobuf:"bytes,1,rep,name=operations" json:"operations,omitempty"`
@@ -1363,6 +1389,7 @@ func (x *ReconcileOperationsMessage) GetFrameworkId() *v1.FrameworkID {
 	return nil
 }
 
+// Driver to master: what became of these tasks?
 type ReconcileTasksMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -1423,6 +1450,7 @@ func (x *ReconcileTasksMessage) GetFramework() *v1.FrameworkInfo {
 	return nil
 }
 
+// Agent to executor: I was away, register again.
 type ReconnectExecutorMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SlaveId       *v1.AgentID            `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -1467,6 +1495,7 @@ func (x *ReconnectExecutorMessage) GetSlaveId() *v1.AgentID {
 	return nil
 }
 
+// Executor to agent: here I am.
 type RegisterExecutorMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -1519,6 +1548,7 @@ func (x *RegisterExecutorMessage) GetExecutorId() *v1.ExecutorID {
 	return nil
 }
 
+// Driver to master: I am a new framework.
 type RegisterFrameworkMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Framework     *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework" json:"framework,omitempty"`
@@ -1563,6 +1593,7 @@ func (x *RegisterFrameworkMessage) GetFramework() *v1.FrameworkInfo {
 	return nil
 }
 
+// Agent to master: I am a new agent.
 type RegisterSlaveMessage struct {
 	state                 protoimpl.MessageState     `protogen:"open.v1"`
 	Slave                 *v1.AgentInfo              `protobuf:"bytes,1,req,name=slave" json:"slave,omitempty"`
@@ -1639,6 +1670,7 @@ func (x *RegisterSlaveMessage) GetResourceVersionUuid() *v1.UUID {
 	return nil
 }
 
+// Executor to agent: here I am again, with what you have not confirmed.
 type ReregisterExecutorMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,1,req,name=executor_id,json=executorId" json:"executor_id,omitempty"`
@@ -1707,6 +1739,7 @@ func (x *ReregisterExecutorMessage) GetUpdates() []*StatusUpdate {
 	return nil
 }
 
+// Driver to master: I am a framework you, or the master before you, knew.
 type ReregisterFrameworkMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Framework     *v1.FrameworkInfo      `protobuf:"bytes,2,req,name=framework" json:"framework,omitempty"`
@@ -1759,6 +1792,7 @@ func (x *ReregisterFrameworkMessage) GetFailover() bool {
 	return false
 }
 
+// Agent to master: here I am again, with everything that runs on me.
 type ReregisterSlaveMessage struct {
 	state                 protoimpl.MessageState     `protogen:"open.v1"`
 	Slave                 *v1.AgentInfo              `protobuf:"bytes,2,req,name=slave" json:"slave,omitempty"`
@@ -1867,6 +1901,7 @@ func (x *ReregisterSlaveMessage) GetResourceVersionUuid() *v1.UUID {
 	return nil
 }
 
+// Master to driver: forget that request.
 type RescindInverseOfferMessage struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	InverseOfferId *v1.OfferID            `protobuf:"bytes,1,req,name=inverse_offer_id,json=inverseOfferId" json:"inverse_offer_id,omitempty"`
@@ -1911,6 +1946,7 @@ func (x *RescindInverseOfferMessage) GetInverseOfferId() *v1.OfferID {
 	return nil
 }
 
+// Master to driver: forget that offer.
 type RescindResourceOfferMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	OfferId       *v1.OfferID            `protobuf:"bytes,1,req,name=offer_id,json=offerId" json:"offer_id,omitempty"`
@@ -1955,6 +1991,7 @@ func (x *RescindResourceOfferMessage) GetOfferId() *v1.OfferID {
 	return nil
 }
 
+// Master to driver: these are for you, and these are the agents' addresses.
 type ResourceOffersMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Offers        []*v1.Offer            `protobuf:"bytes,1,rep,name=offers" json:"offers,omitempty"`
@@ -2007,6 +2044,7 @@ func (x *ResourceOffersMessage) GetPids() []string {
 	return nil
 }
 
+// A resource provider's call as it is stored.
 type ResourceProviderCallMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Call          *resourceprovider.Call `protobuf:"bytes,1,req,name=call" json:"call,omitempty"`
@@ -2059,6 +2097,7 @@ func (x *ResourceProviderCallMessage) GetUuid() *v1.UUID {
 	return nil
 }
 
+// A resource provider's event as it is stored.
 type ResourceProviderEventMessage struct {
 	state              protoimpl.MessageState  `protogen:"open.v1"`
 	ResourceProviderId *v1.ResourceProviderID  `protobuf:"bytes,1,req,name=resource_provider_id,json=resourceProviderId" json:"resource_provider_id,omitempty"`
@@ -2119,6 +2158,7 @@ func (x *ResourceProviderEventMessage) GetUuid() *v1.UUID {
 	return nil
 }
 
+// Driver to master: I would like some of these.
 type ResourceRequestMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -2171,6 +2211,7 @@ func (x *ResourceRequestMessage) GetRequests() []*v1.Request {
 	return nil
 }
 
+// The version of an agent's or a provider's resources that an operation was made for.
 type ResourceVersionUUID struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	ResourceProviderId *v1.ResourceProviderID `protobuf:"bytes,1,opt,name=resource_provider_id,json=resourceProviderId" json:"resource_provider_id,omitempty"`
@@ -2223,6 +2264,7 @@ func (x *ResourceVersionUUID) GetUuid() *v1.UUID {
 	return nil
 }
 
+// Driver to master: forget my filters and suppressions.
 type ReviveOffersMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -2275,6 +2317,7 @@ func (x *ReviveOffersMessage) GetRoles() []string {
 	return nil
 }
 
+// Master to agent: run these tasks together.
 type RunTaskGroupMessage struct {
 	state                protoimpl.MessageState `protogen:"open.v1"`
 	Framework            *v1.FrameworkInfo      `protobuf:"bytes,1,req,name=framework" json:"framework,omitempty"`
@@ -2351,6 +2394,7 @@ func (x *RunTaskGroupMessage) GetLaunchExecutor() bool {
 	return false
 }
 
+// Master to agent, or agent to executor: run this task.
 type RunTaskMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Deprecated: Marked as deprecated in mesos/messages/messages.proto.
@@ -2437,6 +2481,7 @@ func (x *RunTaskMessage) GetLaunchExecutor() bool {
 	return false
 }
 
+// Agent to executor: end your tasks and yourself.
 type ShutdownExecutorMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,1,opt,name=executor_id,json=executorId" json:"executor_id,omitempty"`
@@ -2489,6 +2534,7 @@ func (x *ShutdownExecutorMessage) GetFrameworkId() *v1.FrameworkID {
 	return nil
 }
 
+// Master to agent: end everything of this framework.
 type ShutdownFrameworkMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -2533,6 +2579,7 @@ func (x *ShutdownFrameworkMessage) GetFrameworkId() *v1.FrameworkID {
 	return nil
 }
 
+// Master to agent: you are not wanted, end everything and exit.
 type ShutdownMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Message       *string                `protobuf:"bytes,1,opt,name=message" json:"message,omitempty"`
@@ -2577,6 +2624,7 @@ func (x *ShutdownMessage) GetMessage() string {
 	return ""
 }
 
+// Master to agent: you are registered under this ID.
 type SlaveRegisteredMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SlaveId       *v1.AgentID            `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -2629,6 +2677,7 @@ func (x *SlaveRegisteredMessage) GetConnection() *MasterSlaveConnection {
 	return nil
 }
 
+// Master to agent: you are registered again; what do you know of these tasks?
 type SlaveReregisteredMessage struct {
 	state           protoimpl.MessageState   `protogen:"open.v1"`
 	SlaveId         *v1.AgentID              `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -2689,6 +2738,7 @@ func (x *SlaveReregisteredMessage) GetConnection() *MasterSlaveConnection {
 	return nil
 }
 
+// What became of a task, as it travels from executor to framework.
 type StatusUpdate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -2781,6 +2831,7 @@ func (x *StatusUpdate) GetLatestState() v1.TaskState {
 	return v1.TaskState(0)
 }
 
+// Driver to agent, by way of the master: this update has been received.
 type StatusUpdateAcknowledgementMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SlaveId       *v1.AgentID            `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -2849,6 +2900,7 @@ func (x *StatusUpdateAcknowledgementMessage) GetUuid() []byte {
 	return nil
 }
 
+// An update, and where its acknowledgement goes.
 type StatusUpdateMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Update        *StatusUpdate          `protobuf:"bytes,1,req,name=update" json:"update,omitempty"`
@@ -2901,6 +2953,7 @@ func (x *StatusUpdateMessage) GetPid() string {
 	return ""
 }
 
+// An update or its acknowledgement, as an agent checkpoints it.
 type StatusUpdateRecord struct {
 	state         protoimpl.MessageState   `protogen:"open.v1"`
 	Type          *StatusUpdateRecord_Type `protobuf:"varint,1,req,name=type,enum=mesos.internal.StatusUpdateRecord_Type" json:"type,omitempty"`
@@ -2961,6 +3014,7 @@ func (x *StatusUpdateRecord) GetUuid() []byte {
 	return nil
 }
 
+// To a daemon that runs schedulers: run this one.
 type SubmitSchedulerRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -3005,6 +3059,7 @@ func (x *SubmitSchedulerRequest) GetName() string {
 	return ""
 }
 
+// From a daemon that runs schedulers: whether it does.
 type SubmitSchedulerResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Okay          *bool                  `protobuf:"varint,1,req,name=okay" json:"okay,omitempty"`
@@ -3049,6 +3104,7 @@ func (x *SubmitSchedulerResponse) GetOkay() bool {
 	return false
 }
 
+// A health checker to its executor: how the task is.
 type TaskHealthStatus struct {
 	state               protoimpl.MessageState `protogen:"open.v1"`
 	TaskId              *v1.TaskID             `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`
@@ -3122,6 +3178,7 @@ func (x *TaskHealthStatus) GetConsecutiveFailures() int32 {
 	return 0
 }
 
+// Driver to master: end everything of mine.
 type UnregisterFrameworkMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -3166,6 +3223,7 @@ func (x *UnregisterFrameworkMessage) GetFrameworkId() *v1.FrameworkID {
 	return nil
 }
 
+// Agent to master: I leave for good.
 type UnregisterSlaveMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	SlaveId       *v1.AgentID            `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`
@@ -3210,6 +3268,7 @@ func (x *UnregisterSlaveMessage) GetSlaveId() *v1.AgentID {
 	return nil
 }
 
+// Master to agent: this framework's scheduler is now there, or its description has changed.
 type UpdateFrameworkMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,req,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -3270,6 +3329,7 @@ func (x *UpdateFrameworkMessage) GetFrameworkInfo() *v1.FrameworkInfo {
 	return nil
 }
 
+// What became of an operation.
 type UpdateOperationStatusMessage struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *v1.FrameworkID        `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -3346,6 +3406,7 @@ func (x *UpdateOperationStatusMessage) GetOperationUuid() *v1.UUID {
 	return nil
 }
 
+// An operation's update or acknowledgement, as it is checkpointed.
 type UpdateOperationStatusRecord struct {
 	state         protoimpl.MessageState            `protogen:"open.v1"`
 	Type          *UpdateOperationStatusRecord_Type `protobuf:"varint,1,req,name=type,enum=mesos.internal.UpdateOperationStatusRecord_Type" json:"type,omitempty"`
@@ -3406,6 +3467,7 @@ func (x *UpdateOperationStatusRecord) GetUuid() *v1.UUID {
 	return nil
 }
 
+// Agent to master: my total, oversubscribed or provided resources are now these.
 type UpdateSlaveMessage struct {
 	state                         protoimpl.MessageState                `protogen:"open.v1"`
 	SlaveId                       *v1.AgentID                           `protobuf:"bytes,1,req,name=slave_id,json=slaveId" json:"slave_id,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/cluster.proto
 
+// The machines of a cluster and the daemons on them.
+
 package mesos
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Whether an agent still drains.
 type DrainState int32
 
 const (
@@ -278,6 +281,7 @@ func (MasterInfo_Capability_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_cluster_proto_rawDescGZIP(), []int{6, 0, 0}
 }
 
+// Who an agent is and what it has.
 type AgentInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hostname      *string                `protobuf:"bytes,1,req,name=hostname" json:"hostname,omitempty"`
@@ -367,6 +371,7 @@ func (x *AgentInfo) GetDomain() *DomainInfo {
 	return nil
 }
 
+// How an agent is to be drained.
 type DrainConfig struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	MaxGracePeriod *DurationInfo          `protobuf:"bytes,1,opt,name=max_grace_period,json=maxGracePeriod" json:"max_grace_period,omitempty"`
@@ -424,6 +429,7 @@ func (x *DrainConfig) GetMarkGone() bool {
 	return Default_DrainConfig_MarkGone
 }
 
+// How far the draining of an agent has come.
 type DrainInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	State         *DrainState            `protobuf:"varint,1,req,name=state,enum=mesos.v1.DrainState" json:"state,omitempty"`
@@ -476,6 +482,7 @@ func (x *DrainInfo) GetConfig() *DrainConfig {
 	return nil
 }
 
+// An entry of a directory.
 type FileInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          *string                `protobuf:"bytes,1,req,name=path" json:"path,omitempty"`
@@ -568,6 +575,7 @@ func (x *FileInfo) GetGid() string {
 	return ""
 }
 
+// A command line flag that was given.
 type Flag struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -620,6 +628,7 @@ func (x *Flag) GetValue() string {
 	return ""
 }
 
+// A machine and whether it is up, draining or down.
 type MachineInfo struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Id             *MachineID             `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
@@ -680,6 +689,7 @@ func (x *MachineInfo) GetUnavailability() *Unavailability {
 	return nil
 }
 
+// Who a master is; what is published to those who look for the leader.
 type MasterInfo struct {
 	state         protoimpl.MessageState   `protogen:"open.v1"`
 	Id            *string                  `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
@@ -793,6 +803,7 @@ func (x *MasterInfo) GetCapabilities() []*MasterInfo_Capability {
 	return nil
 }
 
+// A measured value by name.
 type Metric struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -845,6 +856,7 @@ func (x *Metric) GetValue() float64 {
 	return 0
 }
 
+// What a daemon was built from.
 type VersionInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Version       *string                `protobuf:"bytes,1,req,name=version" json:"version,omitempty"`

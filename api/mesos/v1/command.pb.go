@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/command.proto
 
+// What to run: a command, its environment, and the secrets it may need.
+
 package mesos
 
 import (
@@ -139,6 +141,7 @@ func (Secret_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_command_proto_rawDescGZIP(), []int{4, 0}
 }
 
+// A program to run, or a line for the shell, and what to fetch for it first.
 type CommandInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Uris          []*CommandInfo_URI     `protobuf:"bytes,1,rep,name=uris" json:"uris,omitempty"`
@@ -228,6 +231,7 @@ func (x *CommandInfo) GetArguments() []string {
 	return nil
 }
 
+// A principal and the secret it proves itself with.
 type Credential struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Principal     *string                `protobuf:"bytes,1,req,name=principal" json:"principal,omitempty"`
@@ -280,6 +284,7 @@ func (x *Credential) GetSecret() string {
 	return ""
 }
 
+// Who may authenticate, as the --credentials flag takes it.
 type Credentials struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Credentials   []*Credential          `protobuf:"bytes,1,rep,name=credentials" json:"credentials,omitempty"`
@@ -324,6 +329,7 @@ func (x *Credentials) GetCredentials() []*Credential {
 	return nil
 }
 
+// Environment variables, by value or by secret.
 type Environment struct {
 	state         protoimpl.MessageState  `protogen:"open.v1"`
 	Variables     []*Environment_Variable `protobuf:"bytes,1,rep,name=variables" json:"variables,omitempty"`
@@ -368,6 +374,7 @@ func (x *Environment) GetVariables() []*Environment_Variable {
 	return nil
 }
 
+// A secret by value, or the name a secret resolver knows it by.
 type Secret struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *Secret_Type           `protobuf:"varint,1,opt,name=type,enum=mesos.v1.Secret_Type" json:"type,omitempty"`
@@ -428,6 +435,7 @@ func (x *Secret) GetValue() *Secret_Value {
 	return nil
 }
 
+// Something to fetch into the sandbox before the command runs.
 type CommandInfo_URI struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`

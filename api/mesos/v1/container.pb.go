@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/container.proto
 
+// What a container is: its image, volumes, networks, and how it is isolated.
+
 package mesos
 
 import (
@@ -968,6 +970,7 @@ func (Volume_Source_SandboxPath_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_container_proto_rawDescGZIP(), []int{14, 0, 3, 0}
 }
 
+// A set of Linux capabilities.
 type CapabilityInfo struct {
 	state         protoimpl.MessageState      `protogen:"open.v1"`
 	Capabilities  []CapabilityInfo_Capability `protobuf:"varint,1,rep,name=capabilities,enum=mesos.v1.CapabilityInfo_Capability" json:"capabilities,omitempty"`
@@ -1012,6 +1015,7 @@ func (x *CapabilityInfo) GetCapabilities() []CapabilityInfo_Capability {
 	return nil
 }
 
+// What the cgroups of a container say about it.
 type CgroupInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	NetCls        *CgroupInfo_NetCls     `protobuf:"bytes,1,opt,name=net_cls,json=netCls" json:"net_cls,omitempty"`
@@ -1056,6 +1060,7 @@ func (x *CgroupInfo) GetNetCls() *CgroupInfo_NetCls {
 	return nil
 }
 
+// What a container looks like, for the Mesos containerizer or for Docker.
 type ContainerInfo struct {
 	state         protoimpl.MessageState    `protogen:"open.v1"`
 	Type          *ContainerInfo_Type       `protobuf:"varint,1,req,name=type,enum=mesos.v1.ContainerInfo_Type" json:"type,omitempty"`
@@ -1164,6 +1169,7 @@ func (x *ContainerInfo) GetTtyInfo() *TTYInfo {
 	return nil
 }
 
+// A running container as its agent sees it: addresses, cgroups, process.
 type ContainerStatus struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	NetworkInfos  []*NetworkInfo         `protobuf:"bytes,1,rep,name=network_infos,json=networkInfos" json:"network_infos,omitempty"`
@@ -1232,6 +1238,7 @@ func (x *ContainerStatus) GetContainerId() *ContainerID {
 	return nil
 }
 
+// A device file, by path or by number.
 type Device struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Path          *string                `protobuf:"bytes,1,opt,name=path" json:"path,omitempty"`
@@ -1284,6 +1291,7 @@ func (x *Device) GetNumber() *Device_Number {
 	return nil
 }
 
+// A device and what may be done with it.
 type DeviceAccess struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Device        *Device                `protobuf:"bytes,1,req,name=device" json:"device,omitempty"`
@@ -1336,6 +1344,7 @@ func (x *DeviceAccess) GetAccess() *DeviceAccess_Access {
 	return nil
 }
 
+// The devices containers may use.
 type DeviceWhitelist struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	AllowedDevices []*DeviceAccess        `protobuf:"bytes,1,rep,name=allowed_devices,json=allowedDevices" json:"allowed_devices,omitempty"`
@@ -1380,6 +1389,7 @@ func (x *DeviceWhitelist) GetAllowedDevices() []*DeviceAccess {
 	return nil
 }
 
+// A container image, by Docker or AppC.
 type Image struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *Image_Type            `protobuf:"varint,1,req,name=type,enum=mesos.v1.Image_Type" json:"type,omitempty"`
@@ -1453,6 +1463,7 @@ func (x *Image) GetCached() bool {
 	return Default_Image_Cached
 }
 
+// What only Linux knows about a container: capabilities, shared namespaces, seccomp.
 type LinuxInfo struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Deprecated: Marked as deprecated in mesos/v1/container.proto.
@@ -1560,6 +1571,7 @@ func (x *LinuxInfo) GetShareCgroups() bool {
 	return Default_LinuxInfo_ShareCgroups
 }
 
+// Whether mounts show on the other side of a volume.
 type MountPropagation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Mode          *MountPropagation_Mode `protobuf:"varint,1,opt,name=mode,enum=mesos.v1.MountPropagation_Mode" json:"mode,omitempty"`
@@ -1604,6 +1616,7 @@ func (x *MountPropagation) GetMode() MountPropagation_Mode {
 	return MountPropagation_UNKNOWN
 }
 
+// A network a container joins, and after it did, its addresses there.
 type NetworkInfo struct {
 	state         protoimpl.MessageState     `protogen:"open.v1"`
 	Groups        []string                   `protobuf:"bytes,3,rep,name=groups" json:"groups,omitempty"`
@@ -1680,6 +1693,7 @@ func (x *NetworkInfo) GetPortMappings() []*NetworkInfo_PortMapping {
 	return nil
 }
 
+// POSIX resource limits of a container's processes.
 type RLimitInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Rlimits       []*RLimitInfo_RLimit   `protobuf:"bytes,1,rep,name=rlimits" json:"rlimits,omitempty"`
@@ -1724,6 +1738,7 @@ func (x *RLimitInfo) GetRlimits() []*RLimitInfo_RLimit {
 	return nil
 }
 
+// The seccomp profile of a container.
 type SeccompInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ProfileName   *string                `protobuf:"bytes,1,opt,name=profile_name,json=profileName" json:"profile_name,omitempty"`
@@ -1776,6 +1791,7 @@ func (x *SeccompInfo) GetUnconfined() bool {
 	return false
 }
 
+// A terminal for a container.
 type TTYInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	WindowSize    *TTYInfo_WindowSize    `protobuf:"bytes,1,opt,name=window_size,json=windowSize" json:"window_size,omitempty"`
@@ -1820,6 +1836,7 @@ func (x *TTYInfo) GetWindowSize() *TTYInfo_WindowSize {
 	return nil
 }
 
+// A directory or file made visible in a container.
 type Volume struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ContainerPath *string                `protobuf:"bytes,1,req,name=container_path,json=containerPath" json:"container_path,omitempty"`

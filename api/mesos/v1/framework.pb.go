@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/framework.proto
 
+// Frameworks and the roles they get their resources through.
+
 package mesos
 
 import (
@@ -98,6 +100,7 @@ func (FrameworkInfo_Capability_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_framework_proto_rawDescGZIP(), []int{0, 0, 0}
 }
 
+// Who a framework is, in which roles it works, and what it understands.
 type FrameworkInfo struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	User            *string                `protobuf:"bytes,1,req,name=user" json:"user,omitempty"`
@@ -247,6 +250,7 @@ func (x *FrameworkInfo) GetOfferFilters() map[string]*OfferFilters {
 	return nil
 }
 
+// The least that an offer must hold to be worth making.
 type OfferFilters struct {
 	state                   protoimpl.MessageState                `protogen:"open.v1"`
 	MinAllocatableResources *OfferFilters_MinAllocatableResources `protobuf:"bytes,1,opt,name=min_allocatable_resources,json=minAllocatableResources" json:"min_allocatable_resources,omitempty"`
@@ -291,6 +295,7 @@ func (x *OfferFilters) GetMinAllocatableResources() *OfferFilters_MinAllocatable
 	return nil
 }
 
+// How many messages a second of one principal the master takes.
 type RateLimit struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Qps           *float64               `protobuf:"fixed64,1,opt,name=qps" json:"qps,omitempty"`
@@ -351,6 +356,7 @@ func (x *RateLimit) GetCapacity() uint64 {
 	return 0
 }
 
+// Rate limits by principal, as the --rate_limits flag takes them.
 type RateLimits struct {
 	state                    protoimpl.MessageState `protogen:"open.v1"`
 	Limits                   []*RateLimit           `protobuf:"bytes,1,rep,name=limits" json:"limits,omitempty"`
@@ -411,6 +417,7 @@ func (x *RateLimits) GetAggregateDefaultCapacity() uint64 {
 	return 0
 }
 
+// A role, its weight, and what its frameworks hold.
 type Role struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -479,6 +486,7 @@ func (x *Role) GetResources() []*Resource {
 	return nil
 }
 
+// How much of the cluster a role gets, in proportion to the others.
 type WeightInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Weight        *float64               `protobuf:"fixed64,1,req,name=weight" json:"weight,omitempty"`
@@ -531,6 +539,7 @@ func (x *WeightInfo) GetRole() string {
 	return ""
 }
 
+// Something a framework understands that not all do.
 type FrameworkInfo_Capability struct {
 	state         protoimpl.MessageState         `protogen:"open.v1"`
 	Type          *FrameworkInfo_Capability_Type `protobuf:"varint,1,opt,name=type,enum=mesos.v1.FrameworkInfo_Capability_Type" json:"type,omitempty"`

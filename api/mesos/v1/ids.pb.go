@@ -4,6 +4,9 @@
 // 	protoc        (unknown)
 // source: mesos/v1/ids.proto
 
+// Identifiers. Those of frameworks, agents and offers are made by masters, those of tasks and
+// executors by frameworks; all are opaque to everybody else.
+
 package mesos
 
 import (
@@ -21,6 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Names an agent for as long as its work directory lives; it keeps the ID over restarts.
 type AgentID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -65,6 +69,7 @@ func (x *AgentID) GetValue() string {
 	return ""
 }
 
+// Names a container on an agent; a nested container also names what it is nested in.
 type ContainerID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -117,6 +122,7 @@ func (x *ContainerID) GetParent() *ContainerID {
 	return nil
 }
 
+// Names an executor within a framework and an agent.
 type ExecutorID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -161,6 +167,7 @@ func (x *ExecutorID) GetValue() string {
 	return ""
 }
 
+// Names a framework; the master gives it out at the first subscription.
 type FrameworkID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -205,6 +212,7 @@ func (x *FrameworkID) GetValue() string {
 	return ""
 }
 
+// Names a machine for maintenance by its host name, its address, or both.
 type MachineID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hostname      *string                `protobuf:"bytes,1,opt,name=hostname" json:"hostname,omitempty"`
@@ -257,6 +265,7 @@ func (x *MachineID) GetIp() string {
 	return ""
 }
 
+// Names an outstanding offer; no two offers ever have the same.
 type OfferID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -301,6 +310,7 @@ func (x *OfferID) GetValue() string {
 	return ""
 }
 
+// Names an operation for feedback; a framework chooses it.
 type OperationID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -345,6 +355,7 @@ func (x *OperationID) GetValue() string {
 	return ""
 }
 
+// Names a resource provider; the agent's resource provider manager gives it out.
 type ResourceProviderID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -389,6 +400,7 @@ func (x *ResourceProviderID) GetValue() string {
 	return ""
 }
 
+// Names a task within a framework, which must not use it twice at a time.
 type TaskID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *string                `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`
@@ -433,6 +445,7 @@ func (x *TaskID) GetValue() string {
 	return ""
 }
 
+// Sixteen random bytes that tell two things of the same name apart.
 type UUID struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         []byte                 `protobuf:"bytes,1,req,name=value" json:"value,omitempty"`

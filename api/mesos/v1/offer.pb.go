@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/offer.proto
 
+// Offers, what a framework does with them, and the operations that came of it.
+
 package mesos
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How far an operation has come.
 type OperationState int32
 
 const (
@@ -184,6 +187,7 @@ func (Offer_Operation_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_offer_proto_rawDescGZIP(), []int{2, 0, 0}
 }
 
+// For how long the rest of what was offered should not be offered again.
 type Filters struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RefuseSeconds *float64               `protobuf:"fixed64,1,opt,name=refuse_seconds,json=refuseSeconds,def=5" json:"refuse_seconds,omitempty"`
@@ -233,6 +237,7 @@ func (x *Filters) GetRefuseSeconds() float64 {
 	return Default_Filters_RefuseSeconds
 }
 
+// A request to give resources back by a certain time.
 type InverseOffer struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	Id             *OfferID               `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
@@ -317,6 +322,7 @@ func (x *InverseOffer) GetResources() []*Resource {
 	return nil
 }
 
+// Resources of one agent that a framework may use, until it answers or the offer is rescinded.
 type Offer struct {
 	state          protoimpl.MessageState   `protogen:"open.v1"`
 	Id             *OfferID                 `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
@@ -441,6 +447,7 @@ func (x *Offer) GetDomain() *DomainInfo {
 	return nil
 }
 
+// An operation as masters and agents remember it.
 type Operation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	FrameworkId   *FrameworkID           `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -525,6 +532,7 @@ func (x *Operation) GetUuid() *UUID {
 	return nil
 }
 
+// What became of an operation.
 type OperationStatus struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	OperationId        *OperationID           `protobuf:"bytes,1,opt,name=operation_id,json=operationId" json:"operation_id,omitempty"`
@@ -617,6 +625,7 @@ func (x *OperationStatus) GetResourceProviderId() *ResourceProviderID {
 	return nil
 }
 
+// One thing to do with what was offered.
 type Offer_Operation struct {
 	state         protoimpl.MessageState        `protogen:"open.v1"`
 	Type          *Offer_Operation_Type         `protobuf:"varint,1,opt,name=type,enum=mesos.v1.Offer_Operation_Type" json:"type,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/resource.proto
 
+// What an agent has to give, and who provides it.
+
 package mesos
 
 import (
@@ -204,6 +206,7 @@ func (Resource_ReservationInfo_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{4, 2, 0}
 }
 
+// A container that runs a part of a CSI plugin.
 type CSIPluginContainerInfo struct {
 	state         protoimpl.MessageState           `protogen:"open.v1"`
 	Services      []CSIPluginContainerInfo_Service `protobuf:"varint,1,rep,name=services,enum=mesos.v1.CSIPluginContainerInfo_Service" json:"services,omitempty"`
@@ -272,6 +275,7 @@ func (x *CSIPluginContainerInfo) GetContainer() *ContainerInfo {
 	return nil
 }
 
+// Where a service of an external CSI plugin listens.
 type CSIPluginEndpoint struct {
 	state         protoimpl.MessageState          `protogen:"open.v1"`
 	CsiService    *CSIPluginContainerInfo_Service `protobuf:"varint,1,req,name=csi_service,json=csiService,enum=mesos.v1.CSIPluginContainerInfo_Service" json:"csi_service,omitempty"`
@@ -324,6 +328,7 @@ func (x *CSIPluginEndpoint) GetEndpoint() string {
 	return ""
 }
 
+// A CSI plugin, run by the agent or beside it.
 type CSIPluginInfo struct {
 	state            protoimpl.MessageState    `protogen:"open.v1"`
 	Type             *string                   `protobuf:"bytes,1,req,name=type" json:"type,omitempty"`
@@ -413,6 +418,7 @@ func (x *CSIPluginInfo) GetTargetPathExists() bool {
 	return false
 }
 
+// Resources a framework would like; a hint that no allocator of Mesos follows.
 type Request struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AgentId       *AgentID               `protobuf:"bytes,1,opt,name=agent_id,json=agentId" json:"agent_id,omitempty"`
@@ -465,6 +471,7 @@ func (x *Request) GetResources() []*Resource {
 	return nil
 }
 
+// Some of what an agent has: how much, for whom it is reserved, and what kind of disk it is.
 type Resource struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Name   *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -612,6 +619,7 @@ func (x *Resource) GetReservations() []*Resource_ReservationInfo {
 	return nil
 }
 
+// A provider of resources beside the agent itself.
 type ResourceProviderInfo struct {
 	state               protoimpl.MessageState        `protogen:"open.v1"`
 	Id                  *ResourceProviderID           `protobuf:"bytes,1,opt,name=id" json:"id,omitempty"`
@@ -696,6 +704,7 @@ func (x *ResourceProviderInfo) GetStorage() *ResourceProviderInfo_Storage {
 	return nil
 }
 
+// The role something is offered or given to.
 type Resource_AllocationInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Role          *string                `protobuf:"bytes,1,opt,name=role" json:"role,omitempty"`
@@ -740,6 +749,7 @@ func (x *Resource_AllocationInfo) GetRole() string {
 	return ""
 }
 
+// What makes a disk more than space: its source, and the volume made on it.
 type Resource_DiskInfo struct {
 	state         protoimpl.MessageState         `protogen:"open.v1"`
 	Persistence   *Resource_DiskInfo_Persistence `protobuf:"bytes,1,opt,name=persistence" json:"persistence,omitempty"`
@@ -800,6 +810,7 @@ func (x *Resource_DiskInfo) GetSource() *Resource_DiskInfo_Source {
 	return nil
 }
 
+// Who may use something; a stack of them refines a reservation down a tree of roles.
 type Resource_ReservationInfo struct {
 	state         protoimpl.MessageState         `protogen:"open.v1"`
 	Principal     *string                        `protobuf:"bytes,1,opt,name=principal" json:"principal,omitempty"`
@@ -868,6 +879,7 @@ func (x *Resource_ReservationInfo) GetType() Resource_ReservationInfo_Type {
 	return Resource_ReservationInfo_UNKNOWN
 }
 
+// Marks what may be taken away again at any time.
 type Resource_RevocableInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -904,6 +916,7 @@ func (*Resource_RevocableInfo) Descriptor() ([]byte, []int) {
 	return file_mesos_v1_resource_proto_rawDescGZIP(), []int{4, 3}
 }
 
+// Marks what several tasks may use at once.
 type Resource_SharedInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/statistics.proto
 
+// What containers were measured to use.
+
 package mesos
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// The use of one disk or volume.
 type DiskStatistics struct {
 	state         protoimpl.MessageState         `protogen:"open.v1"`
 	Source        *Resource_DiskInfo_Source      `protobuf:"bytes,1,opt,name=source" json:"source,omitempty"`
@@ -89,6 +92,7 @@ func (x *DiskStatistics) GetUsedBytes() uint64 {
 	return 0
 }
 
+// ICMP counters of a network namespace.
 type IcmpStatistics struct {
 	state            protoimpl.MessageState `protogen:"open.v1"`
 	InMsgs           *int64                 `protobuf:"varint,1,opt,name=InMsgs" json:"InMsgs,omitempty"`
@@ -341,6 +345,7 @@ func (x *IcmpStatistics) GetOutAddrMaskReps() int64 {
 	return 0
 }
 
+// IP counters of a network namespace.
 type IpStatistics struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Forwarding      *int64                 `protobuf:"varint,1,opt,name=Forwarding" json:"Forwarding,omitempty"`
@@ -529,6 +534,7 @@ func (x *IpStatistics) GetFragCreates() int64 {
 	return 0
 }
 
+// Hardware counters of a container.
 type PerfStatistics struct {
 	state                  protoimpl.MessageState `protogen:"open.v1"`
 	Timestamp              *float64               `protobuf:"fixed64,1,req,name=timestamp" json:"timestamp,omitempty"`
@@ -989,6 +995,7 @@ func (x *PerfStatistics) GetNodePrefetchMisses() uint64 {
 	return 0
 }
 
+// What a container used at a moment, and its limits.
 type ResourceStatistics struct {
 	state                       protoimpl.MessageState             `protogen:"open.v1"`
 	Timestamp                   *float64                           `protobuf:"fixed64,1,req,name=timestamp" json:"timestamp,omitempty"`
@@ -1465,6 +1472,7 @@ func (x *ResourceStatistics) GetNetEphemeralPorts() *Value_Range {
 	return nil
 }
 
+// What every executor of an agent used, for those who oversubscribe it.
 type ResourceUsage struct {
 	state         protoimpl.MessageState    `protogen:"open.v1"`
 	Executors     []*ResourceUsage_Executor `protobuf:"bytes,1,rep,name=executors" json:"executors,omitempty"`
@@ -1517,6 +1525,7 @@ func (x *ResourceUsage) GetTotal() []*Resource {
 	return nil
 }
 
+// Network counters of a container, by protocol.
 type SNMPStatistics struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	IpStats       *IpStatistics          `protobuf:"bytes,1,opt,name=ip_stats,json=ipStats" json:"ip_stats,omitempty"`
@@ -1585,6 +1594,7 @@ func (x *SNMPStatistics) GetUdpStats() *UdpStatistics {
 	return nil
 }
 
+// TCP counters of a network namespace.
 type TcpStatistics struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RtoAlgorithm  *int64                 `protobuf:"varint,1,opt,name=RtoAlgorithm" json:"RtoAlgorithm,omitempty"`
@@ -1741,6 +1751,7 @@ func (x *TcpStatistics) GetInCsumErrors() int64 {
 	return 0
 }
 
+// Counters of one queue of a container's network.
 type TrafficControlStatistics struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            *string                `protobuf:"bytes,1,req,name=id" json:"id,omitempty"`
@@ -1857,6 +1868,7 @@ func (x *TrafficControlStatistics) GetRequeues() uint64 {
 	return 0
 }
 
+// UDP counters of a network namespace.
 type UdpStatistics struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	InDatagrams   *int64                 `protobuf:"varint,1,opt,name=InDatagrams" json:"InDatagrams,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/task.proto
 
+// Tasks and executors: what is asked for, how it is checked, and what became of it.
+
 package mesos
 
 import (
@@ -21,6 +23,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// How a native driver is doing.
 type Status int32
 
 const (
@@ -83,6 +86,7 @@ func (Status) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_task_proto_rawDescGZIP(), []int{0}
 }
 
+// How far a task has come.
 type TaskState int32
 
 const (
@@ -358,6 +362,7 @@ func (HealthCheck_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_task_proto_rawDescGZIP(), []int{3, 0}
 }
 
+// Why a task is in its state.
 type TaskStatus_Reason int32
 
 const (
@@ -513,6 +518,7 @@ func (TaskStatus_Reason) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_task_proto_rawDescGZIP(), []int{9, 0}
 }
 
+// Who says so.
 type TaskStatus_Source int32
 
 const (
@@ -572,6 +578,7 @@ func (TaskStatus_Source) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_task_proto_rawDescGZIP(), []int{9, 1}
 }
 
+// A look at a running task from time to time, whose result is only reported.
 type CheckInfo struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Type            *CheckInfo_Type        `protobuf:"varint,1,opt,name=type,enum=mesos.v1.CheckInfo_Type" json:"type,omitempty"`
@@ -671,6 +678,7 @@ func (x *CheckInfo) GetTcp() *CheckInfo_Tcp {
 	return nil
 }
 
+// The last result of a check.
 type CheckStatusInfo struct {
 	state         protoimpl.MessageState   `protogen:"open.v1"`
 	Type          *CheckInfo_Type          `protobuf:"varint,1,opt,name=type,enum=mesos.v1.CheckInfo_Type" json:"type,omitempty"`
@@ -739,6 +747,7 @@ func (x *CheckStatusInfo) GetTcp() *CheckStatusInfo_Tcp {
 	return nil
 }
 
+// The process on an agent that runs a framework's tasks.
 type ExecutorInfo struct {
 	state       protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorId  *ExecutorID            `protobuf:"bytes,1,req,name=executor_id,json=executorId" json:"executor_id,omitempty"`
@@ -873,6 +882,7 @@ func (x *ExecutorInfo) GetType() ExecutorInfo_Type {
 	return ExecutorInfo_UNKNOWN
 }
 
+// A look at a running task from time to time; failing too often kills it.
 type HealthCheck struct {
 	state               protoimpl.MessageState     `protogen:"open.v1"`
 	Http                *HealthCheck_HTTPCheckInfo `protobuf:"bytes,1,opt,name=http" json:"http,omitempty"`
@@ -990,6 +1000,7 @@ func (x *HealthCheck) GetTcp() *HealthCheck_TCPCheckInfo {
 	return nil
 }
 
+// How long a task may take to end itself before it is killed.
 type KillPolicy struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	GracePeriod   *DurationInfo          `protobuf:"bytes,1,opt,name=grace_period,json=gracePeriod" json:"grace_period,omitempty"`
@@ -1034,6 +1045,7 @@ func (x *KillPolicy) GetGracePeriod() *DurationInfo {
 	return nil
 }
 
+// A task as masters and agents remember it.
 type Task struct {
 	state             protoimpl.MessageState   `protogen:"open.v1"`
 	Name              *string                  `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -1206,6 +1218,7 @@ func (x *Task) GetLimits() map[string]*Value_Scalar {
 	return nil
 }
 
+// Tasks that start together and die together.
 type TaskGroupInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Tasks         []*TaskInfo            `protobuf:"bytes,1,rep,name=tasks" json:"tasks,omitempty"`
@@ -1250,6 +1263,7 @@ func (x *TaskGroupInfo) GetTasks() []*TaskInfo {
 	return nil
 }
 
+// A task to be launched.
 type TaskInfo struct {
 	state             protoimpl.MessageState   `protogen:"open.v1"`
 	Name              *string                  `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -1406,6 +1420,7 @@ func (x *TaskInfo) GetLimits() map[string]*Value_Scalar {
 	return nil
 }
 
+// The resources that a killed task used too much of.
 type TaskResourceLimitation struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Resources     []*Resource            `protobuf:"bytes,1,rep,name=resources" json:"resources,omitempty"`
@@ -1450,6 +1465,7 @@ func (x *TaskResourceLimitation) GetResources() []*Resource {
 	return nil
 }
 
+// What became of a task, when, by whose account and why.
 type TaskStatus struct {
 	state           protoimpl.MessageState  `protogen:"open.v1"`
 	TaskId          *TaskID                 `protobuf:"bytes,1,req,name=task_id,json=taskId" json:"task_id,omitempty"`

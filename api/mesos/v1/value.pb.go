@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/value.proto
 
+// Plain values that everything else is made of.
+
 package mesos
 
 import (
@@ -142,6 +144,7 @@ func (Value_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_value_proto_rawDescGZIP(), []int{14, 0}
 }
 
+// Where a process listens.
 type Address struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hostname      *string                `protobuf:"bytes,1,opt,name=hostname" json:"hostname,omitempty"`
@@ -202,6 +205,7 @@ func (x *Address) GetPort() int32 {
 	return 0
 }
 
+// A fact about an agent that frameworks may choose by, such as its rack.
 type Attribute struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          *string                `protobuf:"bytes,1,req,name=name" json:"name,omitempty"`
@@ -286,6 +290,7 @@ func (x *Attribute) GetSet() *Value_Set {
 	return nil
 }
 
+// How a service wants to be found by DNS bridges and load balancers.
 type DiscoveryInfo struct {
 	state         protoimpl.MessageState    `protogen:"open.v1"`
 	Visibility    *DiscoveryInfo_Visibility `protobuf:"varint,1,req,name=visibility,enum=mesos.v1.DiscoveryInfo_Visibility" json:"visibility,omitempty"`
@@ -378,6 +383,7 @@ func (x *DiscoveryInfo) GetLabels() *Labels {
 	return nil
 }
 
+// Where a machine stands: a region and a zone in it, each of which may fail as one.
 type DomainInfo struct {
 	state         protoimpl.MessageState  `protogen:"open.v1"`
 	FaultDomain   *DomainInfo_FaultDomain `protobuf:"bytes,1,opt,name=fault_domain,json=faultDomain" json:"fault_domain,omitempty"`
@@ -422,6 +428,7 @@ func (x *DomainInfo) GetFaultDomain() *DomainInfo_FaultDomain {
 	return nil
 }
 
+// A span of time.
 type DurationInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nanoseconds   *int64                 `protobuf:"varint,1,req,name=nanoseconds" json:"nanoseconds,omitempty"`
@@ -466,6 +473,7 @@ func (x *DurationInfo) GetNanoseconds() int64 {
 	return 0
 }
 
+// A word or two somebody attached to something; Mesos carries it and never looks.
 type Label struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *string                `protobuf:"bytes,1,req,name=key" json:"key,omitempty"`
@@ -518,6 +526,7 @@ func (x *Label) GetValue() string {
 	return ""
 }
 
+// A list of labels; a key may stand in it more than once.
 type Labels struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Labels        []*Label               `protobuf:"bytes,1,rep,name=labels" json:"labels,omitempty"`
@@ -562,6 +571,7 @@ func (x *Labels) GetLabels() []*Label {
 	return nil
 }
 
+// A named option, such as one of the docker command line.
 type Parameter struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Key           *string                `protobuf:"bytes,1,req,name=key" json:"key,omitempty"`
@@ -614,6 +624,7 @@ func (x *Parameter) GetValue() string {
 	return ""
 }
 
+// A list of options.
 type Parameters struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Parameter     []*Parameter           `protobuf:"bytes,1,rep,name=parameter" json:"parameter,omitempty"`
@@ -658,6 +669,7 @@ func (x *Parameters) GetParameter() []*Parameter {
 	return nil
 }
 
+// A port a service wants to be found at.
 type Port struct {
 	state         protoimpl.MessageState    `protogen:"open.v1"`
 	Number        *uint32                   `protobuf:"varint,1,req,name=number" json:"number,omitempty"`
@@ -734,6 +746,7 @@ func (x *Port) GetLabels() *Labels {
 	return nil
 }
 
+// A list of ports.
 type Ports struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Ports         []*Port                `protobuf:"bytes,1,rep,name=ports" json:"ports,omitempty"`
@@ -778,6 +791,7 @@ func (x *Ports) GetPorts() []*Port {
 	return nil
 }
 
+// A point in time, since the Unix epoch.
 type TimeInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nanoseconds   *int64                 `protobuf:"varint,1,req,name=nanoseconds" json:"nanoseconds,omitempty"`
@@ -822,6 +836,7 @@ func (x *TimeInfo) GetNanoseconds() int64 {
 	return 0
 }
 
+// A URL in parts.
 type URL struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Scheme        *string                `protobuf:"bytes,1,req,name=scheme" json:"scheme,omitempty"`
@@ -898,6 +913,7 @@ func (x *URL) GetFragment() string {
 	return ""
 }
 
+// When something will not be there: from a time on, for a while or for good.
 type Unavailability struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Start         *TimeInfo              `protobuf:"bytes,1,req,name=start" json:"start,omitempty"`
@@ -950,6 +966,7 @@ func (x *Unavailability) GetDuration() *DurationInfo {
 	return nil
 }
 
+// A scalar, a list of ranges, a set of words, or a text.
 type Value struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *Value_Type            `protobuf:"varint,1,req,name=type,enum=mesos.v1.Value_Type" json:"type,omitempty"`
@@ -1166,6 +1183,7 @@ func (x *DomainInfo_FaultDomain_ZoneInfo) GetName() string {
 	return ""
 }
 
+// Whole numbers from begin to end, both included.
 type Value_Range struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Begin         *uint64                `protobuf:"varint,1,req,name=begin" json:"begin,omitempty"`
@@ -1262,6 +1280,7 @@ func (x *Value_Ranges) GetRange() []*Value_Range {
 	return nil
 }
 
+// A number, exact to a thousandth.
 type Value_Scalar struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Value         *float64               `protobuf:"fixed64,1,req,name=value" json:"value,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/messages/cni/cni.proto
 
+// Name servers as network plugins report them.
+
 package cni
 
 import (

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/messages/log/log.proto
 
+// The replicated log in which Mesos masters keep their registry; needed to read one.
+
 package log
 
 import (

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/messages/state/state.proto
 
+// The variables Mesos masters keep in a replicated log or in ZooKeeper.
+
 package state
 
 import (

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/agent/agent.proto
 
+// The operator API of the agent, /api/v1: reads, and the life of containers.
+
 package agent
 
 import (
@@ -519,6 +521,7 @@ func (Response_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_agent_agent_proto_rawDescGZIP(), []int{2, 0}
 }
 
+// What an operator or an executor asks of the agent's operator API.
 type Call struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
 	Type            *Call_Type             `protobuf:"varint,1,opt,name=type,enum=mesos.v1.agent.Call_Type" json:"type,omitempty"`
@@ -739,6 +742,7 @@ func (x *Call) GetMarkResourceProviderGone() *Call_MarkResourceProviderGone {
 	return nil
 }
 
+// Input, output and control of an attached process.
 type ProcessIO struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *ProcessIO_Type        `protobuf:"varint,1,opt,name=type,enum=mesos.v1.agent.ProcessIO_Type" json:"type,omitempty"`
@@ -799,6 +803,7 @@ func (x *ProcessIO) GetControl() *ProcessIO_Control {
 	return nil
 }
 
+// The agent's answer, for the calls that have one.
 type Response struct {
 	state                protoimpl.MessageState         `protogen:"open.v1"`
 	Type                 *Response_Type                 `protobuf:"varint,1,opt,name=type,enum=mesos.v1.agent.Response_Type" json:"type,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/allocator/allocator.proto
 
+// How frameworks answered inverse offers, as the allocator keeps it.
+
 package allocator
 
 import (
@@ -81,6 +83,7 @@ func (InverseOfferStatus_Status) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_allocator_allocator_proto_rawDescGZIP(), []int{0, 0}
 }
 
+// Whether a framework accepted to leave, and when it said so.
 type InverseOfferStatus struct {
 	state         protoimpl.MessageState     `protogen:"open.v1"`
 	Status        *InverseOfferStatus_Status `protobuf:"varint,1,req,name=status,enum=mesos.v1.allocator.InverseOfferStatus_Status" json:"status,omitempty"`

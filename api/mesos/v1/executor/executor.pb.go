@@ -4,6 +4,9 @@
 // 	protoc        (unknown)
 // source: mesos/v1/executor/executor.proto
 
+// The executor API: calls go to the agent's /api/v1/executor, events come back on the stream that
+// SUBSCRIBE opens.
+
 package executor
 
 import (
@@ -167,6 +170,7 @@ func (Event_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_executor_executor_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// What an executor tells its agent.
 type Call struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	ExecutorId    *v1.ExecutorID         `protobuf:"bytes,1,req,name=executor_id,json=executorId" json:"executor_id,omitempty"`
@@ -251,6 +255,7 @@ func (x *Call) GetMessage() *Call_Message {
 	return nil
 }
 
+// What an agent tells an executor.
 type Event struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Type          *Event_Type            `protobuf:"varint,1,opt,name=type,enum=mesos.v1.executor.Event_Type" json:"type,omitempty"`

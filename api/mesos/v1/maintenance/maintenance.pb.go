@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/maintenance/maintenance.proto
 
+// Planned downtime of machines.
+
 package maintenance
 
 import (
@@ -23,6 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Which machines drain, with what their frameworks said, and which are down.
 type ClusterStatus struct {
 	state            protoimpl.MessageState           `protogen:"open.v1"`
 	DrainingMachines []*ClusterStatus_DrainingMachine `protobuf:"bytes,1,rep,name=draining_machines,json=drainingMachines" json:"draining_machines,omitempty"`
@@ -75,6 +78,7 @@ func (x *ClusterStatus) GetDownMachines() []*v1.MachineID {
 	return nil
 }
 
+// The planned downtime of a cluster.
 type Schedule struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Windows       []*Window              `protobuf:"bytes,1,rep,name=windows" json:"windows,omitempty"`
@@ -119,6 +123,7 @@ func (x *Schedule) GetWindows() []*Window {
 	return nil
 }
 
+// Machines that will be unavailable at the same time.
 type Window struct {
 	state          protoimpl.MessageState `protogen:"open.v1"`
 	MachineIds     []*v1.MachineID        `protobuf:"bytes,1,rep,name=machine_ids,json=machineIds" json:"machine_ids,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/master/master.proto
 
+// The operator API of the master, /api/v1: reads, changes, and a stream of what happens.
+
 package master
 
 import (
@@ -388,6 +390,7 @@ func (Response_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_master_master_proto_rawDescGZIP(), []int{2, 0}
 }
 
+// What an operator asks of the master.
 type Call struct {
 	state                     protoimpl.MessageState          `protogen:"open.v1"`
 	Type                      *Call_Type                      `protobuf:"varint,1,opt,name=type,enum=mesos.v1.master.Call_Type" json:"type,omitempty"`
@@ -612,6 +615,7 @@ func (x *Call) GetReactivateAgent() *Call_ReactivateAgent {
 	return nil
 }
 
+// What happens in the cluster, for subscribers of the operator API.
 type Event struct {
 	state            protoimpl.MessageState  `protogen:"open.v1"`
 	Type             *Event_Type             `protobuf:"varint,1,opt,name=type,enum=mesos.v1.master.Event_Type" json:"type,omitempty"`
@@ -720,6 +724,7 @@ func (x *Event) GetFrameworkRemoved() *Event_FrameworkRemoved {
 	return nil
 }
 
+// The master's answer, for the calls that have one.
 type Response struct {
 	state                  protoimpl.MessageState           `protogen:"open.v1"`
 	Type                   *Response_Type                   `protobuf:"varint,1,opt,name=type,enum=mesos.v1.master.Response_Type" json:"type,omitempty"`

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/quota/quota.proto
 
+// What a role is guaranteed and what it may not exceed.
+
 package quota
 
 import (
@@ -22,6 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// What a role is guaranteed and limited to, as quantities by resource name.
 type QuotaConfig struct {
 	state         protoimpl.MessageState      `protogen:"open.v1"`
 	Role          *string                     `protobuf:"bytes,1,req,name=role" json:"role,omitempty"`
@@ -82,6 +85,7 @@ func (x *QuotaConfig) GetLimits() map[string]*v1.Value_Scalar {
 	return nil
 }
 
+// A guarantee in the form of before quotas had limits.
 type QuotaInfo struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Role          *string                `protobuf:"bytes,1,opt,name=role" json:"role,omitempty"`
@@ -142,6 +146,7 @@ func (x *QuotaInfo) GetGuarantee() []*v1.Resource {
 	return nil
 }
 
+// A request to set such a guarantee.
 type QuotaRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Force         *bool                  `protobuf:"varint,1,opt,name=force" json:"force,omitempty"`
@@ -202,6 +207,7 @@ func (x *QuotaRequest) GetGuarantee() []*v1.Resource {
 	return nil
 }
 
+// All quotas.
 type QuotaStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Deprecated: Marked as deprecated in mesos/v1/quota/quota.proto.

@@ -4,6 +4,8 @@
 // 	protoc        (unknown)
 // source: mesos/v1/resourceprovider/resource_provider.proto
 
+// The API between an agent and the providers of resources beside it, such as storage.
+
 package resourceprovider
 
 import (
@@ -217,6 +219,7 @@ func (Event_Type) EnumDescriptor() ([]byte, []int) {
 	return file_mesos_v1_resourceprovider_resource_provider_proto_rawDescGZIP(), []int{1, 0}
 }
 
+// What a resource provider tells its agent.
 type Call struct {
 	state                        protoimpl.MessageState             `protogen:"open.v1"`
 	ResourceProviderId           *v1.ResourceProviderID             `protobuf:"bytes,1,opt,name=resource_provider_id,json=resourceProviderId" json:"resource_provider_id,omitempty"`
@@ -301,6 +304,7 @@ func (x *Call) GetUpdatePublishResourcesStatus() *Call_UpdatePublishResourcesSta
 	return nil
 }
 
+// What an agent tells a resource provider.
 type Event struct {
 	state                      protoimpl.MessageState            `protogen:"open.v1"`
 	Type                       *Event_Type                       `protobuf:"varint,1,opt,name=type,enum=mesos.v1.resource_provider.Event_Type" json:"type,omitempty"`

@@ -4,6 +4,9 @@
 // 	protoc        (unknown)
 // source: mesos/v1/scheduler/scheduler.proto
 
+// The scheduler API: calls go to the master's /api/v1/scheduler, events come back on the stream that
+// SUBSCRIBE opens.
+
 package scheduler
 
 import (
@@ -391,6 +394,7 @@ func (x *APIResult) GetError() string {
 	return ""
 }
 
+// A condition on one attribute, or pseudo attribute, of an agent.
 type AttributeConstraint struct {
 	state         protoimpl.MessageState         `protogen:"open.v1"`
 	Selector      *AttributeConstraint_Selector  `protobuf:"bytes,1,req,name=selector" json:"selector,omitempty"`
@@ -443,6 +447,7 @@ func (x *AttributeConstraint) GetPredicate() *AttributeConstraint_Predicate {
 	return nil
 }
 
+// What a framework asks of the master.
 type Call struct {
 	state                      protoimpl.MessageState           `protogen:"open.v1"`
 	FrameworkId                *v1.FrameworkID                  `protobuf:"bytes,1,opt,name=framework_id,json=frameworkId" json:"framework_id,omitempty"`
@@ -623,6 +628,7 @@ func (x *Call) GetUpdateFramework() *Call_UpdateFramework {
 	return nil
 }
 
+// What the master tells a framework.
 type Event struct {
 	state                 protoimpl.MessageState       `protogen:"open.v1"`
 	Type                  *Event_Type                  `protobuf:"varint,1,opt,name=type,enum=mesos.v1.scheduler.Event_Type" json:"type,omitempty"`
@@ -747,6 +753,7 @@ func (x *Event) GetUpdateOperationStatus() *Event_UpdateOperationStatus {
 	return nil
 }
 
+// Which agents a framework wants offers of, by role.
 type OfferConstraints struct {
 	state           protoimpl.MessageState                       `protogen:"open.v1"`
 	RoleConstraints map[string]*OfferConstraints_RoleConstraints `protobuf:"bytes,1,rep,name=role_constraints,json=roleConstraints" json:"role_constraints,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
