@@ -1,0 +1,117 @@
+package state
+
+import (
+	"google.golang.org/protobuf/proto"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
+)
+
+// Input is what can happen to the agent.
+type Input interface{ isInput() }
+
+// Recovered begins the agent's life with what the checkpoints held; nil on a
+// new work directory.
+type Recovered struct{ Snapshot *Snapshot }
+
+// ContainersRecovered answers RecoverContainers. Statuses describe the
+// containers that run, by ID.
+type ContainersRecovered struct {
+	Statuses map[string]*mesos.ContainerStatus
+	Err      error
+}
+
+// MasterDetected names the leading master's libprocess PID; empty if none leads.
+type MasterDetected struct{ PID string }
+
+// MasterMessage is a libprocess message from a master or whoever claims to be one.
+type MasterMessage struct {
+	From    string
+	Message proto.Message
+}
+
+// PeerExited says that a link broke.
+type PeerExited struct{ PID string }
+
+// StreamID names one executor's event stream, as the engine numbers them. Zero
+// names none.
+type StreamID uint64
+
+// ReplyID names a caller who waits for a Reply. Zero names none.
+type ReplyID uint64
+
+// ExecutorCall is a call of the v1 executor API whose form was checked. Stream
+// is set for SUBSCRIBE only: where events go once the call was accepted.
+type ExecutorCall struct {
+	Reply  ReplyID
+	Stream StreamID
+	Call   *executor.Call
+}
+
+// StreamClosed says that an executor's stream is gone.
+type StreamClosed struct{ Stream StreamID }
+
+// ContainerLaunched answers LaunchContainer. The engine then waits for the
+// container without being asked. Unsupported says that the containerizer can't
+// do what the container needs.
+type ContainerLaunched struct {
+	Container   string
+	Status      *mesos.ContainerStatus
+	Err         error
+	Unsupported bool
+}
+
+// ContainerUpdated answers UpdateContainer.
+type ContainerUpdated struct {
+	Token Token
+	Err   error
+}
+
+// ContainerDescribed answers DescribeContainer. Status is nil if the container
+// could not be described.
+type ContainerDescribed struct {
+	Token  Token
+	Status *mesos.ContainerStatus
+}
+
+// ContainerTerminated says how a container ended. Err is set instead of
+// Termination if that is unknown.
+type ContainerTerminated struct {
+	Container   string
+	Termination Termination
+	Err         error
+}
+
+// Termination tells how a container ended.
+type Termination struct {
+	// Status is the wait status; nil if unknown.
+	Status *int32
+	// State and Reason are for its unfinished tasks; nil leaves them to the agent.
+	State  *mesos.TaskState
+	Reason *mesos.TaskStatus_Reason
+	// Message is for the tasks' users.
+	Message string
+	// Limited are the resources whose limit was hit.
+	Limited []*mesos.Resource
+}
+
+// TimerFired says that a timer ran out that was armed with Arm.
+type TimerFired struct{ Timer Timer }
+
+// ShutdownRequested asks the agent to unregister, shut down everything and
+// end (SIGUSR1 in Mesos).
+type ShutdownRequested struct{ Message string }
+
+func (Recovered) isInput()           {}
+func (ContainersRecovered) isInput() {}
+func (MasterDetected) isInput()      {}
+func (MasterMessage) isInput()       {}
+func (PeerExited) isInput()          {}
+func (ExecutorCall) isInput()        {}
+func (StreamClosed) isInput()        {}
+func (ContainerLaunched) isInput()   {}
+func (ContainerUpdated) isInput()    {}
+func (ContainerDescribed) isInput()  {}
+func (ContainerTerminated) isInput() {}
+func (TimerFired) isInput()          {}
+func (ShutdownRequested) isInput()   {}

@@ -1,0 +1,124 @@
+package state
+
+import (
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// Record is what a Checkpoint makes durable. Package checkpoint says where
+// each goes.
+type Record interface{ isRecord() }
+
+// AgentRecord holds the agent's identity, once the master gave it an ID, and
+// makes it the latest.
+type AgentRecord struct{ Info *mesos.AgentInfo }
+
+// ForgetAgentRecord makes the next start that of a new agent.
+type ForgetAgentRecord struct{}
+
+// FrameworkRecord holds a framework; PID is empty for one that speaks HTTP.
+type FrameworkRecord struct {
+	AgentID string
+	Info    *mesos.FrameworkInfo
+	PID     string
+}
+
+// ExecutorRecord holds an executor and begins a run of it.
+type ExecutorRecord struct {
+	AgentID, FrameworkID, Container string
+	Info                            *mesos.ExecutorInfo
+	// Generated says that the agent made the executor for a command task.
+	Generated bool
+}
+
+// RunID names one run of an executor.
+type RunID struct{ AgentID, FrameworkID, ExecutorID, Container string }
+
+// SubscribedRecord marks a run's executor as one that speaks HTTP.
+type SubscribedRecord struct{ Run RunID }
+
+// CompletedRecord marks a run as over, with all its updates acknowledged.
+type CompletedRecord struct{ Run RunID }
+
+// TaskRecord holds a task as it was launched.
+type TaskRecord struct {
+	Run  RunID
+	Task *mesos.Task
+}
+
+// UpdateRecord adds an update to a task's stream.
+type UpdateRecord struct {
+	Run    RunID
+	TaskID string
+	Update *messages.StatusUpdate
+}
+
+// AcknowledgementRecord adds an acknowledgement to a task's stream.
+type AcknowledgementRecord struct {
+	Run    RunID
+	TaskID string
+	UUID   []byte
+}
+
+// ResourcesRecord holds reservations and volumes, and operations whose outcome
+// the master has not acknowledged.
+type ResourcesRecord struct {
+	Resources  []*mesos.Resource
+	Operations []*mesos.Operation
+}
+
+// DrainRecord holds that the agent is draining; a nil Config ends it.
+type DrainRecord struct {
+	AgentID string
+	Config  *mesos.DrainConfig
+}
+
+func (AgentRecord) isRecord()           {}
+func (ForgetAgentRecord) isRecord()     {}
+func (FrameworkRecord) isRecord()       {}
+func (ExecutorRecord) isRecord()        {}
+func (SubscribedRecord) isRecord()      {}
+func (CompletedRecord) isRecord()       {}
+func (TaskRecord) isRecord()            {}
+func (UpdateRecord) isRecord()          {}
+func (AcknowledgementRecord) isRecord() {}
+func (ResourcesRecord) isRecord()       {}
+func (DrainRecord) isRecord()           {}
+
+// Snapshot is what the records of a former life add up to.
+type Snapshot struct {
+	// Agent is nil if the agent never registered.
+	Agent      *mesos.AgentInfo
+	Rebooted   bool
+	Drain      *mesos.DrainConfig
+	Resources  []*mesos.Resource
+	Operations []*mesos.Operation
+	Frameworks []FrameworkSnapshot
+}
+
+// FrameworkSnapshot is one framework of a Snapshot.
+type FrameworkSnapshot struct {
+	Info      *mesos.FrameworkInfo
+	PID       string
+	Executors []ExecutorSnapshot
+}
+
+// ExecutorSnapshot is the latest run of one executor.
+type ExecutorSnapshot struct {
+	Info      *mesos.ExecutorInfo
+	Generated bool
+	Container string
+	// Subscribed says that the executor spoke HTTP.
+	Subscribed bool
+	// Completed says that nothing of it is left to do.
+	Completed bool
+	Tasks     []TaskSnapshot
+}
+
+// TaskSnapshot is one task with its stream of updates.
+type TaskSnapshot struct {
+	Task    *mesos.Task
+	Updates []*messages.StatusUpdate
+	// Acknowledged holds UUIDs.
+	Acknowledged [][]byte
+}

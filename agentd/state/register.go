@@ -1,0 +1,263 @@
+package state
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// detected begins registration with a new leader, or waits for one.
+func (m *Machine) detected(pid string) {
+	if m.phase == Recovering {
+		return // detection is asked for when recovery is over
+	}
+	if m.phase != Terminating {
+		m.phase = Disconnected
+	}
+	m.pause()
+	m.master = pid
+	m.do(Disarm{Timer{Kind: TimerRegister}})
+	m.do(Disarm{Timer{Kind: TimerPing}})
+	if pid == "" {
+		m.inform("no master leads")
+		return
+	}
+	m.inform("master detected", "master", pid)
+	if m.phase == Terminating {
+		return
+	}
+	// Agents must not all come at once after a failover.
+	m.backoff = 2 * m.cfg.RegistrationBackoff
+	m.do(Arm{Timer: Timer{Kind: TimerRegister}, After: m.jitter(m.cfg.RegistrationBackoff)})
+}
+
+func (m *Machine) jitter(most time.Duration) time.Duration {
+	return time.Duration(m.cfg.Random.Fraction() * float64(most))
+}
+
+// redetect gives up the master and asks which one leads.
+func (m *Machine) redetect() {
+	m.detected("")
+	m.do(DetectMaster{})
+}
+
+func (m *Machine) exited(pid string) {
+	if m.phase == Recovering || pid == "" || pid != m.master {
+		return
+	}
+	m.warn("master disconnected", "master", pid)
+	m.redetect()
+}
+
+// register sends one request and arms the next attempt.
+func (m *Machine) register() {
+	if m.master == "" || m.phase != Disconnected {
+		return
+	}
+	m.do(Link{PID: m.master})
+	if m.agentID() == "" {
+		m.inform("registering", "master", m.master)
+		m.send(&messages.RegisterSlaveMessage{
+			Slave:                 m.info,
+			Version:               &m.cfg.Version,
+			CheckpointedResources: m.checkpointed(),
+			AgentCapabilities:     m.cfg.Capabilities,
+			ResourceVersionUuid:   m.versionUUID(),
+		})
+	} else {
+		m.inform("reregistering", "master", m.master, "agent", m.agentID())
+		m.send(m.reregistration())
+	}
+	m.backoff = min(m.backoff, maxRegistrationBackoff)
+	m.do(Arm{Timer: Timer{Kind: TimerRegister}, After: m.jitter(m.backoff)})
+	m.backoff *= 2
+}
+
+func (m *Machine) versionUUID() *mesos.UUID { return &mesos.UUID{Value: m.version[:]} }
+
+// reregistration tells a master everything that runs here.
+func (m *Machine) reregistration() *messages.ReregisterSlaveMessage {
+	msg := &messages.ReregisterSlaveMessage{
+		Slave:                 m.info,
+		Version:               &m.cfg.Version,
+		CheckpointedResources: m.checkpointed(),
+		AgentCapabilities:     m.cfg.Capabilities,
+		ResourceVersionUuid:   m.versionUUID(),
+	}
+	for _, f := range sorted(m.frameworks) {
+		msg.Frameworks = append(msg.Frameworks, f.info)
+		for _, r := range sorted(f.runs) {
+			msg.Tasks = append(msg.Tasks, tasksOf(r)...)
+			if !r.generated && r.phase != Terminated {
+				msg.ExecutorInfos = append(msg.ExecutorInfos, r.info)
+			}
+		}
+	}
+	for _, f := range m.completed {
+		archive := &messages.Archive_Framework{FrameworkInfo: f.info}
+		if f.pid != "" {
+			archive.Pid = &f.pid
+		}
+		for _, e := range f.completed {
+			archive.Tasks = append(archive.Tasks, e.Terminated...)
+			archive.Tasks = append(archive.Tasks, e.Completed...)
+		}
+		msg.CompletedFrameworks = append(msg.CompletedFrameworks, archive)
+	}
+	return msg
+}
+
+// tasksOf lists the tasks that a master has to know of.
+func tasksOf(r *run) []*mesos.Task {
+	var out []*mesos.Task
+	for _, t := range sorted(r.launched) {
+		out = append(out, t)
+	}
+	for _, t := range sorted(r.terminated) {
+		out = append(out, t)
+	}
+	for _, q := range r.queued {
+		out = append(out, newTask(r.framework, q.info, mesos.TaskState_TASK_STAGING))
+	}
+	return out
+}
+
+func (m *Machine) registered(msg *messages.SlaveRegisteredMessage) {
+	id := msg.GetSlaveId().GetValue()
+	switch m.phase {
+	case Disconnected:
+		if m.agentID() != "" && m.agentID() != id {
+			m.wrongID(id)
+			return
+		}
+		m.inform("registered", "master", m.master, "agent", id)
+		m.info = withID(m.info, msg.GetSlaveId())
+		m.checkpoint(AgentRecord{Info: m.info})
+		m.connected(msg.GetConnection())
+	case Running:
+		if m.agentID() != id {
+			m.wrongID(id)
+			return
+		}
+		m.sendUpdateSlave()
+	}
+}
+
+// wrongID ends the agent: a master that confuses agents would confuse tasks.
+func (m *Machine) wrongID(id string) {
+	m.do(Terminate{Err: fmt.Errorf("registered as agent %q, but this is agent %q", id, m.agentID())})
+}
+
+func withID(info *mesos.AgentInfo, id *mesos.AgentID) *mesos.AgentInfo {
+	return &mesos.AgentInfo{
+		Hostname:   info.Hostname,
+		Resources:  info.Resources,
+		Attributes: info.Attributes,
+		Id:         id,
+		Port:       info.Port,
+		Domain:     info.Domain,
+	}
+}
+
+// connected is what follows registration of both kinds.
+func (m *Machine) connected(c *messages.MasterSlaveConnection) {
+	m.phase = Running
+	m.do(Disarm{Timer{Kind: TimerRegister}})
+	m.pingAfter = defaultPingTimeout
+	if s := c.GetTotalPingTimeoutSeconds(); s > 0 {
+		m.pingAfter = time.Duration(s * float64(time.Second))
+	}
+	m.do(Arm{Timer: Timer{Kind: TimerPing}, After: m.pingAfter})
+	m.sendUpdateSlave()
+	m.resume()
+}
+
+func (m *Machine) reregistered(msg *messages.SlaveReregisteredMessage) {
+	if m.agentID() != msg.GetSlaveId().GetValue() {
+		m.wrongID(msg.GetSlaveId().GetValue())
+		return
+	}
+	switch m.phase {
+	case Disconnected:
+		m.inform("reregistered", "master", m.master, "agent", m.agentID())
+		m.connected(msg.GetConnection())
+	case Running:
+		m.sendUpdateSlave()
+	default:
+		return
+	}
+	for _, r := range msg.GetReconciliations() {
+		m.reconcile(r)
+	}
+}
+
+// reconcile ends tasks that the master believes to be here.
+func (m *Machine) reconcile(msg *messages.ReconcileTasksMessage) {
+	f := m.frameworks[msg.GetFrameworkId().GetValue()]
+	aware := hasCapability(msg.GetFramework(), mesos.FrameworkInfo_Capability_PARTITION_AWARE)
+	for _, s := range msg.GetStatuses() {
+		task := s.GetTaskId().GetValue()
+		if f != nil && f.owners[task] != nil {
+			continue // its updates tell the master what it is
+		}
+		m.record(nil, m.ownUpdate(msg.GetFrameworkId().GetValue(), "", task,
+			orLost(aware, mesos.TaskState_TASK_DROPPED), mesos.TaskStatus_REASON_RECONCILIATION,
+			"Reconciliation: task unknown to the agent"))
+	}
+}
+
+// sendUpdateSlave tells the master what may have changed while it was not told.
+func (m *Machine) sendUpdateSlave() {
+	m.send(&messages.UpdateSlaveMessage{
+		SlaveId:                       m.info.Id,
+		UpdateOversubscribedResources: new(false),
+		ResourceVersionUuid:           m.versionUUID(),
+		Operations:                    &messages.UpdateSlaveMessage_Operations{Operations: m.operationList()},
+		ResourceProviders:             &messages.UpdateSlaveMessage_ResourceProviders{},
+	})
+}
+
+// ping answers a master, whether or not it is the agent's: it then learns by
+// itself that it no longer leads.
+func (m *Machine) ping(from string, connected bool) {
+	m.do(Send{To: from, Message: &messages.PongSlaveMessage{}})
+	if m.phase != Running || addressOf(from) != addressOf(m.master) {
+		return
+	}
+	if !connected {
+		m.inform("the master takes the agent for disconnected: registering again", "from", from)
+		m.redetect()
+		return
+	}
+	m.do(Arm{Timer: Timer{Kind: TimerPing}, After: m.pingAfter})
+}
+
+// addressOf is the node of a PID: pings come from another process of the master's.
+func addressOf(pid string) string {
+	_, address, _ := strings.Cut(pid, "@")
+	return address
+}
+
+// executorMessage passes a message on: to the framework itself if it speaks
+// libprocess, else through the master.
+func (m *Machine) executorMessage(r *run, data []byte) {
+	if m.phase != Running || r.framework.terminating {
+		m.warn("message of executor dropped: not registered or framework is being shut down", fields(r)...)
+		m.counters.InvalidFrameworkMessages++
+		return
+	}
+	to := r.framework.pid
+	if to == "" {
+		to = m.master
+	}
+	m.do(Send{To: to, Message: &messages.ExecutorToFrameworkMessage{
+		SlaveId:     m.info.Id,
+		FrameworkId: r.framework.info.Id,
+		ExecutorId:  r.info.ExecutorId,
+		Data:        data,
+	}})
+	m.counters.ValidFrameworkMessages++
+}
