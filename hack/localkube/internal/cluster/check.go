@@ -50,9 +50,7 @@ func (k Cluster) Leftovers(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, d := range dirs {
-		found = append(found, "cgroup "+d)
-	}
+	found = append(found, groups(dirs)...)
 	net, err := network.Leftovers(ctx, k.Config)
 	if err != nil {
 		return nil, err
@@ -62,6 +60,23 @@ func (k Cluster) Leftovers(ctx context.Context) ([]string, error) {
 		found = append(found, "folder "+k.Config.RunDir)
 	}
 	return found, nil
+}
+
+// groups names the topmost cgroups, and how many there are below each.
+func groups(dirs []string) []string {
+	below, tops := map[string]int{}, []string{}
+	for _, d := range dirs {
+		root, _, _ := strings.Cut(d+"/", "/"+config.Name+"/")
+		top := root + "/" + config.Name
+		if below[top]++; below[top] == 1 {
+			tops = append(tops, top)
+		}
+	}
+	slices.Sort(tops)
+	for i, top := range tops {
+		tops[i] = fmt.Sprintf("cgroup %s with %d below", top, below[top]-1)
+	}
+	return tops
 }
 
 // inNodes returns the processes that see a node's mounts.

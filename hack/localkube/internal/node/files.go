@@ -2,6 +2,7 @@ package node
 
 import (
 	"bufio"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -107,6 +108,7 @@ func (s Spec) files(f facts) (map[string][]byte, error) {
 	}
 	return map[string][]byte{
 		"hostname":                         []byte(s.Node.Name + "\n"),
+		"machine-id":                       machineID(s),
 		"hosts":                            fmt.Appendf(nil, "127.0.0.1 localhost\n%s %s\n", s.Node.Addr, s.Node.Name),
 		"resolv.conf":                      resolvConf(f.resolvers),
 		"containerd/config.toml":           []byte(containerd(f)),
@@ -119,6 +121,13 @@ func (s Spec) files(f facts) (map[string][]byte, error) {
 		"kubernetes/kubelet.kubeconfig":    f.kubeletConfig,
 		"kubernetes/kube-proxy.kubeconfig": f.proxyConfig,
 	}, nil
+}
+
+// machineID is stable over restarts of a node and differs between nodes, see
+// machine-id(5).
+func machineID(s Spec) []byte {
+	h := sha256.Sum256([]byte(s.dir()))
+	return fmt.Appendf(nil, "%x\n", h[:16])
 }
 
 func resolvConf(addrs []netip.Addr) []byte {

@@ -146,6 +146,7 @@ func Compile(ctx context.Context, module, pkg, out, ldflags string, say func(str
 		return err
 	}
 	total, done := bytes.Count(deps.Bytes(), []byte("\n")), 0
+	say("linking, or compiling the first packages")
 	args := slices.Concat([]string{"go", "build", "-v"}, buildFlags, []string{"-ldflags", ldflags, "-o", out, pkg})
 	return run(ctx, module, io.Discard, func(line string) {
 		// With -v, go build prints the name of each package that it compiles.

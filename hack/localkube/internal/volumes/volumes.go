@@ -6,11 +6,14 @@ package volumes
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/api"
@@ -115,17 +118,14 @@ func once(ctx context.Context, c config.Config, client *api.Client) error {
 		return err
 	}
 	create, remove := plan(claims.Items, vols.Items)
+	var errs []error // one bad claim must not stop the others
 	for _, v := range create {
-		if err := provision(ctx, c, client, v); err != nil {
-			return err
-		}
+		errs = append(errs, provision(ctx, c, client, v))
 	}
 	for _, v := range remove {
-		if err := reclaim(ctx, c, client, v); err != nil {
-			return err
-		}
+		errs = append(errs, reclaim(ctx, c, client, v))
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 // plan says which volumes to create for claims whose pod has been given a node, and
@@ -170,21 +170,29 @@ func volumeFor(cl claim, name, node string) volume {
 }
 
 // hostDir is the volume's folder as the host sees it. The names come from the API
-// server, so they are cut to their last element.
-func hostDir(c config.Config, v volume) string {
-	n := filepath.Base(v.Metadata.Annotations[selectedNode])
-	return filepath.Join(node.Var(c, n), "lib", filepath.Base(folder), filepath.Base(v.Metadata.Name))
+// server: they must be names, not paths.
+func hostDir(c config.Config, v volume) (string, error) {
+	n, name := v.Metadata.Annotations[selectedNode], v.Metadata.Name
+	for _, s := range []string{n, name} {
+		if s == "" || s == "." || s == ".." || strings.Contains(s, "/") {
+			return "", fmt.Errorf("volume %q on node %q: not a name", name, n)
+		}
+	}
+	return filepath.Join(node.Var(c, n), "lib", filepath.Base(folder), name), nil
 }
 
 func provision(ctx context.Context, c config.Config, client *api.Client, v volume) error {
-	dir := hostDir(c, v)
+	dir, err := hostDir(c, v)
+	if err != nil {
+		return err
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
 	if err := os.Chmod(dir, 0o777); err != nil { // pods run as any user
 		return err
 	}
-	err := client.Do(ctx, http.MethodPost, "/api/v1/persistentvolumes", v, nil)
+	err = client.Do(ctx, http.MethodPost, "/api/v1/persistentvolumes", v, nil)
 	if api.IsStatus(err, http.StatusConflict) {
 		return nil
 	}
@@ -195,10 +203,14 @@ func provision(ctx context.Context, c config.Config, client *api.Client, v volum
 }
 
 func reclaim(ctx context.Context, c config.Config, client *api.Client, v volume) error {
-	if err := os.RemoveAll(hostDir(c, v)); err != nil {
+	dir, err := hostDir(c, v)
+	if err != nil {
 		return err
 	}
-	err := client.Do(ctx, http.MethodDelete, "/api/v1/persistentvolumes/"+v.Metadata.Name, nil, nil)
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	err = client.Do(ctx, http.MethodDelete, "/api/v1/persistentvolumes/"+v.Metadata.Name, nil, nil)
 	if api.IsStatus(err, http.StatusNotFound) {
 		return nil
 	}
