@@ -19,6 +19,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/config"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/node"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/progress"
+	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/smoke"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/volumes"
 )
 
@@ -43,6 +44,7 @@ func commands() []command {
 		{"status", "", "list the processes and where they log", status},
 		{"kubeconfig", "", "print the path of the administrator's kubeconfig", kubeconfig},
 		{"load", "ARCHIVE...", "load image archives (docker save, OCI) into the nodes", load},
+		{"smoke", "", "prove that the running cluster does what the project needs", smokeTest},
 		{"exec", "NODE COMMAND...", "run a command of the host's /usr in a node's namespaces", execute},
 		{"envtest-assets", "FOLDER", "link kube-apiserver, etcd and kubectl into a folder for KUBEBUILDER_ASSETS", envtest},
 	}
@@ -193,6 +195,21 @@ func load(ctx context.Context, o options, args []string) error {
 		return errors.New("load: which archives?")
 	}
 	return o.Load(ctx, args...)
+}
+
+func smokeTest(ctx context.Context, o options, _ []string) error {
+	archive, err := o.ProbeImage(ctx)
+	if err != nil {
+		return err
+	}
+	if err := o.Load(ctx, archive); err != nil {
+		return err
+	}
+	k, err := o.Kubectl(ctx)
+	if err != nil {
+		return err
+	}
+	return smoke.Smoke{Config: o.Config, Log: o.Log, Kubectl: k}.Run(ctx)
 }
 
 func execute(ctx context.Context, o options, args []string) error {

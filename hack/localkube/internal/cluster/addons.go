@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"fmt"
 	"net/http"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"text/template"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/api"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/config"
+	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/kubectl"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/node"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/toolchain"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/volumes"
@@ -49,11 +49,9 @@ func (k Cluster) addons(ctx context.Context, d dirs) error {
 	if err != nil {
 		return err
 	}
-	cmd := exec.CommandContext(ctx, filepath.Join(d.kubernetes, "kubectl"), "--kubeconfig="+k.Config.Kubeconfig(),
-		"apply", "--server-side", "--force-conflicts", "--field-manager="+config.Name, "-f", "-")
-	cmd.Stdin = strings.NewReader(manifest)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("applying the add-ons: %w\n%s", err, out)
+	k8s := kubectl.Kubectl{Binary: filepath.Join(d.kubernetes, "kubectl"), Kubeconfig: k.Config.Kubeconfig()}
+	if err := k8s.Apply(ctx, config.Name, manifest); err != nil {
+		return fmt.Errorf("applying the add-ons: %w", err)
 	}
 	return nil
 }

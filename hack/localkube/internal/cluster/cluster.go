@@ -11,6 +11,7 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,6 +21,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/api"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/config"
+	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/kubectl"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/process"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/progress"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/toolchain"
@@ -43,6 +45,13 @@ func (k Cluster) pki(name string) string { return k.Config.Path("pki", name) }
 // Client returns a client with the administrator's rights.
 func (k Cluster) Client() (*api.Client, error) {
 	return api.New(k.Config.Server(), k.pki("ca.crt"), k.pki("admin.crt"), k.pki("admin.key"))
+}
+
+// Kubectl returns the kubectl that is built with the cluster, with the
+// administrator's rights.
+func (k Cluster) Kubectl(ctx context.Context) (kubectl.Kubectl, error) {
+	dir, err := k.builder().Build(ctx, toolchain.Kubernetes)
+	return kubectl.Kubectl{Binary: filepath.Join(dir, "kubectl"), Kubeconfig: k.Config.Kubeconfig()}, err
 }
 
 // ErrNotRoot says that a command needs root.

@@ -12,6 +12,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/image"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/network"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/node"
+	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/smoke"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/toolchain"
 )
 
@@ -90,27 +91,42 @@ func (k Cluster) prepareHost(ctx context.Context) error {
 // coreDNSImage is the name of the image for a version of CoreDNS.
 func coreDNSImage(version string) string { return "localhost/localkube/coredns:" + version }
 
-// systemImages packs the images that every node has, beside the binaries they hold.
+// systemImages packs the images that every node has.
 func (k Cluster) systemImages(d dirs) ([]string, error) {
 	version, err := k.builder().Version(toolchain.CoreDNS)
 	if err != nil {
 		return nil, err
 	}
-	var archives []string
-	for binary, s := range map[string]image.Spec{
-		filepath.Join(d.pause, "pause"):     {Reference: node.PauseImage, Entrypoint: []string{"/pause"}, User: image.NonRoot},
-		filepath.Join(d.coredns, "coredns"): {Reference: coreDNSImage(version), Entrypoint: []string{"/coredns"}},
-	} {
-		archive := binary + ".tar"
-		s.Files = []image.File{{Path: s.Entrypoint[0], Source: binary}}
-		if _, err := os.Stat(archive); err != nil {
-			if err := image.Write(archive, s); err != nil {
-				return nil, err
-			}
-		}
-		archives = append(archives, archive)
+	pause, err := pack(filepath.Join(d.pause, "pause"), node.PauseImage, image.NonRoot)
+	if err != nil {
+		return nil, err
 	}
-	return archives, nil
+	// CoreDNS listens on port 53, for which its pod grants a capability, which only
+	// root gets without help of the binary.
+	coredns, err := pack(filepath.Join(d.coredns, "coredns"), coreDNSImage(version), "")
+	return []string{pause, coredns}, err
+}
+
+// ProbeImage packs the image of the smoke test.
+func (k Cluster) ProbeImage(ctx context.Context) (string, error) {
+	dir, err := k.builder().Build(ctx, toolchain.Probe)
+	if err != nil {
+		return "", err
+	}
+	return pack(filepath.Join(dir, "probe"), smoke.Image, image.NonRoot)
+}
+
+// pack makes an image of one binary, beside it in the cache, and returns the archive.
+func pack(binary, reference, user string) (archive string, err error) {
+	archive = binary + ".tar"
+	if _, err := os.Stat(archive); err == nil {
+		return archive, nil
+	}
+	program := "/" + filepath.Base(binary)
+	return archive, image.Write(archive, image.Spec{
+		Reference: reference, Entrypoint: []string{program}, User: user,
+		Files: []image.File{{Path: program, Source: binary}},
+	})
 }
 
 func (k Cluster) startNode(ctx context.Context, d dirs, n config.Node, archives []string) error {

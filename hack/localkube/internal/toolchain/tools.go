@@ -48,6 +48,9 @@ var Helm = Tool{
 // Pause holds a pod's namespaces open.
 var Pause = Tool{Name: "pause", Dir: "hack/localkube/cmd/pause", Package: ".", Programs: []string{"pause"}}
 
+// Probe is the workload of the smoke test.
+var Probe = Tool{Name: "probe", Dir: "hack/localkube/cmd/probe", Package: ".", Programs: []string{"probe"}}
+
 // kubernetesLDFlags stamp the version: clients take it for the API they may use,
 // and the API server refuses to emulate a version that it can't parse. Everything
 // else about the build is in the binary's own build information.
