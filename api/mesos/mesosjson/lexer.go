@@ -263,22 +263,22 @@ func (l *Lexer) Skip() {
 	if l.err != nil {
 		return
 	}
-	switch c := l.peek(); {
-	case c == '{':
+	switch l.peek() {
+	case '{':
 		for o := l.Object(); o.Next(l); {
 			l.Skip()
 		}
-	case c == '[':
+	case '[':
 		for e := l.List(); e.Next(l); {
 			l.Skip()
 		}
-	case c == '"':
+	case '"':
 		l.stringBytes()
-	case c == 't':
+	case 't':
 		l.literal("true")
-	case c == 'f':
+	case 'f':
 		l.literal("false")
-	case c == 'n':
+	case 'n':
 		l.literal("null")
 	default:
 		l.numberBytes()
