@@ -1,0 +1,129 @@
+package process
+
+import (
+	"os"
+	"slices"
+	"strconv"
+	"syscall"
+)
+
+// Snapshot is all processes of the machine that can be seen, by process ID.
+type Snapshot map[int]Stat
+
+// Take reads the table of processes. Those that end meanwhile are left out.
+func Take() (Snapshot, error) {
+	dir, err := os.Open("/proc")
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	names, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
+	all := make(Snapshot, len(names))
+	for _, name := range names {
+		pid, err := strconv.Atoi(name)
+		if err != nil {
+			continue
+		}
+		if s, err := ReadStat(pid); err == nil {
+			all[pid] = s
+		}
+	}
+	return all, nil
+}
+
+// Tree returns a process and its descendants that have not ended, parents
+// before children.
+func (all Snapshot) Tree(root int) []Stat {
+	children := all.children()
+	var tree []Stat
+	queue := []int{root}
+	seen := map[int]bool{root: true}
+	for len(queue) > 0 {
+		pid := queue[0]
+		queue = queue[1:]
+		if s, ok := all[pid]; ok && !s.Ended() {
+			tree = append(tree, s)
+		}
+		for _, child := range children[pid] {
+			if !seen[child] {
+				seen[child] = true
+				queue = append(queue, child)
+			}
+		}
+	}
+	return tree
+}
+
+// Family is Tree, and every process that is in a process group or session that
+// one of the tree's processes leads, and the trees of those: a task's
+// processes that lost their parents are still its session's.
+func (all Snapshot) Family(root int) []Stat {
+	family := map[int]Stat{}
+	queue := []int{root}
+	for len(queue) > 0 {
+		pid := queue[0]
+		queue = queue[1:]
+		for _, s := range all.Tree(pid) {
+			if _, known := family[s.PID]; known {
+				continue
+			}
+			family[s.PID] = s
+			for _, o := range all {
+				if _, known := family[o.PID]; !known && (o.Session == s.PID || o.Group == s.PID) {
+					queue = append(queue, o.PID)
+				}
+			}
+		}
+	}
+	out := make([]Stat, 0, len(family))
+	for _, s := range family {
+		out = append(out, s)
+	}
+	slices.SortFunc(out, func(a, b Stat) int { return a.PID - b.PID })
+	return out
+}
+
+func (all Snapshot) children() map[int][]int {
+	children := make(map[int][]int, len(all))
+	for pid, s := range all {
+		children[s.Parent] = append(children[s.Parent], pid)
+	}
+	return children
+}
+
+// SignalFamily signals a process and its Family, and returns how many
+// processes that were. To leave no process unseen that is being forked, the
+// processes are stopped while the table is read until it shows no new one; they
+// go on with the signal delivered.
+func SignalFamily(root int, signal syscall.Signal) (int, error) {
+	stopped := map[int]uint64{}
+	for {
+		all, err := Take()
+		if err != nil {
+			return 0, err
+		}
+		grown := false
+		for _, s := range all.Family(root) {
+			if _, known := stopped[s.PID]; known || s.Ended() {
+				continue
+			}
+			if syscall.Kill(s.PID, syscall.SIGSTOP) == nil {
+				stopped[s.PID] = s.Start
+				grown = true
+			}
+		}
+		if !grown {
+			break
+		}
+	}
+	for pid := range stopped {
+		_ = syscall.Kill(pid, signal) // one that is gone needs no signal
+	}
+	for pid := range stopped {
+		_ = syscall.Kill(pid, syscall.SIGCONT)
+	}
+	return len(stopped), nil
+}
