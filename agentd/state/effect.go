@@ -113,10 +113,6 @@ type FrameworkRemoved struct {
 // framework and executor that run again.
 type DirectoriesReused struct{ FrameworkID, ExecutorID string }
 
-// SyncVolumes makes the directories of created persistent volumes and removes
-// those of destroyed ones.
-type SyncVolumes struct{ Create, Destroy []*mesos.Resource }
-
 // TimerKind says what a timer is for.
 type TimerKind string
 
@@ -186,7 +182,6 @@ func (ExecutorRemoved) isEffect()   {}
 func (TaskRemoved) isEffect()       {}
 func (FrameworkRemoved) isEffect()  {}
 func (DirectoriesReused) isEffect() {}
-func (SyncVolumes) isEffect()       {}
 func (Arm) isEffect()               {}
 func (Disarm) isEffect()            {}
 func (Terminate) isEffect()         {}

@@ -7,6 +7,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
 
 // launch is a request to run a task or a group of them, for the time of one step.
@@ -101,11 +102,20 @@ func (m *Machine) ignorable(l *launch, info *mesos.FrameworkInfo) error {
 			return err
 		}
 	}
+	if err := resources.ValidateAll(l.executor.GetResources()); err != nil {
+		return err
+	}
+	for _, t := range l.tasks {
+		if err := resources.ValidateAll(t.GetResources()); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
-// allocate says on every resource which role it is allocated to: masters that
-// know of one role a framework leave that out.
+// allocate brings resources into the form that is used here, and says on each
+// which role it is allocated to: masters that know of one role a framework
+// leave that out.
 func (m *Machine) allocate(l *launch, info *mesos.FrameworkInfo) {
 	role := info.GetRole()
 	if hasCapability(info, mesos.FrameworkInfo_Capability_MULTI_ROLE) && len(info.GetRoles()) > 0 {
@@ -120,8 +130,9 @@ func (m *Machine) allocate(l *launch, info *mesos.FrameworkInfo) {
 	}
 }
 
-func allocateTo(resources []*mesos.Resource, role string) {
-	for _, r := range resources {
+func allocateTo(rs []*mesos.Resource, role string) {
+	resources.Upgrade(rs)
+	for _, r := range rs {
 		if r.AllocationInfo == nil {
 			r.AllocationInfo = &mesos.Resource_AllocationInfo{Role: &role}
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
 
 // Phase is where the agent is in its life.
@@ -49,8 +50,11 @@ type Machine struct {
 	// paused: updates are not forwarded until the master knows the agent.
 	paused bool
 
-	resources  []*mesos.Resource // reservations and volumes
+	totals     resources.Resources // what the agent has
+	kept       resources.Resources // of that, what is checkpointed
 	operations map[string]*mesos.Operation
+	// operationWaits are the pauses until the statuses are sent again.
+	operationWaits map[string]time.Duration
 
 	arrivals  map[Token]*arrival
 	resizes   map[Token]resize
@@ -74,18 +78,20 @@ func New(cfg Config) (*Machine, error) {
 	}
 	cfg = cfg.withDefaults()
 	return &Machine{
-		cfg:        cfg,
-		phase:      Recovering,
-		info:       cfg.Agent,
-		paused:     true,
-		frameworks: map[string]*framework{},
-		containers: map[string]*run{},
-		streams:    map[taskKey]*updateStream{},
-		subscribed: map[StreamID]*run{},
-		arrivals:   map[Token]*arrival{},
-		resizes:    map[Token]resize{},
-		pingAfter:  defaultPingTimeout,
-		version:    cfg.Random.UUID(),
+		cfg:            cfg,
+		phase:          Recovering,
+		info:           cfg.Agent,
+		paused:         true,
+		frameworks:     map[string]*framework{},
+		containers:     map[string]*run{},
+		streams:        map[taskKey]*updateStream{},
+		subscribed:     map[StreamID]*run{},
+		operations:     map[string]*mesos.Operation{},
+		operationWaits: map[string]time.Duration{},
+		arrivals:       map[Token]*arrival{},
+		resizes:        map[Token]resize{},
+		pingAfter:      defaultPingTimeout,
+		version:        cfg.Random.UUID(),
 	}, nil
 }
 
@@ -160,6 +166,14 @@ func (m *Machine) message(from string, msg proto.Message) {
 		m.updateFramework(msg)
 	case *messages.DrainSlaveMessage:
 		m.drainAgent(msg)
+	case *messages.CheckpointResourcesMessage:
+		m.checkpointResources(msg)
+	case *messages.ApplyOperationMessage:
+		m.applyOperation(msg)
+	case *messages.AcknowledgeOperationStatusMessage:
+		m.acknowledgeOperation(msg)
+	case *messages.ReconcileOperationsMessage:
+		m.reconcileOperations(msg)
 	default:
 		m.warn("message ignored: not for an agent", "from", from,
 			"message", string(msg.ProtoReflect().Descriptor().Name()))
@@ -175,6 +189,8 @@ func (m *Machine) fired(t Timer) {
 		m.redetect()
 	case TimerRetryUpdate:
 		m.retryUpdate(taskKey{t.Framework, t.Task})
+	case TimerRetryOperation:
+		m.retryOperation(t.Task)
 	case TimerExecutorRegister:
 		m.registrationTimeout(m.containers[t.Container])
 	case TimerExecutorReregister:

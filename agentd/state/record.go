@@ -65,7 +65,15 @@ type AcknowledgementRecord struct {
 type ResourcesRecord struct {
 	Resources  []*mesos.Resource
 	Operations []*mesos.Operation
+	// Target says that volumes have to be made or removed before this holds;
+	// the same record without it follows.
+	Target bool
 }
+
+// VolumesRecord makes the directories of new persistent volumes and removes
+// those of volumes that were destroyed, with all they hold. Each step has to
+// be harmless when repeated.
+type VolumesRecord struct{ Create, Destroy []*mesos.Resource }
 
 // DrainRecord holds that the agent is draining; a nil Config ends it.
 type DrainRecord struct {
@@ -83,15 +91,18 @@ func (TaskRecord) isRecord()            {}
 func (UpdateRecord) isRecord()          {}
 func (AcknowledgementRecord) isRecord() {}
 func (ResourcesRecord) isRecord()       {}
+func (VolumesRecord) isRecord()         {}
 func (DrainRecord) isRecord()           {}
 
 // Snapshot is what the records of a former life add up to.
 type Snapshot struct {
 	// Agent is nil if the agent never registered.
-	Agent      *mesos.AgentInfo
-	Rebooted   bool
-	Drain      *mesos.DrainConfig
-	Resources  []*mesos.Resource
+	Agent     *mesos.AgentInfo
+	Rebooted  bool
+	Drain     *mesos.DrainConfig
+	Resources []*mesos.Resource
+	// Target is what Resources are to become; nil if no change was under way.
+	Target     []*mesos.Resource
 	Operations []*mesos.Operation
 	Frameworks []FrameworkSnapshot
 }

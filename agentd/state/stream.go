@@ -96,6 +96,9 @@ func (m *Machine) resume() {
 			m.forward(key, s, updateRetryMin)
 		}
 	}
+	for uuid := range sorted(m.operations) {
+		m.forwardOperation(uuid, updateRetryMin)
+	}
 }
 
 // acknowledge takes in what a framework acknowledged.
