@@ -29,6 +29,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/cgroup"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/config"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/network"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/process"
@@ -63,6 +64,11 @@ func Start(ctx context.Context, s Spec) error {
 	table := process.NewTable(s.Config)
 	if table.Alive(s.Node.Name) {
 		return nil
+	}
+	// What a node that died has left: on v2, groups that hand on controllers refuse
+	// new processes.
+	if err := cgroup.Remove(s.Cgroup(), 10*time.Second); err != nil {
+		return fmt.Errorf("starting %s: %w", s.Node.Name, err)
 	}
 	if err := s.write(); err != nil {
 		return fmt.Errorf("preparing %s: %w", s.Node.Name, err)
