@@ -60,17 +60,23 @@ func Endpoint(rs []*mesos.Resource) []*mesos.Resource {
 // withSingle is a copy with role and reservation set where there is no refinement.
 func withSingle(r *mesos.Resource) *mesos.Resource {
 	c := shallow(r)
+	setSingle(c)
+	return c
+}
+
+func setSingle(r *mesos.Resource) {
 	switch len(r.Reservations) {
 	case 0:
-		c.Role = new(roles.Default)
+		if r.Role == nil {
+			r.Role = new(roles.Default)
+		}
 	case 1:
 		d := r.Reservations[0]
-		c.Role = d.Role
+		r.Role, r.Reservation = d.Role, nil
 		if d.GetType() == mesos.Resource_ReservationInfo_DYNAMIC {
-			c.Reservation = &mesos.Resource_ReservationInfo{Principal: d.Principal, Labels: d.Labels}
+			r.Reservation = &mesos.Resource_ReservationInfo{Principal: d.Principal, Labels: d.Labels}
 		}
 	}
-	return c
 }
 
 // shallow copies the message and shares what it points to.

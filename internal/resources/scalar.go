@@ -25,9 +25,8 @@ func ScalarOf(v float64) Scalar {
 	return Scalar(t)
 }
 
-// Float is the nearest float64. Whole part and thousandths are converted on their own, so that the
-// result is the double that Mesos would compute.
-func (s Scalar) Float() float64 { return float64(s/1000) + float64(s%1000)/1000 }
+// Float is the nearest float64, the one that prints with three decimals at most.
+func (s Scalar) Float() float64 { return float64(s) / 1000 }
 
 // String is the shortest decimal, "1.5".
 func (s Scalar) String() string { return string(s.append(nil)) }
