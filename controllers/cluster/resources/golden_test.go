@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
@@ -100,7 +101,7 @@ func TestGolden(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			objects := []any{}
-			for _, object := range Access(c) {
+			for _, object := range access(c) {
 				objects = append(objects, object)
 			}
 			agent := AgentDaemonSet(c, defaults, c.Spec.AgentPools[0])
@@ -151,5 +152,12 @@ func roundTrip(t *testing.T, from, to any) {
 	}
 	if err := yaml.UnmarshalStrict(raw, to); err != nil {
 		t.Fatalf("%T is not a %T: %v", from, to, err)
+	}
+}
+
+func access(c *v1alpha1.MesosCluster) []runtime.ApplyConfiguration {
+	return []runtime.ApplyConfiguration{
+		MasterAccount(c), AgentAccount(c), MasterRole(c), MasterRoleBinding(c),
+		PeersConfigMap(c), MastersService(c), LeaderService(c), MasterDisruptionBudget(c),
 	}
 }
