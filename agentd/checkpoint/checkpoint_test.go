@@ -1,0 +1,412 @@
+package checkpoint
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/testing/protocmp"
+	"pgregory.net/rapid"
+
+	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+const testAgent = "m-S0"
+
+func open(t testing.TB, dir string) *Store {
+	t.Helper()
+	s, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// life makes the records of an agent with two frameworks, and what they add up to.
+func life() ([]state.Record, *state.Snapshot) {
+	agent := &mesos.AgentInfo{Hostname: new("h"), Id: &mesos.AgentID{Value: new(testAgent)}}
+	volume := &mesos.Resource{
+		Name: new("disk"), Type: mesos.Value_SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: new(64.0)},
+		Reservations: []*mesos.Resource_ReservationInfo{{
+			Type: mesos.Resource_ReservationInfo_DYNAMIC.Enum(), Role: new("prod/web"),
+		}},
+		Disk: &mesos.Resource_DiskInfo{Persistence: &mesos.Resource_DiskInfo_Persistence{Id: new("v1")}},
+	}
+	operation := &mesos.Operation{
+		Uuid:         &mesos.UUID{Value: []byte("0123456789abcdef")},
+		Info:         &mesos.Offer_Operation{Type: mesos.Offer_Operation_CREATE.Enum()},
+		LatestStatus: &mesos.OperationStatus{State: mesos.OperationState_OPERATION_FINISHED.Enum()},
+	}
+	drain := &mesos.DrainConfig{MarkGone: new(true)}
+	snapshot := &state.Snapshot{
+		Agent: agent, Drain: drain, Resources: []*mesos.Resource{volume}, Operations: []*mesos.Operation{operation},
+	}
+	records := []state.Record{
+		state.AgentRecord{Info: agent},
+		state.DrainRecord{AgentID: testAgent, Config: drain},
+		state.ResourcesRecord{Resources: snapshot.Resources, Operations: snapshot.Operations, Target: true},
+		state.VolumesRecord{Create: snapshot.Resources},
+		state.ResourcesRecord{Resources: snapshot.Resources, Operations: snapshot.Operations},
+	}
+	for i := range 2 {
+		f := state.FrameworkSnapshot{
+			Info: &mesos.FrameworkInfo{
+				Id: &mesos.FrameworkID{Value: new(fmt.Sprintf("f%d", i))}, User: new("u"), Name: new("n"),
+			},
+			PID: []string{"", "scheduler-1@10.0.0.9:40000"}[i],
+		}
+		records = append(records, state.FrameworkRecord{AgentID: testAgent, Info: f.Info, PID: f.PID})
+		for j := range 2 {
+			e, more := executorLife(f.Info.GetId().GetValue(), fmt.Sprintf("e%d", j), j == 0)
+			f.Executors = append(f.Executors, e)
+			records = append(records, more...)
+		}
+		snapshot.Frameworks = append(snapshot.Frameworks, f)
+	}
+	return records, snapshot
+}
+
+func executorLife(framework, id string, generated bool) (state.ExecutorSnapshot, []state.Record) {
+	e := state.ExecutorSnapshot{
+		Info:      &mesos.ExecutorInfo{ExecutorId: &mesos.ExecutorID{Value: &id}},
+		Container: framework + "-" + id, Generated: generated, Subscribed: true, Completed: !generated,
+	}
+	run := state.RunID{AgentID: testAgent, FrameworkID: framework, ExecutorID: id, Container: e.Container}
+	records := []state.Record{state.ExecutorRecord{
+		AgentID: testAgent, FrameworkID: framework, Container: e.Container, Info: e.Info, Generated: generated,
+	}, state.SubscribedRecord{Run: run}}
+	for k := range 2 {
+		name := fmt.Sprintf("t%d", k)
+		t := state.TaskSnapshot{Task: &mesos.Task{
+			Name: &name, TaskId: &mesos.TaskID{Value: &name}, FrameworkId: &mesos.FrameworkID{Value: &framework},
+			AgentId: &mesos.AgentID{Value: new(testAgent)}, State: mesos.TaskState_TASK_STAGING.Enum(),
+		}}
+		records = append(records, state.TaskRecord{Run: run, Task: t.Task})
+		for n := range 3 {
+			u := testUpdate(framework, name, byte(n))
+			t.Updates = append(t.Updates, u)
+			records = append(records, state.UpdateRecord{Run: run, TaskID: name, Update: u})
+			if n < 2 {
+				t.Acknowledged = append(t.Acknowledged, u.Uuid)
+				records = append(records, state.AcknowledgementRecord{Run: run, TaskID: name, UUID: u.Uuid})
+			}
+		}
+		e.Tasks = append(e.Tasks, t)
+	}
+	if e.Completed {
+		records = append(records, state.CompletedRecord{Run: run})
+	}
+	return e, records
+}
+
+func testUpdate(framework, task string, n byte) *messages.StatusUpdate {
+	return &messages.StatusUpdate{
+		FrameworkId: &mesos.FrameworkID{Value: &framework}, Timestamp: new(float64(n)),
+		Uuid: bytes.Repeat([]byte{n + 1}, 16),
+		Status: &mesos.TaskStatus{
+			TaskId: &mesos.TaskID{Value: &task}, State: mesos.TaskState_TASK_RUNNING.Enum(),
+		},
+	}
+}
+
+func diff(want, got any) string {
+	return cmp.Diff(want, got, protocmp.Transform(), cmpopts.EquateEmpty())
+}
+
+// TestRoundTrip applies records in batches of any size, and recovers what they say.
+func TestRoundTrip(t *testing.T) {
+	records, want := life()
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		s := open(t, dir)
+		defer s.Close()
+		for rest := records; len(rest) > 0; {
+			n := rapid.IntRange(min(12, len(rest)), len(rest)).Draw(rt, "batch")
+			if err := s.Apply(rest[:n]); err != nil {
+				rt.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		got, problems, err := s.Recover("boot")
+		if err != nil || len(problems) > 0 {
+			rt.Fatal(err, problems)
+		}
+		if d := diff(want, got); d != "" {
+			rt.Fatalf("recovered (-want +got):\n%s", d)
+		}
+	})
+}
+
+func TestReplacesAndRemoves(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	defer s.Close()
+	records, want := life()
+	volume := want.Resources[0]
+	path, err := VolumePath(dir, volume)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apply := func(rs ...state.Record) {
+		t.Helper()
+		if err := s.Apply(rs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	apply(records...)
+	if _, err := os.Stat(path); err != nil {
+		t.Error("volume was not made:", err)
+	}
+	apply(
+		state.DrainRecord{AgentID: testAgent},
+		state.ResourcesRecord{Target: true},
+		state.VolumesRecord{Destroy: want.Resources},
+	)
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Error("volume was not removed:", err)
+	}
+	got, _, err := s.Recover("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Drain != nil || got.Target == nil || len(got.Target) != 0 || len(got.Resources) != 1 {
+		t.Errorf("drain %v, target %v, resources %v: the change is under way", got.Drain, got.Target, got.Resources)
+	}
+	apply(state.ResourcesRecord{}, state.ForgetAgentRecord{})
+	if got, _, err = s.Recover(""); err != nil || got.Agent != nil || got.Target != nil || len(got.Resources) != 0 {
+		t.Errorf("recovered %v, %v", got, err)
+	}
+}
+
+func TestBootID(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	for i, tt := range []struct {
+		boot     string
+		rebooted bool
+	}{{"a", false}, {"a", false}, {"b", true}} {
+		got, _, err := s.Recover(tt.boot)
+		if err != nil || got.Rebooted != tt.rebooted {
+			t.Errorf("start %d: rebooted = %v, %v", i, got.Rebooted, err)
+		}
+		if err := s.SaveBootID(tt.boot); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOpenExcludesOthers(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	if _, err := Open(dir); !errors.Is(err, ErrInUse) {
+		t.Errorf("second Open: %v", err)
+	}
+	s.Close()
+	open(t, dir).Close()
+}
+
+// TestDamage truncates or changes a file at any byte. Recovery must say so, and
+// what it still returns must be what was written.
+func TestDamage(t *testing.T) {
+	records, want := life()
+	base := t.TempDir()
+	s := open(t, base)
+	if err := s.Apply(records); err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	files := regularFiles(t, base)
+	rapid.Check(t, func(rt *rapid.T) {
+		dir := filepath.Join(t.TempDir(), "w")
+		if err := os.CopyFS(dir, os.DirFS(base)); err != nil {
+			// CopyFS refuses links in old versions; the test needs them.
+			rt.Fatal(err)
+		}
+		file := filepath.Join(dir, rapid.SampledFrom(files).Draw(rt, "file"))
+		damage(rt, file)
+		s := open(t, dir)
+		defer s.Close()
+		got, problems, err := s.Recover("")
+		if err != nil {
+			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
+				rt.Fatal(err)
+			}
+			return
+		}
+		if len(problems) == 0 && !boundary(want, got) {
+			rt.Fatalf("nothing is reported of damage to %s:\n%s", file, diff(want, got))
+		}
+		within(rt, want, got)
+		again, problems, err := s.Recover("")
+		if err != nil || diff(got, again) != "" {
+			rt.Fatalf("recovering once more: %v %v\n%s", err, problems, diff(got, again))
+		}
+	})
+}
+
+// boundary says whether the damage cut a stream between two records, which can't
+// be told from one that was never longer.
+func boundary(want, got *state.Snapshot) bool {
+	count := func(s *state.Snapshot) (tasks, records int) {
+		for _, f := range s.Frameworks {
+			for _, e := range f.Executors {
+				tasks += len(e.Tasks)
+				for _, t := range e.Tasks {
+					records += len(t.Updates) + len(t.Acknowledged)
+				}
+			}
+		}
+		return tasks, records
+	}
+	wantTasks, wantRecords := count(want)
+	gotTasks, gotRecords := count(got)
+	return gotTasks == wantTasks && gotRecords < wantRecords
+}
+
+func regularFiles(t *testing.T, dir string) []string {
+	var out []string
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+			out = append(out, strings.TrimPrefix(path, dir+"/"))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func damage(rt *rapid.T, file string) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	at := rapid.IntRange(0, len(data)-1).Draw(rt, "at")
+	if rapid.Bool().Draw(rt, "truncate") {
+		data = data[:at]
+	} else {
+		data[at] ^= byte(rapid.IntRange(1, 255).Draw(rt, "flip"))
+	}
+	if err := os.WriteFile(file, data, 0o600); err != nil {
+		rt.Fatal(err)
+	}
+}
+
+// within checks that everything recovered was written.
+func within(rt *rapid.T, want, got *state.Snapshot) {
+	for _, f := range got.Frameworks {
+		i := slices.IndexFunc(want.Frameworks, func(w state.FrameworkSnapshot) bool {
+			return w.Info.GetId().GetValue() == f.Info.GetId().GetValue()
+		})
+		if i < 0 || diff(want.Frameworks[i].Info, f.Info) != "" || want.Frameworks[i].PID != f.PID {
+			rt.Fatalf("framework %v was never written", f.Info)
+		}
+		for _, e := range f.Executors {
+			executorWithin(rt, want.Frameworks[i], e)
+		}
+	}
+}
+
+func executorWithin(rt *rapid.T, f state.FrameworkSnapshot, e state.ExecutorSnapshot) {
+	i := slices.IndexFunc(f.Executors, func(w state.ExecutorSnapshot) bool { return w.Container == e.Container })
+	if i < 0 || diff(f.Executors[i].Info, e.Info) != "" {
+		rt.Fatalf("executor %v was never written", e.Info)
+	}
+	for _, t := range e.Tasks {
+		j := slices.IndexFunc(f.Executors[i].Tasks, func(w state.TaskSnapshot) bool { return diff(w.Task, t.Task) == "" })
+		if j < 0 {
+			rt.Fatalf("task %v was never written", t.Task)
+		}
+		w := f.Executors[i].Tasks[j]
+		if n := len(t.Updates); n > len(w.Updates) || diff(w.Updates[:n], t.Updates) != "" {
+			rt.Fatalf("updates are no beginning of what was written: %v", t.Updates)
+		}
+		if n := len(t.Acknowledged); n > len(w.Acknowledged) || diff(w.Acknowledged[:n], t.Acknowledged) != "" {
+			rt.Fatalf("acknowledgements are no beginning of what was written: %v", t.Acknowledged)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(nil))
+	f.Add(header)
+	f.Add(appendFrame(slices.Clone(header), kindEnd, nil))
+	f.Add(appendFrame(appendFrame(slices.Clone(header), kindAcknowledgement, []byte("uuid")), kindEnd, nil))
+	f.Add([]byte("mck\x01\xff\xff\xff\xff"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		records, good, err := parse(data)
+		if err == nil && good != len(data) || good > len(data) {
+			t.Fatalf("%d of %d bytes are good, %v", good, len(data), err)
+		}
+		out := slices.Clone(header)
+		for _, r := range records {
+			out = appendFrame(out, r.kind, r.payload)
+		}
+		if good > 0 && !bytes.Equal(out, data[:good]) {
+			t.Errorf("records don't add up to the bytes they came from")
+		}
+	})
+}
+
+func TestVolumePath(t *testing.T) {
+	volume := func(role, id string, source *mesos.Resource_DiskInfo_Source) *mesos.Resource {
+		return &mesos.Resource{
+			Reservations: []*mesos.Resource_ReservationInfo{{Role: &role}},
+			Disk: &mesos.Resource_DiskInfo{
+				Persistence: &mesos.Resource_DiskInfo_Persistence{Id: &id}, Source: source,
+			},
+		}
+	}
+	tests := map[string]struct {
+		volume *mesos.Resource
+		want   string
+	}{
+		"root disk": {volume("prod/web", "v", nil), "/w/volumes/roles/prod web/v"},
+		"path disk": {volume("prod", "v", &mesos.Resource_DiskInfo_Source{
+			Type: mesos.Resource_DiskInfo_Source_PATH.Enum(), Path: &mesos.Resource_DiskInfo_Source_Path{Root: new("/mnt/d")},
+		}), "/mnt/d/volumes/roles/prod/v"},
+		"mount disk": {volume("prod", "v", &mesos.Resource_DiskInfo_Source{
+			Type: mesos.Resource_DiskInfo_Source_MOUNT.Enum(), Mount: &mesos.Resource_DiskInfo_Source_Mount{Root: new("disks/d")},
+		}), "/w/disks/d"},
+		"escape":     {volume("prod", "../../etc", nil), ""},
+		"unreserved": {&mesos.Resource{Disk: volume("", "v", nil).Disk}, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := VolumePath("/w", tt.volume)
+			if got != tt.want || (err == nil) != (tt.want != "") {
+				t.Errorf("VolumePath = %q, %v; want %q", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func BenchmarkApply(b *testing.B) {
+	s := open(b, b.TempDir())
+	defer s.Close()
+	run := state.RunID{AgentID: testAgent, FrameworkID: "f", ExecutorID: "e", Container: "c"}
+	for n := 0; b.Loop(); n++ {
+		err := s.Apply([]state.Record{state.UpdateRecord{Run: run, TaskID: "t", Update: testUpdate("f", "t", byte(n))}})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

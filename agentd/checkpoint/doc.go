@@ -1,0 +1,42 @@
+// Package checkpoint keeps what the agent must not forget, below meta/ in its
+// work directory. The engine is its only caller: it applies records before it
+// acts on them, and recovers them all when it starts.
+//
+// # Schema, version 1
+//
+//	meta/
+//	├── lock                                  held while an agent runs
+//	├── boot_id                               text: the boot in which this was written
+//	├── resources/
+//	│   ├── current                           Resource… Operation… End
+//	│   └── target                            likewise: a change of volumes under way
+//	└── slaves/
+//	    ├── latest -> <agent>
+//	    └── <agent>/
+//	        ├── agent.info                    AgentInfo End
+//	        ├── drain.config                  DrainConfig End; while draining
+//	        └── frameworks/<framework>/
+//	            ├── framework.info            FrameworkInfo PID End
+//	            └── executors/<executor>/
+//	                ├── executor.info         ExecutorInfo Generated End
+//	                └── runs/
+//	                    ├── latest -> <container>
+//	                    └── <container>/
+//	                        ├── subscribed    empty: the executor speaks HTTP
+//	                        ├── completed     empty: nothing is left to do
+//	                        └── tasks/<task>/
+//	                            ├── task.info     Task End
+//	                            └── task.updates  (Update | Acknowledgement)…
+//
+// The directories have the names that Mesos gives them; the files don't have
+// Mesos's contents. A file begins with the bytes "mck" and the version of the
+// schema, then come records: length, CRC-32C, kind, payload (see frame). Files
+// are replaced as a whole, but for task.updates, to which records are added.
+//
+// # Crashes
+//
+// Apply returns when its records are on the disk. Of a crash before that, any
+// part of them may be there. Recover reads what is whole, and reports and skips
+// what is not: a task.updates up to its first bad record, which is cut off
+// there; another file with a bad record as a whole, with all that it stands for.
+package checkpoint

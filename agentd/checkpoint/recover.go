@@ -1,0 +1,331 @@
+package checkpoint
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mesos-operator/mesos-operator/agentd/paths"
+	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
+)
+
+// Problem is something that recovery had to skip.
+type Problem struct {
+	// Path is the file or directory.
+	Path string
+	Err  error
+}
+
+// Error implements error.
+func (p Problem) Error() string { return p.Path + ": " + p.Err.Error() }
+
+// Unwrap returns the cause.
+func (p Problem) Unwrap() error { return p.Err }
+
+// Recover reads everything. It returns an error only where skipping would be
+// worse than not starting: for the agent's own identity and its resources,
+// which tell whose volumes are whose. bootID is that of the running system;
+// empty if unknown.
+func (s *Store) Recover(bootID string) (*state.Snapshot, []Problem, error) {
+	r := &recovery{store: s}
+	snapshot := &state.Snapshot{}
+	if err := r.resources(snapshot); err != nil {
+		return nil, nil, err
+	}
+	old, err := os.ReadFile(filepath.Join(s.meta, bootFile))
+	if err == nil && bootID != "" {
+		snapshot.Rebooted = strings.TrimSpace(string(old)) != bootID
+	}
+	if err := r.agent(snapshot); err != nil {
+		return nil, nil, err
+	}
+	return snapshot, r.problems, nil
+}
+
+// SaveBootID notes in which boot the checkpoints are valid. It is called when
+// recovery is over.
+func (s *Store) SaveBootID(bootID string) error {
+	if err := atomicfile.Write(filepath.Join(s.meta, bootFile), []byte(bootID), 0o644); err != nil {
+		return fmt.Errorf("checkpointing the boot ID: %w", err)
+	}
+	return nil
+}
+
+type recovery struct {
+	store    *Store
+	problems []Problem
+}
+
+func (r *recovery) problem(path string, err error) {
+	r.problems = append(r.problems, Problem{Path: path, Err: err})
+}
+
+func (r *recovery) resources(out *state.Snapshot) error {
+	current, operations, err := readResources(r.store.resourcesFile(currentFile))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("recovering resources: %w", err)
+	}
+	out.Resources, out.Operations = current, operations
+	target, operations, err := readResources(r.store.resourcesFile(targetFile))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return fmt.Errorf("recovering resources: %w", err)
+	default:
+		out.Target, out.Operations = target, operations
+	}
+	return nil
+}
+
+func readResources(path string) ([]*mesos.Resource, []*mesos.Operation, error) {
+	records, err := readWhole(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	resources, operations := []*mesos.Resource{}, []*mesos.Operation(nil)
+	for _, rec := range records {
+		switch rec.kind {
+		case kindResource:
+			resources = append(resources, &mesos.Resource{})
+			err = decode(rec, kindResource, resources[len(resources)-1])
+		case kindOperation:
+			operations = append(operations, &mesos.Operation{})
+			err = decode(rec, kindOperation, operations[len(operations)-1])
+		default:
+			err = unexpected(rec)
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	return resources, operations, nil
+}
+
+func (r *recovery) agent(out *state.Snapshot) error {
+	s := r.store
+	id, err := os.Readlink(filepath.Join(paths.Agents(s.meta), paths.Latest))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("recovering the agent's ID: %w", err)
+	}
+	if err := paths.CheckID(id); err != nil {
+		return fmt.Errorf("recovering the agent's ID: %w", err)
+	}
+	info := &mesos.AgentInfo{}
+	switch err := readOne(s.agentFile(id), kindAgent, info); {
+	case errors.Is(err, fs.ErrNotExist): // a crash while it was written: the ID was never used
+		r.problem(s.agentFile(id), err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("recovering the agent: %w", err)
+	}
+	if info.GetId().GetValue() != id {
+		return fmt.Errorf("recovering the agent: %w: %s is about agent %q", ErrCorrupt, s.agentFile(id), info.GetId().GetValue())
+	}
+	out.Agent = info
+	drain := &mesos.DrainConfig{}
+	path := filepath.Join(paths.Agent(s.meta, id), drainFile)
+	switch err := readOne(path, kindDrain, drain); {
+	case err == nil:
+		out.Drain = drain
+	case !errors.Is(err, fs.ErrNotExist):
+		r.problem(path, err)
+	}
+	for _, framework := range r.list(filepath.Join(paths.Agent(s.meta, id), "frameworks")) {
+		r.framework(out, id, framework)
+	}
+	return nil
+}
+
+// list returns the names of directories.
+func (r *recovery) list(dir string) []string {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.problem(dir, err)
+	}
+	var out []string
+	for _, e := range entries {
+		if e.IsDir() {
+			out = append(out, e.Name())
+		}
+	}
+	return out
+}
+
+func (r *recovery) framework(out *state.Snapshot, agent, id string) {
+	path := filepath.Join(paths.Framework(r.store.meta, agent, id), frameworkFile)
+	records, err := readWhole(path)
+	f := state.FrameworkSnapshot{Info: &mesos.FrameworkInfo{}}
+	switch {
+	case err != nil:
+	case len(records) != 2 || records[1].kind != kindPID:
+		err = fmt.Errorf("%w: %d records", ErrCorrupt, len(records))
+	default:
+		f.PID = string(records[1].payload)
+		err = decode(records[0], kindFramework, f.Info)
+	}
+	if err == nil && f.Info.GetId().GetValue() != id {
+		err = fmt.Errorf("%w: it is about framework %q", ErrCorrupt, f.Info.GetId().GetValue())
+	}
+	if err != nil {
+		r.problem(path, err)
+		return
+	}
+	for _, executor := range r.list(filepath.Join(paths.Framework(r.store.meta, agent, id), "executors")) {
+		if e, err := r.executor(agent, id, executor); err != nil {
+			r.problem(paths.Executor(r.store.meta, agent, id, executor), err)
+		} else {
+			f.Executors = append(f.Executors, e)
+		}
+	}
+	out.Frameworks = append(out.Frameworks, f)
+}
+
+func (r *recovery) executor(agent, framework, id string) (state.ExecutorSnapshot, error) {
+	meta := r.store.meta
+	e := state.ExecutorSnapshot{Info: &mesos.ExecutorInfo{}}
+	records, err := readWhole(filepath.Join(paths.Executor(meta, agent, framework, id), executorFile))
+	if err != nil {
+		return e, err
+	}
+	if len(records) == 0 || len(records) > 2 || len(records) == 2 && records[1].kind != kindGenerated {
+		return e, fmt.Errorf("%w: %d records about the executor", ErrCorrupt, len(records))
+	}
+	if err := decode(records[0], kindExecutor, e.Info); err != nil {
+		return e, err
+	}
+	if e.Info.GetExecutorId().GetValue() != id {
+		return e, fmt.Errorf("%w: it is about executor %q", ErrCorrupt, e.Info.GetExecutorId().GetValue())
+	}
+	e.Generated = len(records) == 2
+	if e.Container, err = os.Readlink(filepath.Join(paths.Runs(meta, agent, framework, id), paths.Latest)); err != nil {
+		return e, fmt.Errorf("finding the latest run: %w", err)
+	}
+	if err := paths.CheckID(e.Container); err != nil {
+		return e, fmt.Errorf("finding the latest run: %w", err)
+	}
+	run := state.RunID{AgentID: agent, FrameworkID: framework, ExecutorID: id, Container: e.Container}
+	e.Subscribed = exists(filepath.Join(r.store.run(run), subscribedFile))
+	e.Completed = exists(filepath.Join(r.store.run(run), completedFile))
+	for _, task := range r.list(filepath.Join(r.store.run(run), "tasks")) {
+		if t, ok := r.task(run, task); ok {
+			e.Tasks = append(e.Tasks, t)
+		}
+	}
+	return e, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+func (r *recovery) task(run state.RunID, id string) (state.TaskSnapshot, bool) {
+	t := state.TaskSnapshot{Task: &mesos.Task{}}
+	path := filepath.Join(r.store.task(run, id), taskFile)
+	err := readOne(path, kindTask, t.Task)
+	if err == nil && t.Task.GetTaskId().GetValue() != id {
+		err = fmt.Errorf("%w: it is about task %q", ErrCorrupt, t.Task.GetTaskId().GetValue())
+	}
+	if err != nil {
+		r.problem(path, err)
+		return t, false
+	}
+	r.updates(filepath.Join(r.store.task(run, id), updatesFile), &t)
+	return t, true
+}
+
+// updates reads a stream up to its first bad record, and cuts it off there so
+// that it can be added to.
+func (r *recovery) updates(path string, t *state.TaskSnapshot) {
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return
+	}
+	records, good := []record(nil), 0
+	if err == nil {
+		records, good, err = parse(data)
+	}
+	at := len(header)
+	for _, rec := range records {
+		if bad := replay(t, rec); bad != nil {
+			err, good = bad, at
+			break
+		}
+		at += frameHead + len(rec.payload)
+	}
+	if err != nil {
+		r.problem(path, err)
+		if err := os.Truncate(path, int64(good)); err != nil {
+			r.problem(path, err)
+		}
+	}
+}
+
+// replay adds one record of a stream to a task.
+func replay(t *state.TaskSnapshot, rec record) error {
+	switch rec.kind {
+	case kindUpdate:
+		u := &messages.StatusUpdate{}
+		if err := decode(rec, kindUpdate, u); err != nil {
+			return err
+		}
+		if u.GetStatus().GetTaskId().GetValue() != t.Task.GetTaskId().GetValue() {
+			return fmt.Errorf("%w: update of task %q", ErrCorrupt, u.GetStatus().GetTaskId().GetValue())
+		}
+		t.Updates = append(t.Updates, u)
+	case kindAcknowledgement:
+		t.Acknowledged = append(t.Acknowledged, rec.payload)
+	default:
+		return unexpected(rec)
+	}
+	return nil
+}
+
+func unexpected(rec record) error {
+	return fmt.Errorf("%w: unexpected record %q", ErrCorrupt, byte(rec.kind))
+}
+
+func decode(rec record, want kind, m proto.Message) error {
+	if rec.kind != want {
+		return unexpected(rec)
+	}
+	if err := proto.Unmarshal(rec.payload, m); err != nil {
+		return fmt.Errorf("%w: %w", ErrCorrupt, err)
+	}
+	return nil
+}
+
+func readWhole(path string) ([]record, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	records, err := parseWhole(data)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return records, nil
+}
+
+// readOne reads a file of one message.
+func readOne(path string, k kind, m proto.Message) error {
+	records, err := readWhole(path)
+	if err != nil {
+		return err
+	}
+	if len(records) != 1 {
+		return fmt.Errorf("%s: %w: %d records", path, ErrCorrupt, len(records))
+	}
+	return decode(records[0], k, m)
+}
