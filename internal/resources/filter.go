@@ -142,3 +142,15 @@ func (r Resources) Set(name string) Set {
 	}
 	return sum
 }
+
+// Partition is Filter and its opposite at once.
+func (r Resources) Partition(keep func(Item) bool) (kept, others Resources) {
+	kept = r.Filter(keep)
+	switch kept.Len() {
+	case r.Len():
+		return r, Resources{}
+	case 0:
+		return Resources{}, r
+	}
+	return kept, r.Filter(func(it Item) bool { return !keep(it) })
+}

@@ -158,3 +158,18 @@ func (i Item) minus(o Item) Item {
 	}
 	return i
 }
+
+// Shrink is the item with no more than that amount. It reports false when the item can't be divided,
+// or is no scalar.
+func (i Item) Shrink(limit Scalar) (Item, bool) {
+	switch {
+	case i.kind.typ != mesos.Value_SCALAR:
+		return i, false
+	case i.scalar <= limit:
+		return i, true
+	case i.kind.whole || i.kind.shared:
+		return i, false
+	}
+	i.scalar = limit
+	return i, true
+}

@@ -37,6 +37,11 @@ func (c Conversion) Apply(r Resources) (Resources, error) {
 	return out, nil
 }
 
+// Unallocate is the same conversion of resources that carry no allocation_info.
+func (c Conversion) Unallocate() Conversion {
+	return Conversion{Consumed: c.Consumed.Unallocate(), Converted: c.Converted.Unallocate(), gone: c.gone.Unallocate()}
+}
+
 // Apply is the outcome of an operation on r: RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME or
 // SHRINK_VOLUME. The resources in it may be in either form of reservations. Whether the framework may
 // do that, and whether roles and principals are right, was checked before.

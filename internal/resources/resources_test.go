@@ -293,3 +293,30 @@ func TestPushReservationRefuses(t *testing.T) {
 		t.Errorf("popping nothing: %v", err)
 	}
 }
+
+func TestShrink(t *testing.T) {
+	for name, tc := range map[string]struct {
+		of    Resources
+		limit Scalar
+		want  string
+		ok    bool
+	}{
+		"fits":        {MustParse("cpus:1"), 1000, "cpus:1", true},
+		"chopped":     {MustParse("cpus:2.5"), 1001, "cpus:1.001", true},
+		"mount":       {Of(disk(10, source(mesos.Resource_DiskInfo_Source_MOUNT, "/m", ""))), 5000, "", false},
+		"whole mount": {Of(disk(10, source(mesos.Resource_DiskInfo_Source_MOUNT, "/m", ""))), 10_000, "disk[MOUNT:/m]:10", true},
+		"volume":      {Of(disk(10, volume("1", "p"))), 5000, "", false},
+		"ports":       {MustParse("ports:[1-2]"), 5000, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, ok := tc.of.items[0].Shrink(tc.limit)
+			if ok != tc.ok || ok && got.String() != tc.want {
+				t.Errorf("%s, %v", got, ok)
+			}
+		})
+	}
+	scalars, others := MustParse("cpus:1;ports:[1-2];mem:3").Partition(func(it Item) bool { return it.Type() == mesos.Value_SCALAR })
+	if scalars.String() != "cpus:1; mem:3" || others.String() != "ports:[1-2]" {
+		t.Errorf("partition: %s, %s", scalars, others)
+	}
+}
