@@ -58,6 +58,7 @@ func requestedPath(r *http.Request) (string, error) {
 
 func sendJSON(w http.ResponseWriter, body []byte) error {
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	_, err := w.Write(body)
 	return err
 }

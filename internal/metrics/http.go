@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
@@ -29,8 +30,10 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), timeout)
 	defer cancel()
+	body := AppendJSON(nil, r.Snapshot(ctx))
 	w.Header().Set("Content-Type", "application/json")
-	w.Write(AppendJSON(nil, r.Snapshot(ctx)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body) // an error means that the client is gone
 }
 
 // AppendJSON appends samples as an object of numbers, without what is infinite or

@@ -1,0 +1,63 @@
+package httpserver
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// Streams (application/recordio) have neither of the following bounds: they
+// last, and their reader bounds each record.
+
+// limited bounds the size of bodies.
+func limited(next http.Handler, maxBytes int64) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !isStream(r) {
+			r.Body = http.MaxBytesReader(w, r.Body, maxBytes)
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// hurried bounds the time that a client may pause while it sends a body.
+func hurried(next http.Handler, pause time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Body != http.NoBody && !isStream(r) {
+			body := &impatient{ReadCloser: r.Body, control: http.NewResponseController(w), pause: pause}
+			body.renew() // also for the server, which reads what the handler doesn't
+			r.Body = body
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func isStream(r *http.Request) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/recordio")
+}
+
+// impatient sets a deadline for every read of a body, and takes it back at the
+// end of it: from there on the server reads to notice that the client leaves.
+type impatient struct {
+	io.ReadCloser
+	control *http.ResponseController
+	pause   time.Duration
+	ended   bool
+}
+
+func (b *impatient) Read(p []byte) (int, error) {
+	if b.ended {
+		return b.ReadCloser.Read(p)
+	}
+	b.renew()
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.ended = true
+		_ = b.control.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// renew ignores that writers without deadlines exist: those of tests.
+func (b *impatient) renew() { _ = b.control.SetReadDeadline(time.Now().Add(b.pause)) }

@@ -1,0 +1,109 @@
+package httpserver
+
+import (
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// gzipFrom is the length of the shortest body that is compressed, in bytes: as
+// in Mesos.
+const gzipFrom = 1024
+
+// compress compresses answers with a Content-Length of at least gzipFrom for
+// clients that accept it. Streams have none, and are left alone: each of their
+// writes must reach the client as one chunk.
+func compress(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodHead || !acceptsGzip(r.Header.Values("Accept-Encoding")) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		g := &gzipWriter{ResponseWriter: w}
+		next.ServeHTTP(g, r)
+		g.finish()
+	})
+}
+
+// acceptsGzip reads Accept-Encoding: gzip or *, without a weight of 0.
+func acceptsGzip(values []string) bool {
+	accepted := map[string]bool{}
+	for coding := range strings.SplitSeq(strings.Join(values, ","), ",") {
+		name, parameters, _ := strings.Cut(coding, ";")
+		weight := 1.0
+		if q, ok := strings.CutPrefix(strings.TrimSpace(parameters), "q="); ok {
+			if w, err := strconv.ParseFloat(strings.TrimSpace(q), 64); err == nil {
+				weight = w
+			}
+		}
+		accepted[strings.ToLower(strings.TrimSpace(name))] = weight > 0
+	}
+	if gzip, named := accepted["gzip"]; named {
+		return gzip
+	}
+	return accepted["*"]
+}
+
+var gzipWriters = sync.Pool{New: func() any {
+	w, _ := gzip.NewWriterLevel(io.Discard, gzip.BestSpeed) // fails for unknown levels only
+	return w
+}}
+
+type gzipWriter struct {
+	http.ResponseWriter
+	begun bool
+	gzip  *gzip.Writer // nil: as it is
+}
+
+// Unwrap is for http.ResponseController.
+func (w *gzipWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *gzipWriter) WriteHeader(status int) {
+	if w.begun {
+		return
+	}
+	w.begun = status >= 200 // others are informational
+	h := w.Header()
+	length, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64)
+	if err == nil && length >= gzipFrom && h.Get("Content-Encoding") == "" && status != http.StatusPartialContent {
+		h.Del("Content-Length")
+		h.Set("Content-Encoding", "gzip")
+		h.Add("Vary", "Accept-Encoding")
+		w.gzip = gzipWriters.Get().(*gzip.Writer)
+		w.gzip.Reset(w.ResponseWriter)
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *gzipWriter) Write(b []byte) (int, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.gzip != nil {
+		return w.gzip.Write(b)
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Flush is for streams; with compression it sends what there is.
+func (w *gzipWriter) Flush() {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.gzip != nil {
+		w.gzip.Flush()
+	}
+	http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+func (w *gzipWriter) finish() {
+	if w.gzip == nil {
+		return
+	}
+	w.gzip.Close()
+	w.gzip.Reset(io.Discard)
+	gzipWriters.Put(w.gzip)
+}

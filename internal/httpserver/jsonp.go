@@ -1,0 +1,84 @@
+package httpserver
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// jsonp wraps successful JSON answers in a call of the function that the
+// parameter jsonp names: f(…), without a semicolon.
+func jsonp(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		callback := r.URL.Query().Get("jsonp")
+		if callback == "" {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if !isCallback(callback) {
+			http.Error(w, "jsonp is not the name of a function", http.StatusBadRequest)
+			return
+		}
+		p := &jsonpWriter{ResponseWriter: w, callback: callback}
+		next.ServeHTTP(p, r)
+		p.finish()
+	})
+}
+
+// isCallback keeps code out of what a browser will run: names like
+// jQuery1_2 and angular.callbacks._0 or a["b"] are all there is.
+func isCallback(s string) bool {
+	if len(s) > 256 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9':
+		case c == '_', c == '$', c == '.', c == '[', c == ']', c == '"', c == '\'':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// jsonpWriter adds the call around the body while it passes.
+type jsonpWriter struct {
+	http.ResponseWriter
+	callback string
+	begun    bool
+	wraps    bool
+}
+
+// Unwrap is for http.ResponseController.
+func (w *jsonpWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+func (w *jsonpWriter) WriteHeader(status int) {
+	if w.begun {
+		return
+	}
+	w.begun = true
+	h := w.Header()
+	w.wraps = status == http.StatusOK && h.Get("Content-Type") == "application/json"
+	if w.wraps {
+		h.Set("Content-Type", "text/javascript")
+		h.Set("X-Content-Type-Options", "nosniff")
+		if n, err := strconv.ParseInt(h.Get("Content-Length"), 10, 64); err == nil {
+			h.Set("Content-Length", strconv.FormatInt(n+int64(len(w.callback))+2, 10))
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+	if w.wraps {
+		w.ResponseWriter.Write([]byte(w.callback + "("))
+	}
+}
+
+func (w *jsonpWriter) Write(b []byte) (int, error) {
+	w.WriteHeader(http.StatusOK)
+	return w.ResponseWriter.Write(b)
+}
+
+func (w *jsonpWriter) finish() {
+	if w.wraps {
+		w.ResponseWriter.Write([]byte(")"))
+	}
+}
