@@ -69,6 +69,10 @@ type Config struct {
 	// RequireAgentDomain refuses agents without a fault domain
 	// (--require_agent_domain).
 	RequireAgentDomain bool
+
+	// DebugLog makes the machine emit Log effects of LogDebug, one for most
+	// calls and messages. Without it they cost nothing.
+	DebugLog bool
 }
 
 // DefaultConfig returns the defaults of mesos-master 1.11.

@@ -1,71 +1,222 @@
 package state
 
 import (
+	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 
-	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
-	v0 "github.com/mesos-operator/mesos-operator/api/mesos/v0/scheduler"
+	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
 )
 
 // Machine is a master. See the package comment for how to drive one.
 type Machine struct {
-	cfg Config
-	out []Effect
-	now time.Time
+	cfg   Config
+	roles map[string]bool // the whitelist, nil for all
+	out   []Effect
+	now   time.Time
 
-	view View
+	recovered bool
+	elected   time.Time
+
+	frameworks map[FrameworkID]*framework
+	byStream   map[StreamID]*framework
+	byPID      map[PID]*framework // drivers that are connected
+	completed  completedFrameworks
+
+	agents      map[AgentID]*agent
+	agentsByPID map[PID]*agent
+	former      formerAgents
+
+	tasks     map[TaskKey]*task
+	executors map[ExecutorKey]*executor
+	offers    map[OfferID]*offer
+
+	// In order of arrival, for whatever goes through all of them.
+	frameworkList list[framework]
+	agentList     list[agent]
+
+	policy policy
+
+	timers  map[Timer]time.Time // when each armed timer is due
+	pending map[uint64]func(Persisted)
+
+	nextFramework, nextAgent, nextOffer, nextObserver int
+	nextToken                                         uint64
+
+	published published
+	stats     Stats
 }
 
 // New returns a machine that waits for Recovered. The config must be valid.
 func New(cfg Config) *Machine {
-	return &Machine{cfg: cfg, view: View{Master: cfg.Master}}
+	m := &Machine{
+		cfg:         cfg,
+		frameworks:  map[FrameworkID]*framework{},
+		byStream:    map[StreamID]*framework{},
+		byPID:       map[PID]*framework{},
+		agents:      map[AgentID]*agent{},
+		agentsByPID: map[PID]*agent{},
+		tasks:       map[TaskKey]*task{},
+		executors:   map[ExecutorKey]*executor{},
+		offers:      map[OfferID]*offer{},
+		timers:      map[Timer]time.Time{},
+		pending:     map[uint64]func(Persisted){},
+	}
+	m.former.init()
+	m.completed.init()
+	m.policy.init()
+	if cfg.Roles != nil {
+		m.roles = map[string]bool{"*": true}
+		for _, r := range cfg.Roles {
+			m.roles[r] = true
+		}
+	}
+	return m
 }
 
 // Step takes one input in and returns what has to be done about it. The time
 // must not run backwards between Steps; the monotonic clock of time.Now will
 // do. The slice is the caller's until the next Step.
 func (m *Machine) Step(in Input, now time.Time) []Effect {
+	clear(m.out)
 	m.out, m.now = m.out[:0], now
 	m.step(in)
 	return m.out
 }
 
-func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
-
-// step follows with the handlers.
-func (m *Machine) step(Input) {}
-
-// View returns the state as it is after the last Step.
-func (m *Machine) View() *View {
-	v := m.view
-	return &v
+func (m *Machine) step(in Input) {
+	if in, ok := in.(Recovered); ok {
+		m.recover(in)
+		return
+	}
+	if !m.recovered {
+		m.refuse(in)
+		return
+	}
+	switch in := in.(type) {
+	case SchedulerCall:
+		m.schedulerCall(in)
+	case StreamClosed:
+		m.streamClosed(in.Stream)
+	case PeerMessage:
+		m.peerMessage(in)
+	case PeerExited:
+		m.peerExited(in.PID)
+	case OperatorCall:
+		m.operatorCall(in)
+	case TimerFired:
+		m.timerFired(in.Timer)
+	case Persisted:
+		m.persisted(in)
+	case Allocated:
+		m.allocated(in.Proposals)
+	}
 }
 
-// Accepts returns an empty message of every type that PeerMessage may carry,
-// for whoever has to decode them by name.
-func Accepts() []proto.Message {
-	return []proto.Message{
-		(*v0.Call)(nil),
-		(*messages.RegisterFrameworkMessage)(nil),
-		(*messages.ReregisterFrameworkMessage)(nil),
-		(*messages.UnregisterFrameworkMessage)(nil),
-		(*messages.DeactivateFrameworkMessage)(nil),
-		(*messages.ResourceRequestMessage)(nil),
-		(*messages.LaunchTasksMessage)(nil),
-		(*messages.ReviveOffersMessage)(nil),
-		(*messages.KillTaskMessage)(nil),
-		(*messages.StatusUpdateAcknowledgementMessage)(nil),
-		(*messages.FrameworkToExecutorMessage)(nil),
-		(*messages.ReconcileTasksMessage)(nil),
-		(*messages.RegisterSlaveMessage)(nil),
-		(*messages.ReregisterSlaveMessage)(nil),
-		(*messages.UnregisterSlaveMessage)(nil),
-		(*messages.UpdateSlaveMessage)(nil),
-		(*messages.StatusUpdateMessage)(nil),
-		(*messages.ExecutorToFrameworkMessage)(nil),
-		(*messages.ExitedExecutorMessage)(nil),
-		(*messages.PongSlaveMessage)(nil),
+// refuse answers what comes before recovery.
+func (m *Machine) refuse(in Input) {
+	const notYet = "This master is still recovering"
+	switch in := in.(type) {
+	case SchedulerCall:
+		m.reply(in.Reply, 503, notYet)
+	case OperatorCall:
+		m.reply(in.Reply, 503, notYet)
+	case PeerMessage:
+		m.stats.DroppedMessages++
 	}
+}
+
+func (m *Machine) emit(e Effect) { m.out = append(m.out, e) }
+
+// reply answers a request with a status and, unless it is empty, a text.
+func (m *Machine) reply(to ReplyID, status int, text string) {
+	if to != 0 {
+		m.emit(Reply{Reply: to, Status: status, Text: text})
+	}
+}
+
+// send sends a libprocess message from the master's own process.
+func (m *Machine) send(to PID, msg proto.Message) {
+	m.emit(SendMessage{From: masterProcess, To: to, Message: msg})
+}
+
+// masterProcess is the libprocess ID that agents and drivers know a master by.
+const masterProcess = "master"
+
+// persist writes operations and calls then once they are durable, each with
+// its result.
+func (m *Machine) persist(then func([]op.Result), ops ...op.Operation) {
+	m.nextToken++
+	m.pending[m.nextToken] = func(p Persisted) { then(p.Results) }
+	m.emit(Persist{Token: m.nextToken, Operations: ops})
+}
+
+func (m *Machine) persisted(in Persisted) {
+	then, ok := m.pending[in.Token]
+	if !ok {
+		m.warn("an answer of the registry that nobody waits for", "token", in.Token)
+		return
+	}
+	delete(m.pending, in.Token)
+	if in.Err != nil {
+		m.emit(Abdicate{Reason: fmt.Errorf("writing the registry: %w", in.Err)})
+		return
+	}
+	then(in)
+}
+
+// arm starts a timer, or starts it anew.
+func (m *Machine) arm(t Timer, after time.Duration) {
+	after = max(after, 0)
+	m.timers[t] = m.now.Add(after)
+	m.emit(Arm{Timer: t, After: after})
+}
+
+// disarm stops a timer if it runs.
+func (m *Machine) disarm(t Timer) {
+	if _, ok := m.timers[t]; ok {
+		delete(m.timers, t)
+		m.emit(Disarm{Timer: t})
+	}
+}
+
+// timerFired passes on what is due. An earlier time than a timer was armed for
+// belongs to a former arming that crossed with it.
+func (m *Machine) timerFired(t Timer) {
+	due, ok := m.timers[t]
+	if !ok || m.now.Before(due) {
+		return
+	}
+	delete(m.timers, t)
+	switch t.Kind {
+	case TimerHeartbeat:
+		m.heartbeat(StreamID(t.ID))
+	case TimerFailover:
+		m.failoverTimeout(FrameworkID(t.ID))
+	case TimerOffer:
+		m.offerTimeout(OfferID(t.ID))
+	case TimerPing:
+		m.pingTimeout(AgentID(t.ID))
+	case TimerReregister:
+		m.reregisterTimeout(AgentID(t.ID))
+	case TimerRecovery:
+		m.recoveryTimeout()
+	case TimerRegistryGC:
+		m.sweepRegistry()
+	}
+}
+
+func (m *Machine) debug(text string, kv ...any) {
+	if m.cfg.DebugLog {
+		m.emit(Log{Level: LogDebug, Text: text, KeysAndValues: kv})
+	}
+}
+
+func (m *Machine) info(text string, kv ...any) {
+	m.emit(Log{Level: LogInfo, Text: text, KeysAndValues: kv})
+}
+
+func (m *Machine) warn(text string, kv ...any) {
+	m.emit(Log{Level: LogWarning, Text: text, KeysAndValues: kv})
 }

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"maps"
+
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 )
@@ -35,6 +37,19 @@ type Stats struct {
 	TerminalTasks [taskStates]uint64
 	// TaskReasons counts tasks that ended, by state, source and reason.
 	TaskReasons map[TaskReason]uint64
+}
+
+func (s *Stats) countReason(r TaskReason) {
+	if s.TaskReasons == nil {
+		s.TaskReasons = map[TaskReason]uint64{}
+	}
+	s.TaskReasons[r]++
+}
+
+func (s *Stats) clone() Stats {
+	c := *s
+	c.TaskReasons = maps.Clone(s.TaskReasons)
+	return c
 }
 
 // TaskReason is how and why a task ended, as in "task_lost/source_master/

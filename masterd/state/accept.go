@@ -1,0 +1,159 @@
+package state
+
+import (
+	"fmt"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+)
+
+// acceptance is one ACCEPT under way: valid offers of one agent, and what is
+// left of them while its operations are done in order.
+type acceptance struct {
+	f         *framework
+	a         *agent
+	role      string
+	remaining resources.Resources
+}
+
+// accept does what a framework wants with offers. What its operations leave
+// over counts as declined.
+func (m *Machine) accept(f *framework, call *scheduler.Call_Accept) {
+	m.countAccept(call)
+	if err := m.validateOffers(f, call.GetOfferIds()); err != nil {
+		m.refuseAccept(f, call, err)
+		return
+	}
+	acc := m.takeOffers(f, call.GetOfferIds())
+	for _, o := range call.GetOperations() {
+		m.operate(acc, o)
+	}
+	m.recoverResources(f.id, acc.a.id, acc.remaining, orDefault(call.Filters))
+}
+
+func (m *Machine) countAccept(call *scheduler.Call_Accept) {
+	for _, o := range call.GetOperations() {
+		if o.GetType() != mesos.Offer_Operation_LAUNCH {
+			continue
+		}
+		if len(o.GetLaunch().GetTaskInfos()) > 0 {
+			m.stats.Messages[MessageLaunchTasks]++
+		} else {
+			m.stats.Messages[MessageDeclineOffers]++
+		}
+	}
+}
+
+// takeOffers turns offers into the resources that an ACCEPT may use.
+func (m *Machine) takeOffers(f *framework, ids []*mesos.OfferID) *acceptance {
+	first := m.offers[OfferID(ids[0].GetValue())]
+	acc := &acceptance{f: f, a: first.agent, role: first.role}
+	for _, id := range ids {
+		o := m.offers[OfferID(id.GetValue())]
+		acc.remaining = acc.remaining.Add(o.resources)
+		m.removeOffer(o)
+		f.stats.OffersAccepted++
+	}
+	return acc
+}
+
+// refuseAccept answers an ACCEPT of offers that are not there any more, or not
+// the framework's, or don't go together. Those that are its own are given back.
+func (m *Machine) refuseAccept(f *framework, call *scheduler.Call_Accept, reason error) {
+	m.warn("ACCEPT of invalid offers", "framework", f.id, "reason", reason.Error())
+	for _, id := range call.GetOfferIds() {
+		if o := m.offers[OfferID(id.GetValue())]; o != nil && o.framework == f {
+			m.discard(o, nil)
+		}
+	}
+	for _, o := range call.GetOperations() {
+		tasks, isLaunch := launched(o)
+		if !isLaunch {
+			m.dropOperation(f, o, "Not done, for its offers are invalid: "+reason.Error())
+			continue
+		}
+		m.refuseTasks(f, tasks, report{
+			state:   f.lostState(mesos.TaskState_TASK_DROPPED),
+			reason:  mesos.TaskStatus_REASON_INVALID_OFFERS.Enum(),
+			message: "Not launched, for its offers are invalid: " + reason.Error(),
+		})
+	}
+}
+
+// launched returns the tasks that an operation launches, and whether it is of
+// a kind that does.
+func launched(o *mesos.Offer_Operation) (tasks []*mesos.TaskInfo, isLaunch bool) {
+	switch o.GetType() {
+	case mesos.Offer_Operation_LAUNCH:
+		return o.GetLaunch().GetTaskInfos(), true
+	case mesos.Offer_Operation_LAUNCH_GROUP:
+		return o.GetLaunchGroup().GetTaskGroup().GetTasks(), true
+	}
+	return nil, false
+}
+
+// operate does one operation of an ACCEPT.
+func (m *Machine) operate(acc *acceptance, o *mesos.Offer_Operation) {
+	tasks, isLaunch := launched(o)
+	if !isLaunch {
+		// Reservations, volumes and disks change what an agent has; until
+		// this master can keep account of that it refuses them.
+		m.dropOperation(acc.f, o, fmt.Sprintf("This master does not do %s yet", o.GetType()))
+		return
+	}
+	invalid := mesos.TaskStatus_REASON_TASK_INVALID
+	if o.GetType() == mesos.Offer_Operation_LAUNCH_GROUP {
+		invalid = mesos.TaskStatus_REASON_TASK_GROUP_INVALID
+	}
+	err := upgradeOperation(o)
+	if err == nil && o.Id != nil {
+		err = fmt.Errorf("%s takes no operation ID", o.GetType())
+	}
+	if err != nil {
+		m.refuseTasks(acc.f, tasks, taskError(invalid, err))
+		return
+	}
+	acc.f.countOperation(o.GetType())
+	if o.GetType() == mesos.Offer_Operation_LAUNCH {
+		for _, t := range tasks {
+			m.launch(acc, t)
+		}
+		return
+	}
+	m.launchGroup(acc, o.GetLaunchGroup())
+}
+
+func (f *framework) countOperation(t mesos.Offer_Operation_Type) {
+	if t >= 0 && int(t) < len(f.stats.Operations) {
+		f.stats.Operations[t]++
+	}
+}
+
+// taskError is the report on a task that must not be launched.
+func taskError(reason mesos.TaskStatus_Reason, err error) report {
+	return report{state: mesos.TaskState_TASK_ERROR, reason: &reason, message: err.Error()}
+}
+
+// refuseTasks tells a framework that tasks were not launched.
+func (m *Machine) refuseTasks(f *framework, tasks []*mesos.TaskInfo, r report) {
+	for _, t := range tasks {
+		status := m.status(t.GetTaskId(), t.GetAgentId(), r)
+		m.countEnd(status)
+		m.sendEvent(f, updateEvent(status))
+	}
+}
+
+// dropOperation tells a framework that asked for feedback that an operation
+// was not done.
+func (m *Machine) dropOperation(f *framework, o *mesos.Offer_Operation, reason string) {
+	m.warn("dropping an operation", "framework", f.id, "operation", o.GetType().String(), "reason", reason)
+	if o.Id == nil || f.conn.Stream == "" {
+		return
+	}
+	m.sendEvent(f, operationEvent(&mesos.OperationStatus{
+		OperationId: o.Id,
+		State:       mesos.OperationState_OPERATION_ERROR.Enum(),
+		Message:     &reason,
+	}))
+}

@@ -1,0 +1,84 @@
+package state
+
+import (
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
+)
+
+// policy is what operators decided, as the registry has it.
+type policy struct {
+	weights     map[string]float64
+	quotas      map[string]*quota.QuotaConfig
+	machines    map[machineKey]*mesos.MachineInfo
+	draining    map[AgentID]*mesos.DrainInfo
+	deactivated map[AgentID]bool
+}
+
+// machineKey is a MachineID as a value.
+type machineKey struct{ hostname, ip string }
+
+func (p *policy) init() {
+	p.weights = map[string]float64{}
+	p.quotas = map[string]*quota.QuotaConfig{}
+	p.machines = map[machineKey]*mesos.MachineInfo{}
+	p.draining = map[AgentID]*mesos.DrainInfo{}
+	p.deactivated = map[AgentID]bool{}
+}
+
+// machineOf returns the machine that an agent is on.
+func machineOf(info *mesos.AgentInfo, pid PID) machineKey {
+	return machineKey{info.GetHostname(), pid.host()}
+}
+
+func (p *policy) isDown(k machineKey) bool {
+	return p.machines[k].GetMode() == mesos.MachineInfo_DOWN
+}
+
+// unavailability returns when a machine is in maintenance, nil if no time is
+// set.
+func (p *policy) unavailability(k machineKey) *mesos.Unavailability {
+	return p.machines[k].GetUnavailability()
+}
+
+// read takes over what a registry says.
+func (p *policy) read(r *registry.Registry) {
+	for _, w := range r.GetWeights() {
+		p.weights[w.GetInfo().GetRole()] = w.GetInfo().GetWeight()
+	}
+	for _, q := range r.GetQuotas() {
+		p.quotas[q.GetInfo().GetRole()] = guaranteeConfig(q.GetInfo())
+	}
+	for _, q := range r.GetQuotaConfigs() {
+		p.quotas[q.GetRole()] = q
+	}
+	for _, mc := range r.GetMachines().GetMachines() {
+		id := mc.GetInfo().GetId()
+		p.machines[machineKey{id.GetHostname(), id.GetIp()}] = mc.GetInfo()
+	}
+}
+
+// readDuty takes over how an agent is kept from being offered.
+func (p *policy) readDuty(id AgentID, drain *mesos.DrainInfo, deactivated bool) {
+	if drain != nil {
+		p.draining[id] = drain
+	}
+	if deactivated {
+		p.deactivated[id] = true
+	}
+}
+
+// guaranteeConfig turns a quota of a master before 1.9 into the form of today:
+// what was guaranteed was the limit, too.
+func guaranteeConfig(info *quota.QuotaInfo) *quota.QuotaConfig {
+	c := &quota.QuotaConfig{
+		Role:       info.Role,
+		Guarantees: map[string]*mesos.Value_Scalar{},
+		Limits:     map[string]*mesos.Value_Scalar{},
+	}
+	for _, r := range info.GetGuarantee() {
+		c.Guarantees[r.GetName()] = r.GetScalar()
+		c.Limits[r.GetName()] = r.GetScalar()
+	}
+	return c
+}

@@ -1,0 +1,41 @@
+package state
+
+import (
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+)
+
+// What an agent has is free, offered or in use, and nothing is ever two of
+// these. Offered and used resources are allocated to roles.
+
+// use counts resources as in use. The framework may be nil.
+func (m *Machine) use(f *framework, a *agent, r resources.Resources) {
+	a.used = a.used.Add(r)
+	m.touchAgent(a)
+	if f != nil {
+		f.used = f.used.Add(r)
+		m.touchFramework(f)
+	}
+}
+
+// unuse takes use back.
+func (m *Machine) unuse(f *framework, a *agent, r resources.Resources) {
+	a.used = a.used.Subtract(r)
+	m.touchAgent(a)
+	if f != nil {
+		f.used = f.used.Subtract(r)
+		m.touchFramework(f)
+	}
+}
+
+// free is what is neither offered nor in use, without allocation.
+func (a *agent) free() resources.Resources {
+	return a.total.Subtract(a.used.Unallocate()).Subtract(a.offered.Unallocate())
+}
+
+// recoverResources gives resources back to the allocator.
+func (m *Machine) recoverResources(f FrameworkID, a AgentID, r resources.Resources, filters *mesos.Filters) {
+	if !r.IsEmpty() {
+		m.emit(AllocRecover{Framework: f, Agent: a, Resources: r.Proto(), Filters: filters})
+	}
+}
