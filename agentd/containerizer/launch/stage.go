@@ -1,0 +1,133 @@
+package launch
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+)
+
+func init() {
+	if len(os.Args) > 1 && os.Args[1] == Name {
+		os.Exit(run())
+	}
+}
+
+// prSetChildSubreaper is PR_SET_CHILD_SUBREAPER of prctl(2).
+const prSetChildSubreaper = 36
+
+// run is the life of the stage. It returns its exit code.
+func run() int {
+	// Namespaces, and the file system root that children inherit, belong to a
+	// thread: everything happens on this one.
+	runtime.LockOSThread()
+	closeOnExec(ConversationFD)
+	c := converse(os.NewFile(ConversationFD, "agent"))
+	pid, status, err := c.start()
+	if err != nil {
+		c.reply(Reply{Error: err.Error()})
+		return 1
+	}
+	// Signals are forwarded from here on; until now they end the stage, as
+	// there is nothing to forward them to.
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals, forwarded...)
+	go forward(signals, pid)
+	c.reply(Reply{PID: pid})
+	c.close()
+
+	code := wait(pid)
+	if err := writeStatus(status, code); err != nil {
+		os.Stderr.WriteString("Failed to keep the exit status of the container: " + err.Error() + "\n")
+		return 1
+	}
+	return 0
+}
+
+// closeOnExec keeps descriptors from the command: also those that the agent
+// inherited from whoever started it. Linux has it for a range since 5.11;
+// before, only our own is kept.
+func closeOnExec(from int) {
+	const sysCloseRange, flagCloseOnExec = 436, 4 // the same on all architectures
+	syscall.CloseOnExec(from)
+	_, _, _ = syscall.RawSyscall(sysCloseRange, uintptr(from), ^uintptr(0)>>32, flagCloseOnExec)
+}
+
+// start gets the request and starts its command.
+func (c *conversation) start() (pid int, statusFile string, err error) {
+	var req Request
+	if err := c.in.Decode(&req); err != nil {
+		return 0, "", errors.New("reading the agent's request: " + err.Error())
+	}
+	for _, file := range req.Cgroups {
+		if err := join(file); err != nil {
+			return 0, "", err
+		}
+	}
+	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {
+		return 0, "", errors.New("becoming the parent of orphans: " + errno.Error())
+	}
+	c.reply(Reply{Ready: true})
+	var permission Go
+	if err := c.in.Decode(&permission); err != nil {
+		return 0, "", errors.New("waiting for the agent: " + err.Error())
+	}
+	switch {
+	case req.OCI != nil:
+		pid, err = req.OCI.start()
+	case req.Command != nil:
+		pid, err = req.Command.start()
+	default:
+		err = errors.New("the agent asked for no command")
+	}
+	return pid, req.StatusFile, err
+}
+
+// join moves the stage into a cgroup. Its threads come along.
+func join(file string) error {
+	f, err := os.OpenFile(file, os.O_WRONLY, 0)
+	if err != nil {
+		return errors.New("joining a cgroup: " + err.Error())
+	}
+	_, err = f.WriteString(strconv.Itoa(os.Getpid()))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return errors.New("joining a cgroup: " + err.Error())
+	}
+	return nil
+}
+
+// conversation is with the agent.
+type conversation struct {
+	file *os.File
+	in   *json.Decoder
+}
+
+func converse(f *os.File) *conversation {
+	return &conversation{file: f, in: json.NewDecoder(f)}
+}
+
+// reply tells the agent, if there still is one.
+func (c *conversation) reply(r Reply) {
+	if data, err := json.Marshal(r); err == nil {
+		_, _ = c.file.Write(append(data, '\n'))
+	}
+}
+
+func (c *conversation) close() { _ = c.file.Close() }
+
+// forwarded are the signals that mean the container.
+var forwarded = []os.Signal{
+	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
+	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
+}
+
+func forward(signals <-chan os.Signal, pid int) {
+	for s := range signals {
+		if n, ok := s.(syscall.Signal); ok {
+			_ = syscall.Kill(pid, n)
+		}
+	}
+}
