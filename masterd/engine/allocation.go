@@ -1,0 +1,69 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// allocation runs the allocator beside the loop. Effects are applied in order;
+// an allocation sees all effects that were performed before it began.
+type allocation struct {
+	allocator Allocator
+	interval  time.Duration
+	took      func(time.Duration)
+	feedBack  func(state.Input)
+	effects   *queue[state.AllocatorEffect]
+}
+
+func newAllocation(cfg Config, feedBack func(state.Input)) *allocation {
+	return &allocation{
+		allocator: cfg.Allocator,
+		interval:  cfg.AllocationInterval,
+		took:      cfg.Allocated,
+		feedBack:  feedBack,
+		effects:   newQueue[state.AllocatorEffect](),
+	}
+}
+
+func (a *allocation) apply(e state.AllocatorEffect) { a.effects.put(e) }
+
+// run allocates at every interval, and at once when an effect asks for it: what
+// came in while the last allocation ran is answered by one more, not by many.
+func (a *allocation) run(ctx context.Context) {
+	tick := time.NewTicker(a.interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			a.absorb()
+			a.allocate()
+		case <-a.effects.wake:
+			if a.absorb() {
+				a.allocate()
+			}
+		}
+	}
+}
+
+// absorb applies all effects that wait and says whether an allocation is due.
+func (a *allocation) absorb() bool {
+	due := false
+	now := time.Now()
+	for _, e := range a.effects.take() {
+		due = a.allocator.Apply(e, now) || due
+	}
+	return due
+}
+
+func (a *allocation) allocate() {
+	begin := time.Now()
+	proposals := a.allocator.Allocate(begin)
+	a.took(time.Since(begin))
+	if len(proposals) > 0 {
+		a.feedBack(state.Allocated{Proposals: proposals})
+	}
+}
