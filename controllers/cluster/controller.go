@@ -21,13 +21,12 @@ import (
 // applies, the pods that its masters' Roles grant (nobody can grant what they may
 // not do themselves), and the masters' claims when a MesosCluster is deleted.
 //
-// +kubebuilder:rbac:groups=mesos.dev,resources=mesosclusters,verbs=get;list;watch;update;patch
+// +kubebuilder:rbac:groups=mesos.dev,resources=mesosclusters,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=mesos.dev,resources=mesosclusters/status,verbs=get;patch
-// +kubebuilder:rbac:groups=mesos.dev,resources=mesosclusters/finalizers,verbs=update
 // +kubebuilder:rbac:groups="",resources=configmaps;serviceaccounts;services,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=list;delete
-// +kubebuilder:rbac:groups=apps,resources=statefulsets;daemonsets,verbs=get;list;watch;create;patch;update;delete
+// +kubebuilder:rbac:groups=apps,resources=statefulsets;daemonsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=rbac.authorization.k8s.io,resources=roles;rolebindings,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch

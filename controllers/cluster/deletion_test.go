@@ -93,7 +93,7 @@ func TestDeletionCleansNodesThenMastersThenClaims(t *testing.T) {
 	if !terminating(w.daemonSet("demo-cleanup-small")) {
 		t.Fatal("the clean-up stays")
 	}
-	if terminating2 := w.statefulSet().DeletionTimestamp; terminating2 != nil {
+	if w.statefulSet().DeletionTimestamp != nil {
 		t.Fatal("the masters went before the clean-up")
 	}
 	w.collect(&appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: "demo-cleanup-small"}})

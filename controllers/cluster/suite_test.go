@@ -1,17 +1,23 @@
 package cluster
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"github.com/go-logr/logr"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
+	"sigs.k8s.io/yaml"
 
 	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
 )
@@ -51,6 +57,10 @@ func withAPIServer(m *testing.M) int {
 			fmt.Fprintln(os.Stderr, "stopping kube-apiserver:", err)
 		}
 	}()
+	if err := grantOperator(config); err != nil {
+		fmt.Fprintln(os.Stderr, "granting the operator its rights:", err)
+		return 1
+	}
 	apiServer = config
 	return m.Run()
 }
@@ -70,4 +80,29 @@ func testScheme() *runtime.Scheme {
 		}
 	}
 	return scheme
+}
+
+// operatorUser is whom the Reconciler acts as in tests: it has the rights of the
+// generated role and no others.
+const operatorUser = "system:serviceaccount:mesos-system:mesos-operator"
+
+func grantOperator(config *rest.Config) error {
+	c, err := client.New(config, client.Options{Scheme: testScheme()})
+	if err != nil {
+		return err
+	}
+	raw, err := os.ReadFile("../../config/rbac/role.yaml")
+	if err != nil {
+		return err
+	}
+	role := &rbacv1.ClusterRole{}
+	if err := yaml.UnmarshalStrict(raw, role); err != nil {
+		return err
+	}
+	binding := &rbacv1.ClusterRoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Name: role.Name},
+		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
+		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser}},
+	}
+	return errors.Join(c.Create(context.Background(), role), c.Create(context.Background(), binding))
 }

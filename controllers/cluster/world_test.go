@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/events"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -27,7 +28,8 @@ import (
 // Kubernetes: the test plays those, and calls the Reconciler step by step.
 type world struct {
 	t         *testing.T
-	client    client.Client
+	client    client.Client // of the test, which may do anything
+	operator  client.Client // of the Reconciler, which has the operator's rights only
 	namespace string
 	leaders   *fakeLeaders
 	recorder  *events.FakeRecorder
@@ -39,11 +41,16 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	needAPIServer(t)
 	w := &world{t: t, leaders: &fakeLeaders{answers: map[types.NamespacedName]leader.Observation{}}, recorder: events.NewFakeRecorder(100)}
-	direct, err := client.NewWithWatch(apiServer, client.Options{Scheme: testScheme()})
+	var err error
+	w.client, err = client.New(apiServer, client.Options{Scheme: testScheme()})
 	w.must(err)
-	w.client = interceptor.NewClient(direct, w.spy())
+	limited := rest.CopyConfig(apiServer)
+	limited.Impersonate.UserName = operatorUser
+	direct, err := client.NewWithWatch(limited, client.Options{Scheme: testScheme()})
+	w.must(err)
+	w.operator = interceptor.NewClient(direct, w.spy())
 	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}
-	w.must(direct.Create(t.Context(), namespace))
+	w.must(w.client.Create(t.Context(), namespace))
 	w.namespace = namespace.Name
 	w.restart()
 	return w
@@ -77,7 +84,7 @@ func (w *world) spy() interceptor.Funcs {
 func (w *world) restart() {
 	w.t.Helper()
 	r, err := New(Config{
-		Client: w.client, Reader: w.client, Leaders: w.leaders, Recorder: w.recorder,
+		Client: w.operator, Reader: w.operator, Leaders: w.leaders, Recorder: w.recorder,
 		Defaults: resources.Defaults{MasterImage: "registry.example/masterd:1", AgentImage: "registry.example/agentd:1"},
 	})
 	w.must(err)

@@ -29,8 +29,10 @@ const nodeMounts = "/proc/1/ns/mnt"
 func agentArgs(c *v1alpha1.MesosCluster, pool v1alpha1.AgentPool) []string {
 	args := []string{
 		option("master", fmt.Sprintf("%s:%d", LeaderHost(c), MasterPort)),
-		option("ip", "$(HOST_IP)"),
+		option("ip", anyAddress),
 		option("port", strconv.Itoa(int(pool.Port))),
+		option("advertise_ip", "$(HOST_IP)"),
+		option("advertise_port", strconv.Itoa(int(pool.Port))),
 		option("hostname", "$(HOST_IP)"),
 		option(flagWorkDir, nodePath(workRoot, c, pool.Name)),
 		option(flagRuntimeDir, nodePath(runtimeRoot, c, pool.Name)),

@@ -89,8 +89,8 @@ func TestMasterArgs(t *testing.T) {
 	if _, ok := argument(masterArgs(one, ""), "raft_peers"); ok {
 		t.Error("a single master is given peers")
 	}
-	if _, ok := argument(masterArgs(one, ""), "advertise_ip"); ok {
-		t.Error("an empty address is advertised")
+	if got, _ := argument(masterArgs(one, ""), "advertise_ip"); got != "$(POD_IP)" {
+		t.Errorf("without a Service's address %q is advertised", got)
 	}
 	for _, want := range []string{"--quorum=2", "--raft_peers=file:///etc/mesos/peers/peers", "--advertise_ip=10.0.0.1", "--offer_timeout=1mins"} {
 		if !has(masterArgs(three, "10.0.0.1"), want) {

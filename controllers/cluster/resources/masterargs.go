@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 
@@ -12,12 +13,15 @@ import (
 //
 // A leading master makes itself known under the leader Service's address rather
 // than its pod's: agents and drivers drop messages of a master at another address
-// than the one they found it by, and this one outlives the pod.
+// than the one they found it by, and this one outlives the pod. It listens on every
+// address of its pod, as port-forwarding arrives at the loopback one.
 func masterArgs(c *v1alpha1.MesosCluster, advertise string) []string {
 	args := []string{
 		option("cluster", c.Name),
-		option("ip", "$(POD_IP)"),
+		option("ip", anyAddress),
 		option("port", strconv.Itoa(int(MasterPort))),
+		option("advertise_ip", cmp.Or(advertise, "$(POD_IP)")),
+		option("advertise_port", strconv.Itoa(int(MasterPort))),
 		option("hostname", "$(POD_IP)"),
 		option("work_dir", masterWorkDir),
 		option("registry", "raft"),
@@ -25,11 +29,6 @@ func masterArgs(c *v1alpha1.MesosCluster, advertise string) []string {
 		option("raft_id", "$(POD_NAME)"),
 		option("raft_address", fmt.Sprintf("%s:%d", peerHost(c, "$(POD_NAME)"), RaftPort)),
 		option("kube_leader_label", v1alpha1.LabelLeader),
-	}
-	if advertise != "" {
-		args = append(args,
-			option("advertise_ip", advertise),
-			option("advertise_port", strconv.Itoa(int(MasterPort))))
 	}
 	if replicated(c) {
 		args = append(args, option("raft_peers", "file://"+masterPeersDir+"/"+peersKey))

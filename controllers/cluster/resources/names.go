@@ -18,6 +18,9 @@ const (
 	RaftPort int32 = 5052
 )
 
+// anyAddress is what the daemons listen on; they advertise another.
+const anyAddress = "0.0.0.0"
+
 // MasterName names the masters' StatefulSet, ServiceAccount, Role and disruption budget.
 func MasterName(c *v1alpha1.MesosCluster) string { return c.Name + "-master" }
 
