@@ -41,3 +41,12 @@ func (c *patientConn) Write(b []byte) (written int, err error) {
 		}
 	}
 }
+
+// CloseWrite lets http.Server end an answer to a request that it didn't read to
+// its end, so that the client gets it.
+func (c *patientConn) CloseWrite() error {
+	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
+}

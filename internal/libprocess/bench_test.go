@@ -66,9 +66,11 @@ func BenchmarkReadMessages(b *testing.B) {
 	n := &Node{cfg: Config{}.withDefaults()}
 	c := &inbound{node: n, reader: reader{src: src, limit: n.cfg.MaxHeaderBytes}}
 	for b.Loop() {
-		if _, _, err := c.next(); err != nil {
+		body := &body{limit: 1 << 20, total: &n.receiving, maxTotal: 1 << 20}
+		if _, _, err := c.next(body); err != nil {
 			b.Fatal(err)
 		}
+		body.release()
 	}
 }
 

@@ -35,24 +35,34 @@ func (c *inbound) serve(ctx context.Context) (net.Conn, error) {
 	c.reader.limit = c.node.cfg.MaxHeaderBytes
 	c.reader.src = &patient{conn: c.conn, timeout: c.node.cfg.ReceiveTimeout, reader: &c.reader}
 	for {
-		m, again, err := c.next()
+		again, err := c.receive(ctx)
 		if errors.Is(err, errNotMessage) {
 			return c.hand()
 		}
-		if err != nil {
+		if err != nil || !again || ctx.Err() != nil {
 			return nil, err
-		}
-		if err := c.node.receive(ctx, m); err != nil {
-			c.node.logDropped(m, err)
-		}
-		if !again || ctx.Err() != nil {
-			return nil, nil
 		}
 	}
 }
 
-// next reads one message. again says whether another may follow.
-func (c *inbound) next() (m Message, again bool, err error) {
+// receive reads one message and has it handled. Until that is done the body
+// counts as being received: handlers that are slow hold memory, too. again says
+// whether another message may follow.
+func (c *inbound) receive(ctx context.Context) (again bool, err error) {
+	b := &body{limit: c.node.cfg.MaxMessageBytes, total: &c.node.receiving, maxTotal: c.node.cfg.MaxReceivingBytes}
+	defer b.release()
+	m, again, err := c.next(b)
+	if err != nil {
+		return false, err
+	}
+	if err := c.node.receive(ctx, m); err != nil {
+		c.node.logDropped(m, err)
+	}
+	return again, nil
+}
+
+// next reads one message, its body through b.
+func (c *inbound) next(b *body) (m Message, again bool, err error) {
 	block, err := c.reader.nextHead()
 	if err != nil {
 		return Message{}, false, err
@@ -62,8 +72,6 @@ func (c *inbound) next() (m Message, again bool, err error) {
 		return Message{}, false, err
 	}
 	c.reader.skip(len(block))
-	b := &body{limit: c.node.cfg.MaxMessageBytes, total: &c.node.receiving, maxTotal: c.node.cfg.MaxReceivingBytes}
-	defer b.release()
 	if err := c.reader.body(h, b); err != nil {
 		return Message{}, false, err
 	}
@@ -138,7 +146,8 @@ func (c *inbound) hand() (net.Conn, error) {
 		return nil, net.ErrClosed
 	}
 	c.handed = true
-	return &prefixed{Conn: c.conn, prefix: c.reader.rest()}, nil
+	release := func() { c.node.release(c) }
+	return &prefixed{Conn: c.conn, prefix: c.reader.rest(), release: release}, nil
 }
 
 // abort closes the connection, unless it is the HTTP server's.
@@ -154,7 +163,9 @@ func (c *inbound) abort() {
 // prefixed is a connection of which some bytes were read already.
 type prefixed struct {
 	net.Conn
-	prefix []byte
+	prefix  []byte
+	once    sync.Once
+	release func() // called by the first Close; nil for nothing
 }
 
 func (p *prefixed) Read(b []byte) (int, error) {
@@ -166,4 +177,20 @@ func (p *prefixed) Read(b []byte) (int, error) {
 		p.prefix = nil
 	}
 	return n, nil
+}
+
+func (p *prefixed) Close() error {
+	if p.release != nil {
+		p.once.Do(p.release)
+	}
+	return p.Conn.Close()
+}
+
+// CloseWrite lets http.Server end an answer to a request that it didn't read
+// to its end, so that the client gets it.
+func (p *prefixed) CloseWrite() error {
+	if half, ok := p.Conn.(interface{ CloseWrite() error }); ok {
+		return half.CloseWrite()
+	}
+	return nil
 }

@@ -426,3 +426,34 @@ func TestManyPeers(t *testing.T) {
 		delete(agents, pid)
 	}
 }
+
+// What waits in handlers is memory, too: once there is too much of it, senders
+// are cut off, until the handlers are done.
+func TestMessagesInHandlersCount(t *testing.T) {
+	n := testNode(t, func(c *Config) { c.MaxReceivingBytes = 300 << 10 })
+	entered, release := make(chan struct{}), make(chan struct{})
+	_, err := n.Spawn("master", HandlerFuncs{OnMessage: func(ctx context.Context, m Message) error {
+		entered <- struct{}{}
+		select {
+		case <-release:
+		case <-ctx.Done():
+		}
+		return nil
+	}})
+	must(t, err)
+	message := genuine("master", "A", "s@10.0.0.9:1", "h", strings.Repeat("x", 200<<10))
+	request(t, n, message)
+	receive(t, entered)
+	_, r := request(t, n, message)
+	if _, err := r.ReadByte(); err == nil {
+		t.Error("the second message was answered")
+	}
+	silent(t, entered, 10*time.Millisecond)
+	release <- struct{}{}
+	for deadline := time.Now().Add(5 * time.Second); n.receiving.Load() > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	request(t, n, message)
+	receive(t, entered)
+	close(release)
+}

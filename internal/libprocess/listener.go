@@ -106,7 +106,7 @@ func (n *Node) release(c *inbound) {
 func (l *Listener) serve(c *inbound) {
 	conn, err := c.serve(l.node.ctx)
 	if conn != nil {
-		l.give(c, conn)
+		l.give(conn)
 		return
 	}
 	l.node.release(c)
@@ -116,27 +116,14 @@ func (l *Listener) serve(c *inbound) {
 	}
 }
 
-// give hands a connection to whoever calls Accept. It counts as open until the
-// HTTP server closes it.
-func (l *Listener) give(c *inbound, conn net.Conn) {
-	counted := &released{Conn: conn, release: func() { l.node.release(c) }}
+// give hands a connection to whoever calls Accept. It counts as open until it is
+// closed there.
+func (l *Listener) give(conn net.Conn) {
 	select {
-	case l.http <- counted:
+	case l.http <- conn:
 	case <-l.done:
-		counted.Close()
+		conn.Close()
 	case <-l.node.ctx.Done():
-		counted.Close()
+		conn.Close()
 	}
-}
-
-// released calls release when it is closed.
-type released struct {
-	net.Conn
-	once    sync.Once
-	release func()
-}
-
-func (r *released) Close() error {
-	r.once.Do(r.release)
-	return r.Conn.Close()
 }

@@ -67,7 +67,9 @@ func readAllMessages(src io.Reader, limit int) ([]Message, error) {
 	c := &inbound{node: n, reader: reader{src: src, limit: n.cfg.MaxHeaderBytes}}
 	var all []Message
 	for {
-		m, again, err := c.next()
+		b := &body{limit: limit, total: &n.receiving, maxTotal: n.cfg.MaxReceivingBytes}
+		m, again, err := c.next(b)
+		b.release()
 		if err != nil {
 			if sum := n.receiving.Load(); sum != 0 {
 				err = errors.Join(err, fmt.Errorf("%d bytes still counted", sum))
@@ -185,6 +187,9 @@ func FuzzReadMessages(f *testing.F) {
 		if err != nil && strings.Contains(err.Error(), "still counted") {
 			t.Fatal(err)
 		}
+		if len(got) > 0 {
+			sameToHTTP(t, raw, got[0])
+		}
 		split, _ := readAllMessages(iotest.OneByteReader(bytes.NewReader(raw)), 1000)
 		if !slices.EqualFunc(got, split, sameMessage) {
 			t.Fatalf("at once %v, byte by byte %v", got, split)
@@ -199,6 +204,23 @@ func FuzzReadMessages(f *testing.F) {
 			}
 		}
 	})
+}
+
+// sameToHTTP fails if net/http reads the first request of raw, and reads
+// something else.
+func sameToHTTP(t *testing.T, raw []byte, m Message) {
+	t.Helper()
+	r, err := http.ReadRequest(bufio.NewReader(bytes.NewReader(raw)))
+	if err != nil || !r.ProtoAtLeast(1, 1) {
+		return // it is stricter in places, and knows no chunks in HTTP/1.0
+	}
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	if id, name, err := parsePath(r.URL.EscapedPath()); err != nil || id != m.To.ID || name != m.Name || !bytes.Equal(body, m.Body) {
+		t.Fatalf("%q is %v, to an HTTP server %q, %q, %q (%v)", raw, m, id, name, body, err)
+	}
 }
 
 func TestPeersOnTheWire(t *testing.T) {
