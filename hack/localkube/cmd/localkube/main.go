@@ -9,18 +9,16 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 
-	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/cgroup"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/cluster"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/config"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/node"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/progress"
+	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/reexec"
 	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/smoke"
-	"github.com/mesos-operator/mesos-operator/hack/localkube/internal/volumes"
 )
 
 // command is a word of the command line. The run function gets the flags' values and
@@ -50,15 +48,6 @@ func commands() []command {
 	}
 }
 
-// internal commands are what localkube calls itself with.
-func internal() map[string]func(args []string) error {
-	return map[string]func(args []string) error{
-		"enter":      enter,
-		"node-clone": func(args []string) error { return node.Clone(args[0]) },
-		"node-init":  func(args []string) error { return node.Init(args[0]) },
-	}
-}
-
 func main() {
 	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "localkube:", err)
@@ -67,14 +56,14 @@ func main() {
 }
 
 func run(args []string) error {
+	if ours, err := reexec.Run(args); ours {
+		return err
+	}
 	if len(args) == 0 {
 		usage()
 		return errors.New("no command given")
 	}
-	if f, ok := internal()[args[0]]; ok {
-		return f(args[1:])
-	}
-	all := append(commands(), command{name: "volumes", run: provision})
+	all := commands()
 	i := slices.IndexFunc(all, func(c command) bool { return c.name == args[0] })
 	if i < 0 {
 		usage()
@@ -97,44 +86,16 @@ func usage() {
 }
 
 func parse(name string, args []string) (options, []string, error) {
-	c := config.Default()
 	var o options
 	f := flag.NewFlagSet("localkube "+name, flag.ContinueOnError)
-	f.StringVar(&c.RunDir, "run", c.RunDir, "`folder` of the cluster's state")
-	f.StringVar(&c.RepoDir, "repo", "", "root of the project's work `tree` (default: found from the working folder)")
-	f.StringVar(&c.CacheDir, "cache", "", "`folder` of built binaries (default: bin/localkube in the work tree)")
-	f.IntVar(&c.Nodes, "nodes", c.Nodes, "number of nodes")
+	read := config.Flags(f)
 	f.BoolVar(&o.purge, "purge", false, "with down: remove the cache, too")
 	if err := f.Parse(args); err != nil {
 		return o, nil, err
 	}
-	if c.RepoDir == "" {
-		var err error
-		if c.RepoDir, err = findRepo(); err != nil {
-			return o, nil, err
-		}
-	}
-	if c.CacheDir == "" {
-		c.CacheDir = filepath.Join(c.RepoDir, "bin/localkube")
-	}
+	c, err := read()
 	o.Cluster = cluster.Cluster{Config: c, Log: progress.New(os.Stderr)}
-	return o, f.Args(), c.Validate()
-}
-
-// findRepo looks for the folder that holds hack/localkube, from the working folder up.
-func findRepo() (string, error) {
-	dir, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for ; ; dir = filepath.Dir(dir) {
-		if _, err := os.Stat(filepath.Join(dir, "hack/localkube/go.mod")); err == nil {
-			return dir, nil
-		}
-		if dir == "/" {
-			return "", errors.New("not inside of the project's work tree; use --repo")
-		}
-	}
+	return o, f.Args(), err
 }
 
 func up(ctx context.Context, o options, _ []string) error {
@@ -229,24 +190,4 @@ func envtest(ctx context.Context, o options, args []string) error {
 		return errors.New("envtest-assets: which folder?")
 	}
 	return o.EnvtestAssets(ctx, args[0])
-}
-
-func provision(ctx context.Context, o options, _ []string) error {
-	client, err := o.Client()
-	if err != nil {
-		return err
-	}
-	return volumes.Run(ctx, o.Config, client)
-}
-
-// enter CGROUP -- COMMAND... moves this very process into the cgroup and becomes the
-// command, so that the command and all its children start there.
-func enter(args []string) error {
-	if len(args) < 3 || args[1] != "--" {
-		return errors.New("enter: want CGROUP -- COMMAND")
-	}
-	if err := cgroup.Join(args[0], os.Getpid()); err != nil {
-		return err
-	}
-	return fmt.Errorf("becoming %s: %w", args[2], syscall.Exec(args[2], args[2:], os.Environ()))
 }

@@ -38,7 +38,7 @@ func renderAddons(v addonValues) (string, error) {
 }
 
 func (k Cluster) addons(ctx context.Context, d dirs) error {
-	version, err := k.builder().Version(toolchain.CoreDNS)
+	version, err := k.Builder().Version(toolchain.CoreDNS)
 	if err != nil {
 		return err
 	}

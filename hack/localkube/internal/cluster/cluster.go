@@ -36,8 +36,10 @@ type Cluster struct {
 	Log    *progress.Log
 }
 
-func (k Cluster) table() process.Table       { return process.NewTable(k.Config) }
-func (k Cluster) builder() toolchain.Builder { return toolchain.Builder{Config: k.Config, Log: k.Log} }
+// Builder returns what builds programs into the cluster's cache.
+func (k Cluster) Builder() toolchain.Builder { return toolchain.Builder{Config: k.Config, Log: k.Log} }
+
+func (k Cluster) table() process.Table { return process.NewTable(k.Config) }
 
 // pki is a file of the pki folder.
 func (k Cluster) pki(name string) string { return k.Config.Path("pki", name) }
@@ -50,7 +52,7 @@ func (k Cluster) Client() (*api.Client, error) {
 // Kubectl returns the kubectl that is built with the cluster, with the
 // administrator's rights.
 func (k Cluster) Kubectl(ctx context.Context) (kubectl.Kubectl, error) {
-	dir, err := k.builder().Build(ctx, toolchain.Kubernetes)
+	dir, err := k.Builder().Build(ctx, toolchain.Kubernetes)
 	return kubectl.Kubectl{Binary: filepath.Join(dir, "kubectl"), Kubeconfig: k.Config.Kubeconfig()}, err
 }
 

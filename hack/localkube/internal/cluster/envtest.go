@@ -13,11 +13,11 @@ import (
 // EnvtestAssets links what controller-runtime's envtest starts, under the names it
 // expects, into a folder. It needs no root and no cluster.
 func (k Cluster) EnvtestAssets(ctx context.Context, folder string) error {
-	etcd, err := k.builder().Build(ctx, toolchain.Etcd)
+	etcd, err := k.Builder().Build(ctx, toolchain.Etcd)
 	if err != nil {
 		return err
 	}
-	kubernetes, err := k.builder().Build(ctx, toolchain.Kubernetes)
+	kubernetes, err := k.Builder().Build(ctx, toolchain.Kubernetes)
 	if err != nil {
 		return err
 	}

@@ -62,7 +62,7 @@ func (k Cluster) buildAll(ctx context.Context) (d dirs, err error) {
 		{toolchain.CoreDNS, &d.coredns},
 		{toolchain.Kubernetes, &d.kubernetes},
 	} {
-		if *build.dir, err = k.builder().Build(ctx, build.tool); err != nil {
+		if *build.dir, err = k.Builder().Build(ctx, build.tool); err != nil {
 			return d, err
 		}
 	}
@@ -93,7 +93,7 @@ func coreDNSImage(version string) string { return "localhost/localkube/coredns:"
 
 // systemImages packs the images that every node has.
 func (k Cluster) systemImages(d dirs) ([]string, error) {
-	version, err := k.builder().Version(toolchain.CoreDNS)
+	version, err := k.Builder().Version(toolchain.CoreDNS)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func (k Cluster) systemImages(d dirs) ([]string, error) {
 
 // ProbeImage packs the image of the smoke test.
 func (k Cluster) ProbeImage(ctx context.Context) (string, error) {
-	dir, err := k.builder().Build(ctx, toolchain.Probe)
+	dir, err := k.Builder().Build(ctx, toolchain.Probe)
 	if err != nil {
 		return "", err
 	}

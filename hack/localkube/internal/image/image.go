@@ -1,12 +1,13 @@
 // Package image writes container images from static binaries, without a container
 // engine: a base layer that holds what a static Go program may ask for (accounts,
 // name resolution order, CA certificates, /tmp), and a layer with the files of the
-// image. The same files give the same bytes, so a digest tells whether an image is new.
+// image. The same files give the same digest.
 package image
 
 import (
 	"archive/tar"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +19,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/google/go-containerregistry/pkg/authn"
 	"github.com/google/go-containerregistry/pkg/name"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/empty"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/static"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/types"
@@ -36,9 +39,10 @@ const caCertificates = "/etc/ssl/certs/ca-certificates.crt"
 
 // Spec describes an image.
 type Spec struct {
-	// Reference is its name and tag. Without a registry it means Docker Hub's, as
-	// everywhere else.
+	// Reference is its name and tag, Aliases are further ones. Without a registry
+	// they mean Docker Hub's, as everywhere else.
 	Reference string
+	Aliases   []string
 	// Entrypoint is the program and its fixed arguments.
 	Entrypoint []string
 	// User is "uid:gid"; empty means root.
@@ -62,18 +66,39 @@ type File struct {
 // Write builds the image and writes it to out as an archive in the form of
 // "docker save".
 func Write(out string, s Spec) error {
+	img, err := Build(s)
+	if err != nil {
+		return err
+	}
+	refs := map[name.Tag]v1.Image{}
+	for _, r := range append([]string{s.Reference}, s.Aliases...) {
+		ref, err := name.NewTag(r)
+		if err != nil {
+			return fmt.Errorf("writing image: %w", err)
+		}
+		refs[ref] = img
+	}
+	if err := tarball.MultiWriteToFile(out+".tmp", refs); err != nil {
+		return fmt.Errorf("writing image %s: %w", s.Reference, err)
+	}
+	return os.Rename(out+".tmp", out)
+}
+
+// Push builds the image and sends it to the registry of its reference, with the
+// credentials of the user's docker configuration. Aliases are not pushed.
+func Push(ctx context.Context, s Spec) error {
 	ref, err := name.NewTag(s.Reference)
 	if err != nil {
-		return fmt.Errorf("writing image: %w", err)
+		return fmt.Errorf("pushing image: %w", err)
 	}
 	img, err := Build(s)
 	if err != nil {
 		return err
 	}
-	if err := tarball.WriteToFile(out+".tmp", ref, img); err != nil {
-		return fmt.Errorf("writing image %s: %w", ref, err)
+	if err := remote.Write(ref, img, remote.WithContext(ctx), remote.WithAuthFromKeychain(authn.DefaultKeychain)); err != nil {
+		return fmt.Errorf("pushing image %s: %w", ref, err)
 	}
-	return os.Rename(out+".tmp", out)
+	return nil
 }
 
 // References returns the names of the images in an archive in the form of "docker

@@ -2,18 +2,22 @@ package image
 
 import (
 	"archive/tar"
-	"bytes"
 	"errors"
 	"io"
+	"log"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-containerregistry/pkg/name"
+	"github.com/google/go-containerregistry/pkg/registry"
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/mutate"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 	"github.com/google/go-containerregistry/pkg/v1/tarball"
 	"github.com/google/go-containerregistry/pkg/v1/validate"
 )
@@ -25,7 +29,8 @@ func spec(t *testing.T) Spec {
 		t.Fatal(err)
 	}
 	return Spec{
-		Reference:  "example/agentd:dev",
+		Reference:  "example/agentd:1",
+		Aliases:    []string{"example/agentd:dev"},
 		Entrypoint: []string{"/agentd", "--flag"},
 		User:       NonRoot,
 		Env:        []string{"A=b"},
@@ -63,8 +68,10 @@ func TestWrite(t *testing.T) {
 		t.Errorf("platform %s/%s", cf.OS, cf.Architecture)
 	}
 
-	if refs := References(out); len(refs) != 1 || !strings.HasSuffix(refs[0], s.Reference) {
-		t.Errorf("References() = %q, want the one of the spec", refs)
+	refs := References(out)
+	slices.Sort(refs)
+	if len(refs) != 2 || !strings.HasSuffix(refs[0], s.Reference) || !strings.HasSuffix(refs[1], s.Aliases[0]) {
+		t.Errorf("References() = %q, want those of the spec", refs)
 	}
 	modes := listing(t, img)
 	for path, mode := range map[string]int64{"tmp": 0o1777, "usr/bin": 0o755, "usr/bin/agentd": 0o755, "etc/passwd": 0o644} {
@@ -92,18 +99,38 @@ func listing(t *testing.T, img v1.Image) map[string]int64 {
 	}
 }
 
-func TestSameFilesSameBytes(t *testing.T) {
-	s, dir := spec(t), t.TempDir()
-	var archives [2][]byte
-	for i := range archives {
-		out := filepath.Join(dir, "a.tar")
-		if err := Write(out, s); err != nil {
+func TestSameFilesSameDigest(t *testing.T) {
+	s := spec(t)
+	var digests [2]v1.Hash
+	for i := range digests {
+		img, err := Build(s)
+		if err != nil {
 			t.Fatal(err)
 		}
-		archives[i], _ = os.ReadFile(out)
+		if digests[i], err = img.Digest(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if !bytes.Equal(archives[0], archives[1]) {
-		t.Error("two archives of the same files differ")
+	if digests[0] != digests[1] {
+		t.Errorf("two builds of the same files: %s and %s", digests[0], digests[1])
+	}
+}
+
+func TestPush(t *testing.T) {
+	s := spec(t)
+	server := httptest.NewServer(registry.New(registry.Logger(log.New(io.Discard, "", 0))))
+	defer server.Close()
+	s.Reference = strings.TrimPrefix(server.URL, "http://") + "/mesos/agentd:1"
+	if err := Push(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	ref, _ := name.NewTag(s.Reference)
+	img, err := remote.Image(ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if modes := listing(t, img); modes["usr/bin/agentd"] != 0o755 {
+		t.Errorf("pulled image holds %v", modes)
 	}
 }
 
