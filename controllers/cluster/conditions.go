@@ -176,22 +176,25 @@ func degradedCondition(f facts) metav1.Condition {
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonNoLeader, "no master leads")
 	case f.unreachable != "":
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonLeaderUnreachable, "%s", f.unreachable)
-	case f.settled && f.agentsLost():
+	case f.mastersSettled && f.lost(f.masters.Ready, f.before.Masters.Ready, f.masters.Desired, v1alpha1.ReasonMastersNotReady):
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonMastersNotReady,
+			"%d of %d masters are ready", f.masters.Ready, f.masters.Desired)
+	case f.settled && f.lost(f.agents.Registered, f.before.Agents.Registered, f.agents.Desired, v1alpha1.ReasonAgentsUnregistered):
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonAgentsUnregistered,
 			"%d of %d agents are registered", f.agents.Registered, f.agents.Desired)
 	}
 	return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonHealthy, "nothing is wrong")
 }
 
-// agentsLost tells agents that left from nodes that joined: fewer are registered
-// than before, or still not as many as there should be since then.
-func (f facts) agentsLost() bool {
-	if f.agents.Registered >= f.agents.Desired {
+// lost tells what left from what has yet to arrive: there are fewer than before, or
+// the cluster is degraded for that reason and there are still too few.
+func (f facts) lost(now, before, desired int32, reason string) bool {
+	if now >= desired {
 		return false
 	}
 	was := meta.FindStatusCondition(f.before.Conditions, v1alpha1.ConditionDegraded)
-	since := was != nil && was.Status == metav1.ConditionTrue && was.Reason == v1alpha1.ReasonAgentsUnregistered
-	return since || f.agents.Registered < f.before.Agents.Registered
+	since := was != nil && was.Status == metav1.ConditionTrue && was.Reason == reason
+	return since || now < before
 }
 
 func deletionMessage(f facts) string {
