@@ -142,6 +142,7 @@ func (m *Machine) returnTasks(a *agent, msg *messages.ReregisterSlaveMessage, re
 		}
 		t := m.addTask(info, resources.Of(info.GetResources()...), f, a)
 		if !recovered {
+			m.uncomplete(t)
 			m.tellReturn(t, wasUnreachable)
 		}
 	}

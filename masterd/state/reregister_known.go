@@ -141,6 +141,7 @@ func (m *Machine) addUnknown(a *agent, msg *messages.ReregisterSlaveMessage) {
 		used := resources.Of(info.GetResources()...)
 		t := m.addTask(info, used, f, a)
 		m.emit(AllocTrack{Framework: f.id, Agent: a.id, Resources: used.Proto()})
+		m.uncomplete(t)
 		m.tellReturn(t, false)
 	}
 }
