@@ -1,7 +1,9 @@
 package httpserver
 
 import (
+	"compress/gzip"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -31,6 +33,37 @@ func hurried(next http.Handler, pause time.Duration) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// inflated decompresses bodies that say so, which Mesos takes from clients.
+func inflated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.EqualFold(r.Header.Get("Content-Encoding"), "gzip") {
+			r.Header.Del("Content-Encoding")
+			r.Header.Del("Content-Length")
+			r.ContentLength = -1
+			r.Body = &gunzipped{ReadCloser: r.Body}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// gunzipped begins to decompress when it is read, so that a broken body fails
+// in the handler like any other one.
+type gunzipped struct {
+	io.ReadCloser
+	gzip *gzip.Reader
+}
+
+func (b *gunzipped) Read(p []byte) (int, error) {
+	if b.gzip == nil {
+		reader, err := gzip.NewReader(b.ReadCloser)
+		if err != nil {
+			return 0, fmt.Errorf("decompressing the body: %w", err)
+		}
+		b.gzip = reader
+	}
+	return b.gzip.Read(p)
 }
 
 func isStream(r *http.Request) bool {

@@ -93,7 +93,8 @@ func New(cfg Config) *Server {
 // Handler is Config.Handler with everything that the server does to requests
 // and answers.
 func (s *Server) Handler() http.Handler {
-	h := compress(jsonp(limited(s.cfg.Handler, s.cfg.MaxBodyBytes)))
+	h := limited(s.cfg.Handler, s.cfg.MaxBodyBytes)
+	h = compress(jsonp(inflated(h))) // limited counts what inflated makes
 	if s.cfg.Node != nil {
 		h = s.cfg.Node.Handler(h) // it bounds messages itself
 	}

@@ -291,6 +291,32 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+func TestCompressedBodies(t *testing.T) {
+	url := "http://" + serve(t, Config{Handler: testRouter(), MaxBodyBytes: 10_000}) + "/echo"
+	pack := func(n int) []byte {
+		var packed bytes.Buffer
+		z := gzip.NewWriter(&packed)
+		z.Write(make([]byte, n))
+		z.Close()
+		return packed.Bytes()
+	}
+	whole := pack(5000)
+	for name, tc := range map[string]struct {
+		body   []byte
+		status int
+	}{
+		"fits":     {whole, 200},
+		"bomb":     {pack(1 << 20), 413},
+		"cut off":  {whole[:len(whole)-10], 400},
+		"not gzip": {[]byte("plain"), 400},
+	} {
+		res, body := ask(t, "POST", url, http.Header{"Content-Encoding": {"gzip"}}, bytes.NewReader(tc.body))
+		if res.StatusCode != tc.status || tc.status == 200 && body != "5000" {
+			t.Errorf("%s: got %s %s", name, res.Status, body)
+		}
+	}
+}
+
 func TestPanic(t *testing.T) {
 	url := "http://" + serve(t, Config{Handler: testRouter()}) + "/"
 	if res, _ := ask(t, "GET", url+"panic", http.Header{}, nil); res.StatusCode != 500 {

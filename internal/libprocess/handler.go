@@ -40,6 +40,7 @@ func (n *Node) receiveHTTP(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if n.process(m.To.ID) == nil {
+		n.counters.refused.Add(1)
 		return fmt.Errorf("%w: %q", ErrNoProcess, m.To.ID)
 	}
 	b := &body{limit: n.cfg.MaxMessageBytes, total: &n.receiving, maxTotal: n.cfg.MaxReceivingBytes}

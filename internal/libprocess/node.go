@@ -29,6 +29,7 @@ type Node struct {
 
 	receiving atomic.Int64 // bytes of bodies that are being received
 	serials   serials
+	counters  counters
 }
 
 // NewNode returns a node without processes. It does not listen: give its
@@ -112,24 +113,34 @@ func (n *Node) process(id string) *Process {
 func (n *Node) deliver(ctx context.Context, m Message) error {
 	p := n.process(m.To.ID)
 	if p == nil {
+		n.counters.refused.Add(1)
 		return fmt.Errorf("%w: %q", ErrNoProcess, m.To.ID)
+	}
+	if m.Remote.IsValid() {
+		n.counters.received.Add(1)
 	}
 	return p.handler.Message(ctx, m)
 }
 
 // admit checks a message from outside.
 func (n *Node) admit(m Message) error {
-	if n.cfg.RequirePeerIPMatch {
-		ip, ok := m.From.Address.IP()
-		if !ok || ip != m.Remote.Addr().Unmap() {
-			return fmt.Errorf("%w: %s sent from %s", ErrNotAdmitted, m.From, m.Remote.Addr())
-		}
+	err := n.checkSender(m)
+	if err == nil && n.cfg.Admit != nil {
+		err = n.cfg.Admit(m)
 	}
-	if n.cfg.Admit == nil {
+	if err != nil {
+		n.counters.refused.Add(1)
+		return fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+	}
+	return nil
+}
+
+func (n *Node) checkSender(m Message) error {
+	if !n.cfg.RequirePeerIPMatch {
 		return nil
 	}
-	if err := n.cfg.Admit(m); err != nil {
-		return fmt.Errorf("%w: %w", ErrNotAdmitted, err)
+	if ip, ok := m.From.Address.IP(); !ok || ip != m.Remote.Addr().Unmap() {
+		return fmt.Errorf("%s sent from %s", m.From, m.Remote.Addr())
 	}
 	return nil
 }

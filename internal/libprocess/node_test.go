@@ -128,6 +128,34 @@ func TestMessageBetweenNodes(t *testing.T) {
 	}
 }
 
+func TestStats(t *testing.T) {
+	a, b := testNode(t), testNode(t)
+	sender, _ := spawn(t, a, "sender")
+	receiver, got := spawn(t, b, "receiver")
+	nobody := PID{ID: "nobody", Address: receiver.PID().Address}
+	for range 3 {
+		must(t, sender.Send(nobody, "M", nil))
+		must(t, sender.Send(receiver.PID(), "M", []byte("body")))
+		receive(t, got.messages)
+	}
+	for deadline := time.Now().Add(5 * time.Second); b.receiving.Load() > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+	if diff := cmp.Diff(Stats{Sent: 6, Peers: 1}, a.Stats()); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(Stats{Received: 3, Refused: 3, Connections: 1}, b.Stats()); diff != "" {
+		t.Error(diff)
+	}
+	b.Close()
+	must(t, sender.Send(PID{ID: "x", Address: Address{Host: "127.0.0.1", Port: 1}}, "M", nil))
+	for deadline := time.Now().Add(5 * time.Second); a.Stats().Dropped != 1; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("got %+v", a.Stats())
+		}
+	}
+}
+
 func TestMessagesToOnePeerStayInOrder(t *testing.T) {
 	a, b := testNode(t), testNode(t)
 	const perSender, senders = 5_000, 3

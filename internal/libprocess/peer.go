@@ -25,10 +25,12 @@ type peer struct {
 // send queues a message and sees to it that somebody writes it. mu is held.
 func (p *peer) send(out outgoing) error {
 	if p.broken {
+		p.node.counters.dropped.Add(1)
 		return ErrOverflow
 	}
 	if !p.queue.push(out, p.node.cfg) {
 		p.broken = true
+		p.node.counters.dropped.Add(1)
 		p.node.start(func() { p.drop(nil, ErrOverflow) }) // not here: the caller may be who is to be told
 		return ErrOverflow
 	}
@@ -76,6 +78,7 @@ func (p *peer) drop(s *session, cause error) {
 	p.dead = true
 	s, p.current = p.current, nil
 	lost := p.queue.clear()
+	p.node.counters.dropped.Add(uint64(lost))
 	links := p.links.take(func(link) bool { return true })
 	p.mu.Unlock()
 

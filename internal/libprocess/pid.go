@@ -1,6 +1,7 @@
 package libprocess
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -50,6 +51,30 @@ func ParseAddress(s string) (Address, error) {
 func (a Address) IP() (netip.Addr, bool) {
 	ip, err := netip.ParseAddr(a.Host)
 	return ip, err == nil
+}
+
+// Resolve returns the address with an IP address for its host name: peers name
+// themselves by IP address, so whoever compares PIDs needs that. IPv4 is
+// preferred, as Mesos knows no other.
+func (a Address) Resolve(ctx context.Context) (Address, error) {
+	if _, ok := a.IP(); ok {
+		return a, nil
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", a.Host)
+	if err != nil {
+		return Address{}, fmt.Errorf("resolving %s: %w", a, err)
+	}
+	if len(ips) == 0 {
+		return Address{}, fmt.Errorf("resolving %s: the name has no IP address", a)
+	}
+	best := ips[0]
+	for _, ip := range ips {
+		if ip.Unmap().Is4() {
+			best = ip
+			break
+		}
+	}
+	return AddressFrom(netip.AddrPortFrom(best, a.Port)), nil
 }
 
 // IsZero says whether the address is unset.

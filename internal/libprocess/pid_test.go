@@ -118,3 +118,16 @@ func FuzzParsePID(f *testing.F) {
 		}
 	})
 }
+
+func TestResolve(t *testing.T) {
+	for text, want := range map[string]string{"localhost:5050": "127.0.0.1:5050", "10.0.0.1:1": "10.0.0.1:1"} {
+		addr, err := ParseAddress(text)
+		must(t, err)
+		if got, err := addr.Resolve(t.Context()); err != nil || got.String() != want {
+			t.Errorf("%s: got %s, %v", text, got, err)
+		}
+	}
+	if got, err := (Address{Host: "nowhere.invalid", Port: 1}).Resolve(t.Context()); err == nil {
+		t.Errorf("got %s", got)
+	}
+}

@@ -106,22 +106,24 @@ func (s *session) write() {
 			buffers.Put(buf)
 		}
 	}()
-	for s.fill(buf) {
+	for n := s.fill(buf); n > 0; n = s.fill(buf) {
 		if err := s.flush(*buf); err != nil {
+			s.peer.node.counters.dropped.Add(uint64(n))
 			s.peer.drop(s, err)
 			return
 		}
+		s.peer.node.counters.sent.Add(uint64(n))
 	}
 }
 
-// fill takes the next batch from the queue; it is false if nothing waits.
-func (s *session) fill(buf *[]byte) bool {
+// fill takes the next batch from the queue and returns how many messages it is.
+func (s *session) fill(buf *[]byte) (n int) {
 	p := s.peer
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	*buf = (*buf)[:0]
 	for s == p.current && !p.broken && len(*buf) < batchBytes {
-		if len(*buf) > 0 && len(*buf)+p.queue.nextSize() > cap(*buf) {
+		if n > 0 && len(*buf)+p.queue.nextSize() > cap(*buf) {
 			break
 		}
 		out, ok := p.queue.pop()
@@ -129,10 +131,11 @@ func (s *session) fill(buf *[]byte) bool {
 			break
 		}
 		*buf = appendRequest(*buf, out)
+		n++
 	}
-	s.writing = len(*buf) > 0
+	s.writing = n > 0
 	p.lastUsed = time.Now()
-	return s.writing
+	return n
 }
 
 // flush writes a batch. The deadline moves with progress: a large message to a

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -127,5 +128,34 @@ func TestVerbosity(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+func TestToggleEndpoint(t *testing.T) {
+	l, err := New(Config{Quiet: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, step := range []struct {
+		query  string
+		status int
+		body   string
+	}{
+		{"", 200, "0\n"},
+		{"level=2&duration=1hrs", 200, ""},
+		{"", 200, "2\n"},
+		{"level=2", 400, "invalid verbosity: duration: \"\" is not a duration: expected a number with a unit, for example \"15secs\"\n"},
+		{"duration=1hrs", 400, "invalid verbosity: level=\"\" is not a number\n"},
+		{"level=-1&duration=1hrs", 400, "invalid verbosity: level=\"-1\" is not a number\n"},
+		{"level=1000&duration=1hrs", 400, "invalid verbosity: level 1000 for 1h0m0s\n"},
+		{"", 200, "2\n"},
+		{"level=0&duration=1hrs", 200, ""},
+		{"", 200, "0\n"},
+	} {
+		w := httptest.NewRecorder()
+		l.Verbosity.ServeHTTP(w, httptest.NewRequest("POST", "/logging/toggle?"+step.query, nil))
+		if w.Code != step.status || w.Body.String() != step.body {
+			t.Errorf("%s: got %d %s", step.query, w.Code, w.Body)
+		}
 	}
 }
