@@ -55,8 +55,9 @@ type WaitContainer struct{ Container string }
 
 // LaunchContainer starts an executor in a new sandbox.
 type LaunchContainer struct {
-	Container   string
+	AgentID     string
 	FrameworkID string
+	Container   string
 	// Executor is complete: it has a command, and its resources include those of
 	// the first tasks.
 	Executor *mesos.ExecutorInfo
@@ -90,28 +91,33 @@ type DescribeContainer struct {
 type DestroyContainer struct{ Container string }
 
 // SandboxAdded exposes a sandbox through /files.
-type SandboxAdded struct{ FrameworkID, ExecutorID, Container string }
+type SandboxAdded struct{ AgentID, FrameworkID, ExecutorID, Container string }
 
 // ExecutorRemoved says that a run is complete: its directories may be
-// collected, and those of the executor with them if Last is set.
+// collected, and those of the executor with them.
 type ExecutorRemoved struct {
-	FrameworkID, ExecutorID, Container string
-	Checkpoint                         bool
-	Last                               bool
+	AgentID, FrameworkID, ExecutorID, Container string
+	Checkpoint                                  bool
+	// Recovered says that it was complete in the agent's former life.
+	Recovered bool
 }
 
 // TaskRemoved says that a task's checkpoints may be collected.
-type TaskRemoved struct{ FrameworkID, ExecutorID, Container, TaskID string }
+type TaskRemoved struct{ AgentID, FrameworkID, ExecutorID, Container, TaskID string }
 
 // FrameworkRemoved says that a framework's directories may be collected.
 type FrameworkRemoved struct {
-	FrameworkID string
-	Checkpoint  bool
+	AgentID, FrameworkID  string
+	Checkpoint, Recovered bool
 }
 
 // DirectoriesReused takes back the collection of the directories of a
 // framework and executor that run again.
-type DirectoriesReused struct{ FrameworkID, ExecutorID string }
+type DirectoriesReused struct{ AgentID, FrameworkID, ExecutorID string }
+
+// RecoveryFinished says that the agent took up its former life. What belongs to
+// other agents may be collected; AgentID is empty for a new one.
+type RecoveryFinished struct{ AgentID string }
 
 // TimerKind says what a timer is for.
 type TimerKind string
@@ -182,6 +188,7 @@ func (ExecutorRemoved) isEffect()   {}
 func (TaskRemoved) isEffect()       {}
 func (FrameworkRemoved) isEffect()  {}
 func (DirectoriesReused) isEffect() {}
+func (RecoveryFinished) isEffect()  {}
 func (Arm) isEffect()               {}
 func (Disarm) isEffect()            {}
 func (Terminate) isEffect()         {}

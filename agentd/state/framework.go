@@ -75,7 +75,9 @@ func (m *Machine) removeIfIdle(f *framework) {
 	if len(m.completed) > maxCompletedFrameworks {
 		m.completed = slices.Delete(m.completed, 0, 1)
 	}
-	m.do(FrameworkRemoved{FrameworkID: f.id, Checkpoint: f.info.GetCheckpoint()})
+	m.do(FrameworkRemoved{
+		AgentID: m.agentID(), FrameworkID: f.id, Checkpoint: f.info.GetCheckpoint(), Recovered: m.phase == Recovering,
+	})
 	m.drained()
 	if m.phase == Terminating && len(m.frameworks) == 0 {
 		m.do(Terminate{})

@@ -60,7 +60,7 @@ func (m *Machine) launch(l *launch, info *mesos.FrameworkInfo, pid string) {
 		return
 	}
 	m.allocate(l, info)
-	m.do(DirectoriesReused{FrameworkID: info.GetId().GetValue(), ExecutorID: l.executor.GetExecutorId().GetValue()})
+	m.do(DirectoriesReused{AgentID: m.agentID(), FrameworkID: info.GetId().GetValue(), ExecutorID: l.executor.GetExecutorId().GetValue()})
 	l.framework = m.addFramework(info, pid)
 	if l.framework.terminating {
 		m.warn("launch ignored: the framework is being shut down", "framework", l.framework.id)
@@ -315,7 +315,7 @@ func (m *Machine) addRun(l *launch) *run {
 		})
 	}
 	m.inform("launching executor", append(fields(r), "directory", r.directory)...)
-	m.do(SandboxAdded{FrameworkID: f.id, ExecutorID: r.id, Container: r.container})
+	m.do(SandboxAdded{AgentID: m.agentID(), FrameworkID: f.id, ExecutorID: r.id, Container: r.container})
 	return r
 }
 
@@ -328,6 +328,7 @@ func (m *Machine) startRun(l *launch, r *run) {
 		lists = append(lists, t.GetResources())
 	}
 	start := LaunchContainer{
+		AgentID:     m.agentID(),
 		Container:   r.container,
 		FrameworkID: r.framework.id,
 		Executor:    m.launchable(r.info, sum(lists...)),

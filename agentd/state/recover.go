@@ -78,12 +78,13 @@ func (m *Machine) recoverRun(f *framework, s ExecutorSnapshot) {
 	for _, t := range s.Tasks {
 		m.recoverTask(r, t, s.Completed)
 	}
-	m.do(SandboxAdded{FrameworkID: f.id, ExecutorID: r.id, Container: r.container})
+	m.do(SandboxAdded{AgentID: m.agentID(), FrameworkID: f.id, ExecutorID: r.id, Container: r.container})
 	if s.Completed {
 		r.phase = Terminated
 		m.addCompleted(f, r)
 		m.do(ExecutorRemoved{
-			FrameworkID: f.id, ExecutorID: r.id, Container: r.container, Checkpoint: true, Last: true,
+			AgentID: m.agentID(), FrameworkID: f.id, ExecutorID: r.id, Container: r.container,
+			Checkpoint: true, Recovered: true,
 		})
 		return
 	}
@@ -136,6 +137,7 @@ func (m *Machine) knownContainers() []LaunchContainer {
 	for _, f := range sorted(m.frameworks) {
 		for _, r := range sorted(f.runs) {
 			out = append(out, LaunchContainer{
+				AgentID:     m.agentID(),
 				Container:   r.container,
 				FrameworkID: f.id,
 				Executor:    m.launchable(r.info, r.resources()),
@@ -197,6 +199,7 @@ func (m *Machine) reregistrationTimeout() {
 
 // recovered ends recovery: from now on a master may know the agent.
 func (m *Machine) recovered() {
+	m.do(RecoveryFinished{AgentID: m.agentID()})
 	if !m.cfg.Reconnect {
 		m.inform("recovered to clean up", "executors", len(m.containers))
 		m.phase = Terminating

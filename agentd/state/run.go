@@ -197,7 +197,7 @@ func (m *Machine) removeRun(r *run) {
 	m.closeStream(r)
 	f := r.framework
 	m.do(ExecutorRemoved{
-		FrameworkID: f.id, ExecutorID: r.id, Container: r.container, Checkpoint: r.checkpoint, Last: true,
+		AgentID: m.agentID(), FrameworkID: f.id, ExecutorID: r.id, Container: r.container, Checkpoint: r.checkpoint,
 	})
 	for _, q := range r.queued {
 		delete(f.owners, q.info.GetTaskId().GetValue())

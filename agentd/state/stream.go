@@ -163,7 +163,7 @@ func (m *Machine) complete(r *run, task string) {
 	delete(r.terminated, task)
 	delete(r.framework.owners, task)
 	if r.checkpoint {
-		m.do(TaskRemoved{FrameworkID: r.framework.id, ExecutorID: r.id, Container: r.container, TaskID: task})
+		m.do(TaskRemoved{AgentID: m.agentID(), FrameworkID: r.framework.id, ExecutorID: r.id, Container: r.container, TaskID: task})
 	}
 }
 

@@ -1,0 +1,164 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess/typed"
+)
+
+// errTerminated ends the committer because the machine said so.
+var errTerminated = errors.New("agent terminated")
+
+// commit performs effects until the context ends or the machine ends the agent.
+func (e *Engine) commit(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case effects := <-e.effects:
+			err := e.perform(ctx, e.gather(effects))
+			if errors.Is(err, errTerminated) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// gather takes what else is ready, so that one wait for the disk serves all.
+func (e *Engine) gather(effects []state.Effect) []state.Effect {
+	for range effectQueue {
+		select {
+		case more := <-e.effects:
+			effects = append(effects, more...)
+		default:
+			return effects
+		}
+	}
+	return effects
+}
+
+// perform makes the checkpoints durable and then does the rest in order.
+func (e *Engine) perform(ctx context.Context, effects []state.Effect) error {
+	var records []state.Record
+	for _, effect := range effects {
+		switch effect := effect.(type) {
+		case state.Checkpoint:
+			records = append(records, effect.Record)
+		case state.DirectoriesReused: // before anything is written there
+			e.reuse(effect)
+		}
+	}
+	if len(records) > 0 {
+		if err := e.cfg.Store.Apply(records); err != nil {
+			return fmt.Errorf("the agent can't go on without its checkpoints: %w", err)
+		}
+	}
+	for _, effect := range effects {
+		if err := e.act(ctx, effect); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// act performs one effect. It must not wait.
+func (e *Engine) act(ctx context.Context, effect state.Effect) error {
+	switch effect := effect.(type) {
+	case state.Log:
+		e.write(effect)
+	case state.Send:
+		e.send(effect)
+	case state.Link:
+		e.link(effect.PID)
+	case state.DetectMaster:
+		e.detect(ctx)
+	case state.SendEvent:
+		if !e.streams.send(effect.Stream, effect.Event) {
+			e.later(func() { e.submitLater(state.StreamClosed{Stream: effect.Stream}) })
+		}
+	case state.CloseStream:
+		e.streams.close(effect.Stream)
+	case state.Reply:
+		e.replies.deliver(effect)
+	case state.Arm:
+		e.timers.arm(effect.Timer, effect.After)
+	case state.Disarm:
+		e.timers.disarm(effect.Timer)
+	case state.RecoverContainers:
+		e.later(func() { e.recoverContainers(ctx, effect.Known) })
+	case state.WaitContainer:
+		e.later(func() { e.waitContainer(ctx, effect.Container) })
+	case state.LaunchContainer:
+		e.lane(effect.Container, func() { e.launchContainer(ctx, effect) })
+	case state.UpdateContainer:
+		e.lane(effect.Container, func() { e.updateContainer(ctx, effect) })
+	case state.DescribeContainer:
+		e.later(func() { e.describeContainer(ctx, effect) })
+	case state.DestroyContainer:
+		e.later(func() { e.destroyContainer(ctx, effect.Container) })
+	case state.SandboxAdded:
+		e.attachSandbox(effect)
+	case state.ExecutorRemoved:
+		e.collectExecutor(effect)
+	case state.TaskRemoved:
+		e.collectTask(effect)
+	case state.FrameworkRemoved:
+		e.collectFramework(effect)
+	case state.RecoveryFinished:
+		return e.recoveryFinished(effect.AgentID)
+	case state.Terminate:
+		if effect.Err != nil {
+			return effect.Err
+		}
+		return errTerminated
+	}
+	return nil
+}
+
+// later runs something that takes time.
+func (e *Engine) later(f func()) { e.work.Go(f) }
+
+// lane is later, one after the other for one container.
+func (e *Engine) lane(container string, f func()) {
+	if e.lanes.add(container, f) {
+		e.work.Go(func() { e.lanes.run(container) })
+	}
+}
+
+func (e *Engine) write(l state.Log) {
+	switch l.Level {
+	case state.Debug:
+		e.log.V(1).Info(l.Message, l.Fields...)
+	case state.Error:
+		e.log.Error(nil, l.Message, l.Fields...)
+	default:
+		e.log.Info(l.Message, l.Fields...)
+	}
+}
+
+func (e *Engine) send(s state.Send) {
+	to, err := libprocess.ParsePID(s.To)
+	if err == nil {
+		err = typed.Send(e.process, to, s.Message)
+	}
+	if err != nil {
+		e.log.Error(err, "message not sent", "to", s.To, "message", typed.NameOf(s.Message))
+	}
+}
+
+func (e *Engine) link(pid string) {
+	to, err := libprocess.ParsePID(pid)
+	if err == nil {
+		err = e.process.Link(to, libprocess.Reconnect)
+	}
+	if err != nil {
+		e.log.Error(err, "linking", "to", pid)
+	}
+}

@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess"
+)
+
+// inputQueue is how many inputs may wait for the loop; whoever brings one more
+// waits. effectQueue likewise is how many steps may be ahead of the disk.
+const (
+	inputQueue  = 1024
+	effectQueue = 256
+)
+
+// ErrStopped is returned by calls to an Engine that does not run any more.
+var ErrStopped = errors.New("agent is not running")
+
+// Engine runs one agent.
+type Engine struct {
+	cfg     Config
+	machine *state.Machine
+	process *libprocess.Process
+	log     logr.Logger
+
+	inputs  chan state.Input
+	effects chan []state.Effect
+	views   chan chan *state.View
+	last    atomic.Pointer[state.View] // valid once the loop has ended
+	stopped chan struct{}              // closed when the loop has ended
+
+	timers  timers
+	streams streams
+	replies replies
+	gc      *collector
+	lanes   lanes
+
+	work       sync.WaitGroup // goroutines of effects
+	detection  context.CancelFunc
+	detectedAt time.Time
+	started    time.Time
+	recovery   recoveryStats
+}
+
+// New prepares an engine. Its process exists from here on, so that PIDs are
+// known; messages wait for Run.
+func New(cfg Config) (*Engine, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("engine settings: %w", err)
+	}
+	cfg = cfg.withDefaults()
+	e := &Engine{
+		cfg:     cfg,
+		log:     cfg.Log,
+		inputs:  make(chan state.Input, inputQueue),
+		effects: make(chan []state.Effect, effectQueue),
+		views:   make(chan chan *state.View),
+		stopped: make(chan struct{}),
+		started: time.Now(),
+	}
+	process, err := cfg.Node.Spawn(cfg.ProcessID, e.handler())
+	if err != nil {
+		return nil, err
+	}
+	e.process = process
+	e.cfg.State.PID = process.PID().String()
+	if e.machine, err = state.New(e.cfg.State); err != nil {
+		process.Terminate()
+		return nil, fmt.Errorf("agent settings: %w", err)
+	}
+	e.timers = newTimers(e.submitLater)
+	e.streams, e.replies, e.lanes = newStreams(), newReplies(), newLanes()
+	e.gc = newCollector(cfg, e.log)
+	e.registerMetrics()
+	return e, nil
+}
+
+// PID is the agent's libprocess PID.
+func (e *Engine) PID() libprocess.PID { return e.process.PID() }
+
+// Run runs the agent until the context ends, which leaves tasks running, or
+// until the agent itself ends, with an error unless that was asked for.
+func (e *Engine) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	snapshot, problems, err := e.cfg.Store.Recover(e.cfg.BootID)
+	if err != nil {
+		close(e.stopped)
+		return err
+	}
+	for _, p := range problems {
+		e.log.Error(p.Err, "checkpoint skipped", "path", p.Path)
+	}
+	e.recovery.errors.Store(uint64(len(problems)))
+	e.inputs <- state.Recovered{Snapshot: snapshot}
+
+	committed := make(chan error, 1)
+	go func() { committed <- e.commit(ctx) }()
+	go e.gc.run(ctx)
+	go e.loop(ctx)
+	err = <-committed
+	cancel()
+	<-e.stopped
+	e.process.Terminate()
+	e.timers.stop()
+	e.streams.closeAll()
+	e.work.Wait()
+	return err
+}
+
+// loop steps the machine. It ends with the context.
+func (e *Engine) loop(ctx context.Context) {
+	defer close(e.stopped)
+	var view *state.View
+	current := func() *state.View {
+		if view == nil {
+			view = e.machine.View()
+		}
+		return view
+	}
+	defer func() { e.last.Store(current()) }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case reply := <-e.views:
+			reply <- current()
+		case in := <-e.inputs:
+			effects := e.machine.Step(in, time.Now())
+			view = nil
+			if len(effects) == 0 {
+				continue
+			}
+			select {
+			case e.effects <- effects:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// Submit hands an input to the machine. It waits while too many are ahead.
+func (e *Engine) Submit(ctx context.Context, in state.Input) error {
+	select {
+	case e.inputs <- in:
+		return nil
+	case <-e.stopped:
+		return ErrStopped
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// submitLater is Submit for results that nobody waits for.
+func (e *Engine) submitLater(in state.Input) {
+	select {
+	case e.inputs <- in:
+	case <-e.stopped:
+	}
+}
+
+// View returns the agent as it is now, and as it was at the end once it stopped.
+func (e *Engine) View(ctx context.Context) (*state.View, error) {
+	reply := make(chan *state.View, 1)
+	select {
+	case e.views <- reply:
+		return <-reply, nil
+	case <-e.stopped:
+		if v := e.last.Load(); v != nil {
+			return v, nil
+		}
+		return nil, ErrStopped
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Shutdown unregisters the agent, ends everything that it runs, and then Run.
+func (e *Engine) Shutdown(ctx context.Context, why string) error {
+	return e.Submit(ctx, state.ShutdownRequested{Message: why})
+}

@@ -1,0 +1,160 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+	"golang.org/x/sys/unix"
+)
+
+// collector removes directories some time after they were last used, and sooner
+// when the disk fills up.
+type collector struct {
+	delay    time.Duration
+	headroom float64
+	interval time.Duration
+	workDir  string
+	log      logr.Logger
+
+	mu      sync.Mutex
+	due     map[string]garbage
+	busy    string     // being removed
+	settled *sync.Cond // busy has changed
+
+	succeeded, failed atomic.Uint64
+	maxAge            atomic.Int64 // at the last look at the disk
+}
+
+type garbage struct {
+	since time.Time
+	after func() // once it is removed; may be nil
+}
+
+func newCollector(cfg Config, log logr.Logger) *collector {
+	c := &collector{
+		delay: cfg.GCDelay, headroom: cfg.GCDiskHeadroom, interval: cfg.DiskWatchInterval,
+		workDir: cfg.State.WorkDir, log: log, due: map[string]garbage{},
+	}
+	c.settled = sync.NewCond(&c.mu)
+	c.maxAge.Store(int64(c.age(0)))
+	return c
+}
+
+// collect removes path after the delay, which begins now; for something old it
+// began when the path was last touched. after may be nil.
+func (c *collector) collect(path string, old bool, after func()) {
+	since := time.Now()
+	if !old {
+		// It is no loss if the path doesn't exist: then nothing is to be removed.
+		_ = os.Chtimes(path, since, since)
+	} else if info, err := os.Stat(path); err == nil {
+		since = info.ModTime()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.due[path] = garbage{since: since, after: after}
+}
+
+// keep takes back collect. When it returns, the path is not being removed.
+func (c *collector) keep(path string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.due, path)
+	for c.busy == path {
+		c.settled.Wait()
+	}
+}
+
+// pending is how many paths wait.
+func (c *collector) pending() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.due)
+}
+
+// run looks at the disk from time to time until the context ends.
+func (c *collector) run(ctx context.Context) {
+	tick := time.NewTicker(c.interval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			used, err := diskUsed(c.workDir)
+			if err != nil {
+				c.log.Error(err, "measuring the disk", "path", c.workDir)
+			}
+			c.maxAge.Store(int64(c.age(used)))
+			c.sweep(ctx, time.Now().Add(-c.age(used)))
+		}
+	}
+}
+
+// age is how old garbage may get with so much of the disk in use: the delay on an
+// empty disk, nothing once there is less than the headroom.
+func (c *collector) age(used float64) time.Duration {
+	return time.Duration(float64(c.delay) * max(0, 1-c.headroom-used))
+}
+
+// sweep removes what has been garbage since before then.
+func (c *collector) sweep(ctx context.Context, then time.Time) {
+	for ctx.Err() == nil {
+		path, g, ok := c.next(then)
+		if !ok {
+			return
+		}
+		err := os.RemoveAll(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			c.failed.Add(1)
+			c.log.Error(err, "removing garbage", "path", path)
+		} else {
+			c.succeeded.Add(1)
+			c.log.V(1).Info("garbage removed", "path", path)
+		}
+		if g.after != nil {
+			g.after()
+		}
+		c.mu.Lock()
+		c.busy = ""
+		c.settled.Broadcast()
+		c.mu.Unlock()
+	}
+}
+
+// next takes the path that waits longest.
+func (c *collector) next(then time.Time) (string, garbage, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	path := ""
+	for p, g := range c.due {
+		if g.since.Before(then) && (path == "" || g.since.Before(c.due[path].since)) {
+			path = p
+		}
+	}
+	if path == "" {
+		return "", garbage{}, false
+	}
+	g := c.due[path]
+	delete(c.due, path)
+	c.busy = path
+	return path, g, true
+}
+
+// diskUsed is how full the file system of a path is, from 0 to 1.
+func diskUsed(path string) (float64, error) {
+	var s unix.Statfs_t
+	if err := unix.Statfs(path, &s); err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: path, Err: err}
+	}
+	if s.Blocks == 0 {
+		return 0, nil
+	}
+	return float64(s.Blocks-s.Bfree) / float64(s.Blocks), nil
+}
