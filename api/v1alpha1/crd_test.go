@@ -223,7 +223,7 @@ func TestRefusals(t *testing.T) {
 		"attribute's value":       {[]string{"pool", "attributes"}, "{rack: 'a;b'}", "can't contain a semicolon"},
 		"attribute's name":        {[]string{"pool", "attributes"}, "{'rack:': a}", "write attribute names with"},
 		"resources as a flag":     {[]string{"pool", "flags"}, "{resources: 'cpus:1'}", "write agentPools[].resources"},
-		"agent's work_dir":        {[]string{"pool", "flags"}, "{work_dir: /tmp}", "its clean-up relies on"},
+		"agent's work_dir":        {[]string{"pool", "flags"}, "{work_dir: /tmp}", "what upgrades and clean-up rely on"},
 		"agent's master":          {[]string{"pool", "flags"}, "{master: a}", "leave out ip, port"},
 		"isolator's name":         {[]string{"pool", "isolation"}, "['cgroups cpu']", "should match"},
 		"isolator twice":          {[]string{"pool", "isolation"}, "[a, a]", "Duplicate value"},
@@ -256,6 +256,21 @@ func TestChangesRefused(t *testing.T) {
 		"storage size":  {[]string{"spec", "masters", "storage"}, "{size: 1Gi}", "{size: 2Gi}", "expand the PersistentVolumeClaims"},
 		"storage class": {[]string{"spec", "masters", "storage"}, "{size: 1Gi}", "{size: 1Gi, storageClassName: fast}", "storageClassName can't change"},
 	}
+	for name, change := range map[string][3]string{
+		"pool's port":       {"port", "5051", "5061"},
+		"attribute changed": {"attributes", "{a: x}", "{a: w}"},
+		"attribute removed": {"attributes", "{a: x, b: w}", "{b: w}"},
+		"less cpu":          {"resources", "{cpu: 2, memory: 1Gi}", "{cpu: 1500m, memory: 1Gi}"},
+		"less memory":       {"resources", "{cpu: 2, memory: 1Gi}", "{cpu: 2, memory: 1000Mi}"},
+		"less disk":         {"resources", "{cpu: 2, memory: 1Gi, ephemeralStorage: 1Gi}", "{cpu: 2, memory: 1Gi, ephemeralStorage: 1G}"},
+		"other ports":       {"resources", "{cpu: 2, memory: 1Gi, ports: [{begin: 1, end: 9}]}", "{cpu: 2, memory: 1Gi, ports: [{begin: 2, end: 9}]}"},
+	} {
+		cases[name] = struct {
+			path          []string
+			before, after string
+			message       string
+		}{[]string{"pool", change[0]}, change[1], change[2], "add a pool of another name"}
+	}
 	schema := loadSchema(t)
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -265,6 +280,20 @@ func TestChangesRefused(t *testing.T) {
 			errs := schema.check(t, object, old)
 			if len(errs) == 0 || !strings.Contains(errs.ToAggregate().Error(), tc.message) {
 				t.Errorf("got %v, want %q", errs.ToAggregate(), tc.message)
+			}
+		})
+	}
+	for name, change := range map[string][3]string{
+		"more attributes": {"attributes", "{a: x}", "{a: x, b: w}"},
+		"more of all":     {"resources", "{cpu: 1, memory: 1Gi, ports: [{begin: 2, end: 9}]}", "{cpu: 2, memory: 2048Mi, ephemeralStorage: 9Gi, ports: [{begin: 20, end: 29}, {begin: 1, end: 9}]}"},
+		"more isolation":  {"isolation", "[cgroups/cpu]", "[cgroups/cpu, cgroups/mem, cgroups/pids]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			old, object := normalised(t), normalised(t)
+			set(t, old, change[1], "pool", change[0])
+			set(t, object, change[2], "pool", change[0])
+			if errs := schema.check(t, object, old); len(errs) > 0 {
+				t.Errorf("refused: %v", errs.ToAggregate())
 			}
 		})
 	}

@@ -8,6 +8,8 @@ import (
 // AgentPool is a group of like nodes that run one Mesos agent each.
 //
 // +kubebuilder:validation:XValidation:rule="!self.resources.ports.exists(range, range.begin <= self.port && self.port <= range.end)",message="port lies in resources.ports: the agent can't offer the port that it listens on itself"
+// +kubebuilder:validation:XValidation:rule="self.port == oldSelf.port",message="a pool's port can't change, as its agents would lose their tasks: add a pool of another name, and remove this one"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.attributes) || (has(self.attributes) && oldSelf.attributes.all(name, name in self.attributes && self.attributes[name] == oldSelf.attributes[name]))",message="a pool's attributes can be added to but not changed or removed, as tasks were placed by them: add a pool of another name, and remove this one"
 type AgentPool struct {
 	Placement `json:",inline"`
 
@@ -64,7 +66,7 @@ type AgentPool struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['ip', 'port', 'advertise_ip', 'advertise_port', 'hostname', 'master', 'master_detector'])",message="leave out ip, port, advertise_ip, advertise_port, hostname, master and master_detector: the operator sets them; agentPools[].port changes the port"
 	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['resources', 'attributes', 'isolation', 'launcher'])",message="write agentPools[].resources, attributes, isolation and runtime in place of the flags resources, attributes, isolation and launcher"
-	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['work_dir', 'runtime_dir', 'cgroups_root', 'cgroups_hierarchy', 'host_mount_namespace', 'log_dir', 'external_log_file'])",message="leave out work_dir, runtime_dir, cgroups_*, host_mount_namespace, log_dir and external_log_file: the operator sets what its clean-up relies on, and agents log to their containers' output"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['work_dir', 'runtime_dir', 'cgroups_root', 'cgroups_hierarchy', 'host_mount_namespace', 'reconfiguration_policy', 'log_dir', 'external_log_file'])",message="leave out work_dir, runtime_dir, cgroups_*, host_mount_namespace, reconfiguration_policy, log_dir and external_log_file: the operator sets what upgrades and clean-up rely on, and agents log to their containers' output"
 	Flags Flags `json:"flags,omitempty"`
 }
 
@@ -90,7 +92,11 @@ type Isolator string
 // +kubebuilder:validation:XValidation:rule="!self.matches('[;\\n]')",message="an attribute's value can't contain a semicolon or a line break: these separate attributes"
 type AttributeValue string
 
-// AgentResources is what an agent offers.
+// AgentResources is what an agent offers. It can grow; an agent that has to offer
+// less must let its tasks go first, which takes a new pool.
+//
+// +kubebuilder:validation:XValidation:rule="quantity(string(self.cpu)).compareTo(quantity(string(oldSelf.cpu))) >= 0 && quantity(string(self.memory)).compareTo(quantity(string(oldSelf.memory))) >= 0 && quantity(string(self.ephemeralStorage)).compareTo(quantity(string(oldSelf.ephemeralStorage))) >= 0",message="a pool's resources can grow but not shrink, as tasks may use them: add a pool of another name, and remove this one"
+// +kubebuilder:validation:XValidation:rule="oldSelf.ports.all(old, self.ports.exists(new, new.begin <= old.begin && old.end <= new.end))",message="a pool's ports can be added to but not removed, as tasks may use them: add a pool of another name, and remove this one"
 type AgentResources struct {
 	// cpu that tasks may use.
 	// +required

@@ -202,7 +202,7 @@ func TestTheAPIServerRefusesNonsense(t *testing.T) {
 	}{
 		"two masters": {func(c *v1alpha1.MesosCluster) { c.Spec.Masters.Replicas = 2 }, "write 1, 3 or 5"},
 		"long name":   {func(c *v1alpha1.MesosCluster) { c.Name = strings.Repeat("x", 41) }, "write at most 40 lower-case letters"},
-		"own flag":    {func(c *v1alpha1.MesosCluster) { c.Spec.AgentPools[0].Flags = v1alpha1.Flags{"work_dir": "/"} }, "its clean-up relies on"},
+		"own flag":    {func(c *v1alpha1.MesosCluster) { c.Spec.AgentPools[0].Flags = v1alpha1.Flags{"work_dir": "/"} }, "what upgrades and clean-up rely on"},
 		"same pool twice": {func(c *v1alpha1.MesosCluster) {
 			c.Spec.AgentPools = append(c.Spec.AgentPools, c.Spec.AgentPools[0])
 		}, "Duplicate value"},

@@ -42,6 +42,8 @@ func agentArgs(c *v1alpha1.MesosCluster, pool v1alpha1.AgentPool) []string {
 		option("isolation", isolation(pool.Isolation)),
 		option("resources", offered(pool.Resources)),
 		option("attributes", attributes(pool)),
+		// The API lets pools grow only; Mesos's default takes any change as a reason not to start.
+		option("reconfiguration_policy", "additive"),
 	}
 	return append(args, userFlags(pool.Flags)...)
 }
