@@ -74,7 +74,8 @@ func (n *Node) Spawn(id string, h Handler) (*Process, error) {
 }
 
 // Close ends all connections and processes and waits for running handlers,
-// whose context it cancels. Exited is not called for what Close breaks.
+// whose context it cancels; a handler must not call it. Exited is not called for
+// what Close breaks.
 func (n *Node) Close() error {
 	n.mu.Lock()
 	if n.closed {
