@@ -13,6 +13,7 @@ type Masters struct {
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:XValidation:rule="self in [1, 3, 5]",message="write 1, 3 or 5: masters decide by majority, and an even number survives no more failures than one less"
+	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="masters.replicas can't change: the masters form the group that keeps their registry once, when they first start"
 	Replicas int32 `json:"replicas,omitempty"`
 
 	// resources of each master's container.
