@@ -138,7 +138,7 @@ func TestStats(t *testing.T) {
 		must(t, sender.Send(receiver.PID(), "M", []byte("body")))
 		receive(t, got.messages)
 	}
-	for deadline := time.Now().Add(5 * time.Second); b.receiving.Load() > 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(5 * time.Second); (b.receiving.Load() > 0 || a.Stats().Sent < 6) && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
 	}
 	if diff := cmp.Diff(Stats{Sent: 6, Peers: 1}, a.Stats()); diff != "" {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,9 +88,9 @@ func TestPull(t *testing.T) {
 			emit(Gauge, "a", 2) // a mistake; the answer stays valid
 		})
 		hang := make(chan struct{})
-		calls := 0
+		var calls atomic.Int32
 		r.Pull(func(_ context.Context, emit Emit) {
-			calls++
+			calls.Add(1)
 			<-hang
 			emit(Gauge, "late", 1)
 		})
@@ -101,8 +102,8 @@ func TestPull(t *testing.T) {
 			t.Errorf("got %v after %v", names, time.Since(start))
 		}
 		// The one that hangs is not called again.
-		if got := names(r.Snapshot(t.Context())); calls != 1 || !slices.Equal(got, []string{"a", "b"}) {
-			t.Errorf("%d calls, got %v", calls, got)
+		if got := names(r.Snapshot(t.Context())); calls.Load() != 1 || !slices.Equal(got, []string{"a", "b"}) {
+			t.Errorf("%d calls, got %v", calls.Load(), got)
 		}
 		close(hang)
 		synctest.Wait()

@@ -45,8 +45,9 @@ func (r *Registry) pulled(ctx context.Context) []Sample {
 		if s.busy.CompareAndSwap(false, true) {
 			running++
 			go func() {
-				defer s.busy.Store(false)
-				results <- s.collect(ctx)
+				samples := s.collect(ctx)
+				s.busy.Store(false) // before whoever waits goes on, and asks again
+				results <- samples
 			}()
 		}
 	}
