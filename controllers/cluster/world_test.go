@@ -282,3 +282,5 @@ func (f *fakeLeaders) Last(key types.NamespacedName) (leader.Observation, bool) 
 	last, ok := f.answers[key]
 	return last, ok
 }
+
+func (w *world) existsStatefulSet() bool { return w.get("demo-master", &appsv1.StatefulSet{}) }
