@@ -164,6 +164,28 @@ func TestDeletionGivesUpOnNodesIfAsked(t *testing.T) {
 	}
 }
 
+func TestANamespaceThatGoesIsNotHeldUp(t *testing.T) {
+	w := newWorld(t)
+	w.running()
+	w.must(w.client.Delete(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: w.namespace}}))
+	w.must(w.client.Delete(t.Context(), w.cluster()))
+	w.step()
+	w.collect(&appsv1.DaemonSet{ObjectMeta: metav1.ObjectMeta{Name: "demo-agent-small"}})
+	w.step()
+	if w.exists("demo-agent-small") {
+		t.Fatal("the agents' DaemonSet keeps its namespace")
+	}
+	w.step()
+	w.collect(&appsv1.StatefulSet{ObjectMeta: metav1.ObjectMeta{Name: "demo-master"}})
+	w.step()
+	if !w.gone() {
+		t.Error("the MesosCluster keeps its namespace")
+	}
+	if all := w.events(); !strings.Contains(all, "Warning CleanupImpossible") {
+		t.Errorf("events:\n%s", all)
+	}
+}
+
 func TestAPoolThatLeavesTheSpecIsCleaned(t *testing.T) {
 	w := newWorld(t)
 	w.running()

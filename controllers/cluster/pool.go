@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
@@ -48,6 +50,12 @@ func (r *Reconciler) cleanPool(ctx context.Context, s *scope, name string, sets 
 		return r.release(ctx, sets.agent)
 	}
 	cleanup, err := apply[appsv1.DaemonSet](ctx, r.applier, s.key(), resources.CleanupDaemonSet(s.cluster, sets.agent))
+	if apierrors.HasStatusCause(err, corev1.NamespaceTerminatingCause) {
+		// Nothing can be made in a namespace that is going: to insist would keep it for ever.
+		r.warn(s.cluster, "CleanupImpossible", "Clean", "the nodes of pool %s can't be cleaned: the namespace is being deleted", name)
+		s.pools = append(s.pools, poolOf(name, v1alpha1.PoolCleaning, sets.cleanup))
+		return r.release(ctx, sets.agent)
+	}
 	if err != nil {
 		s.pools = append(s.pools, poolOf(name, v1alpha1.PoolCleaning, sets.cleanup))
 		return err
