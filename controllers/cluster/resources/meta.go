@@ -1,8 +1,6 @@
 package resources
 
 import (
-	"maps"
-
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 
 	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
@@ -67,10 +65,4 @@ func scraped(port string) map[string]string {
 		"prometheus.io/port":   port,
 		"prometheus.io/path":   "/metrics",
 	}
-}
-
-func merged(base, more map[string]string) map[string]string {
-	out := maps.Clone(base)
-	maps.Copy(out, more)
-	return out
 }
