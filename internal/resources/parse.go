@@ -205,3 +205,23 @@ func validateGiven(r Resources) error {
 	}
 	return nil
 }
+
+// ParseQuantities reads amounts, "cpus:1;mem:32;ports:1".
+func ParseQuantities(text string) (Quantities, error) {
+	var qs []Quantity
+	for token := range strings.SplitSeq(text, ";") {
+		if strings.TrimSpace(token) == "" {
+			continue
+		}
+		name, amount, _ := strings.Cut(token, ":")
+		v, err := parseValue(amount)
+		if err != nil {
+			return nil, fmt.Errorf("parsing quantity '%s': %w", token, err)
+		}
+		if name = strings.TrimSpace(name); name == "" || v.Scalar == nil || v.Scalar.GetValue() > MaxScalar.Float() {
+			return nil, fmt.Errorf("parsing quantity '%s': %w: want name:number", token, ErrSyntax)
+		}
+		qs = append(qs, Quantity{name, ScalarOf(v.Scalar.GetValue())})
+	}
+	return QuantitiesOf(qs...), nil
+}

@@ -173,3 +173,20 @@ func FuzzParseAttributes(f *testing.F) {
 		}
 	})
 }
+
+func TestParseQuantities(t *testing.T) {
+	for text, want := range map[string]string{
+		"cpus:1;mem:32; ports : 1": "cpus:1; mem:32; ports:1",
+		"":                         "{}",
+		"cpus:0.01;cpus:1":         "cpus:1.01",
+	} {
+		if q, err := ParseQuantities(text); err != nil || q.String() != want {
+			t.Errorf("%q: %s, %v", text, q, err)
+		}
+	}
+	for _, text := range []string{"cpus", "cpus:", ":1", "cpus:-1", "cpus:x", "ports:[1-2]", "cpus:1e300"} {
+		if q, err := ParseQuantities(text); !errors.Is(err, ErrSyntax) {
+			t.Errorf("%q: %s, %v", text, q, err)
+		}
+	}
+}

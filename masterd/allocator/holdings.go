@@ -1,0 +1,195 @@
+package allocator
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+)
+
+// Track implements Allocator.
+func (h *Hierarchical) Track(id FrameworkID, agentID AgentID, r resources.Resources) error {
+	a, err := h.agent("tracking resources of", agentID)
+	if err != nil {
+		return err
+	}
+	h.hold(a, id, r)
+	h.sorter.settle()
+	return nil
+}
+
+// Recover implements Allocator.
+func (h *Hierarchical) Recover(
+	id FrameworkID, agentID AgentID, r resources.Resources, refusal *mesos.Filters, now time.Time,
+) error {
+	if r.IsEmpty() {
+		return nil
+	}
+	a, err := h.agent("recovering resources of", agentID)
+	if err != nil {
+		return err
+	}
+	byRole := perRole(r)
+	for _, name := range sortedKeys(byRole) {
+		if e := h.release(a, id, name, byRole[name]); e != nil {
+			err = e
+			continue
+		}
+		if fw := h.frameworks[id]; fw != nil && refusal != nil {
+			h.refuse(fw.clients[name], a, byRole[name], refusal, now)
+		}
+	}
+	h.sorter.settle()
+	h.nominate(a)
+	return err
+}
+
+// perRole groups by the role that it is allocated to, and strips allocation_info.
+func perRole(r resources.Resources) map[string]resources.Resources {
+	groups := r.ByAllocation()
+	for name, x := range groups {
+		groups[name] = x.Unallocate()
+	}
+	return groups
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// hold counts allocated resources as held by a framework that may be unknown yet.
+func (h *Hierarchical) hold(a *agent, id FrameworkID, r resources.Resources) {
+	byRole := perRole(r)
+	for _, name := range sortedKeys(byRole) {
+		var c *client
+		if fw := h.frameworks[id]; fw != nil {
+			c = h.client(fw, name)
+		}
+		h.give(a, c, id, name, byRole[name])
+		h.setUsed(a, a.used.Add(byRole[name]))
+	}
+}
+
+// give writes down who holds what. The client is nil for a framework that is not known yet.
+func (h *Hierarchical) give(a *agent, c *client, id FrameworkID, name string, r resources.Resources) {
+	if i := a.holdingIndex(id, name); i >= 0 {
+		a.holdings[i].resources = a.holdings[i].resources.Add(r)
+	} else {
+		a.holdings = append(a.holdings, holding{framework: id, role: name, client: c, resources: r})
+		if c != nil {
+			c.agents++
+		}
+	}
+	if c != nil {
+		h.account(c, a, r, 1)
+	}
+}
+
+// release frees what a framework holds in a role.
+func (h *Hierarchical) release(a *agent, id FrameworkID, name string, r resources.Resources) error {
+	i := a.holdingIndex(id, name)
+	if i < 0 || !a.holdings[i].resources.Contains(r) {
+		return fmt.Errorf("releasing '%s' of framework %s on agent %s: %w", r, id, a.id, ErrNotHeld)
+	}
+	x := &a.holdings[i]
+	c := x.client
+	x.resources = x.resources.Subtract(r)
+	gone := x.resources.IsEmpty()
+	if gone {
+		a.holdings = slices.Delete(a.holdings, i, i+1)
+	}
+	h.setUsed(a, a.used.Subtract(r))
+	h.quotaEased = true
+	h.nominate(a)
+	if c == nil {
+		return nil
+	}
+	h.account(c, a, r, -1)
+	if gone {
+		c.agents--
+		h.releaseClient(c)
+	}
+	return nil
+}
+
+// releaseAll frees all that a framework holds on an agent.
+func (h *Hierarchical) releaseAll(a *agent, fw *framework) {
+	for _, x := range slices.Clone(a.holdings) {
+		if x.framework == fw.id {
+			_ = h.release(a, x.framework, x.role, x.resources)
+		}
+	}
+}
+
+// adopt makes what was told before the framework was known count.
+func (h *Hierarchical) adopt(fw *framework, a *agent) {
+	for i := range a.holdings {
+		if x := &a.holdings[i]; x.framework == fw.id && x.client == nil {
+			x.client = h.client(fw, x.role)
+			x.client.agents++
+			h.account(x.client, a, x.resources, 1)
+		}
+	}
+}
+
+func (a *agent) holdingIndex(id FrameworkID, role string) int {
+	return slices.IndexFunc(a.holdings, func(x holding) bool { return x.framework == id && x.role == role })
+}
+
+func (a *agent) knowsHolder(fw *framework) bool {
+	return slices.ContainsFunc(a.holdings, func(x holding) bool { return x.framework == fw.id })
+}
+
+// account adds or, with sign -1, subtracts at the client, its role and the roles above.
+func (h *Hierarchical) account(c *client, a *agent, r resources.Resources, sign resources.Scalar) {
+	var change amounts
+	for it := range r.All() {
+		if it.Type() != mesos.Value_SCALAR {
+			continue
+		}
+		if it.IsShared() {
+			h.accountShared(c, a, it, sign)
+			continue
+		}
+		change.add(h.names.id(it.Name()), it)
+	}
+	h.eachNode(c, func(n *node) {
+		n.apply(&change, sign)
+		if sign > 0 {
+			n.count++
+		}
+		h.sorter.touch(n)
+	})
+}
+
+func (x *amounts) add(id int, it resources.Item) {
+	x.held.add(id, it.Scalar())
+	switch {
+	case it.IsReserved():
+		x.reserved.add(id, it.Scalar())
+	case !it.IsRevocable():
+		x.unreserved.add(id, it.Scalar())
+	}
+}
+
+// accountShared counts a shared volume where it was not held yet, or is held no more.
+func (h *Hierarchical) accountShared(c *client, a *agent, it resources.Item, sign resources.Scalar) {
+	var change amounts
+	change.add(h.names.id(it.Name()), it)
+	key := copyKey{a.id, it.String()}
+	h.eachNode(c, func(n *node) {
+		if n.countCopies(key, int(sign)*it.Copies()) {
+			n.apply(&change, sign)
+		}
+	})
+}
+
+// eachNode visits the client's node, that of its role as a claimant, and those of the role and above.
+func (h *Hierarchical) eachNode(c *client, visit func(*node)) {
+	visit(c.node)
+	visit(c.role.leaf)
+	for r := c.role; r != nil; r = r.parent {
+		visit(r.node)
+	}
+}

@@ -1,0 +1,90 @@
+package allocator
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// UpdateUnavailability implements Allocator. Filters for inverse offers of the agent are dropped:
+// frameworks shall think again.
+func (h *Hierarchical) UpdateUnavailability(id AgentID, u *mesos.Unavailability) (bool, error) {
+	a, err := h.agent("scheduling maintenance of", id)
+	if err != nil {
+		return false, err
+	}
+	a.unavailability, a.asked = u, nil
+	for _, fw := range h.frameworks {
+		delete(fw.inverseFilters, id)
+	}
+	h.nominate(a)
+	return !h.held, nil
+}
+
+// UpdateInverseOffer implements Allocator.
+func (h *Hierarchical) UpdateInverseOffer(id FrameworkID, agentID AgentID, f *mesos.Filters, now time.Time) error {
+	a, err := h.agent("answering an inverse offer of", agentID)
+	if err != nil {
+		return err
+	}
+	fw := h.frameworks[id]
+	if fw == nil {
+		return fmt.Errorf("answering an inverse offer of framework %s: %w", id, ErrUnknownFramework)
+	}
+	delete(a.asked, id)
+	if f == nil {
+		return nil
+	}
+	if d := refusal(f, 0); d > 0 {
+		if fw.inverseFilters == nil {
+			fw.inverseFilters = map[AgentID]int64{}
+		}
+		fw.inverseFilters[agentID] = now.Add(d).UnixNano()
+	}
+	return nil
+}
+
+// InverseOffers implements Allocator. A framework that holds something on an agent with scheduled
+// maintenance is asked, unless it still has to answer or doesn't want to be asked for a while.
+func (h *Hierarchical) InverseOffers(now time.Time) []InverseProposal {
+	if h.held {
+		return nil
+	}
+	var out []InverseProposal
+	for _, id := range slices.Sorted(maps.Keys(h.agents)) {
+		a := h.agents[id]
+		if a.unavailability == nil {
+			continue
+		}
+		for _, x := range a.holdings {
+			if fw := h.frameworks[x.framework]; fw != nil && h.mayAsk(fw, a, now) {
+				a.ask(fw.id)
+				out = append(out, InverseProposal{fw.id, a.id, a.unavailability})
+			}
+		}
+	}
+	return out
+}
+
+func (h *Hierarchical) mayAsk(fw *framework, a *agent, now time.Time) bool {
+	if !fw.active || a.asked[fw.id] {
+		return false
+	}
+	if until, ok := fw.inverseFilters[a.id]; ok {
+		if now.UnixNano() < until {
+			return false
+		}
+		delete(fw.inverseFilters, a.id)
+	}
+	return true
+}
+
+func (a *agent) ask(id FrameworkID) {
+	if a.asked == nil {
+		a.asked = map[FrameworkID]bool{}
+	}
+	a.asked[id] = true
+}
