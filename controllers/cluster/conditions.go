@@ -214,3 +214,12 @@ func oneLine(err error) string {
 	}
 	return strings.Join(out, "; ")
 }
+
+// summary writes conditions for the log: Ready=False(NoLeader) and so on.
+func summary(conditions []metav1.Condition) string {
+	out := make([]string, 0, len(conditions))
+	for _, c := range conditions {
+		out = append(out, fmt.Sprintf("%s=%s(%s)", c.Type, c.Status, c.Reason))
+	}
+	return strings.Join(out, " ")
+}

@@ -11,6 +11,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller/controllerutil"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 
 	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
 	"github.com/mesos-operator/mesos-operator/controllers/cluster/leader"
@@ -158,6 +159,8 @@ func (r *Reconciler) patchStatus(ctx context.Context, s *scope, before *v1alpha1
 	if err := r.client.Status().Patch(ctx, s.cluster, client.MergeFrom(before)); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("writing the status: %w", err)
 	}
+	log.FromContext(ctx).Info("status changed", "leader", after.Leader,
+		"masters", after.Masters.Summary, "agents", after.Agents.Summary, "conditions", summary(after.Conditions))
 	r.announce(s.cluster, before.Status, after)
 	return nil
 }
