@@ -84,21 +84,10 @@ func (k Cluster) awaitReady(ctx context.Context, say func(string)) error {
 
 // missing names the first thing that isn't ready; "" when all is.
 func (k Cluster) missing(ctx context.Context, client *api.Client) (string, error) {
-	var object struct {
-		Status struct {
-			ReadyReplicas int
-			Conditions    []struct{ Type, Status string }
-		}
-	}
 	for _, n := range k.Config.AllNodes() {
-		object.Status.Conditions = nil
-		err := client.Do(ctx, http.MethodGet, "/api/v1/nodes/"+n.Name, nil, &object)
-		if err != nil && !api.IsStatus(err, http.StatusNotFound) {
+		ready, err := k.nodeReady(ctx, client, n.Name)
+		if err != nil {
 			return "", err
-		}
-		ready := false
-		for _, c := range object.Status.Conditions {
-			ready = ready || (c.Type == "Ready" && c.Status == "True")
 		}
 		if !ready {
 			return n.Name, nil
@@ -111,11 +100,45 @@ func (k Cluster) missing(ctx context.Context, client *api.Client) (string, error
 	if err != nil {
 		return "", err
 	}
-	if err := client.Do(ctx, http.MethodGet, "/apis/apps/v1/namespaces/kube-system/deployments/coredns", nil, &object); err != nil {
+	var dns struct{ Status struct{ ReadyReplicas int } }
+	if err := client.Do(ctx, http.MethodGet, "/apis/apps/v1/namespaces/kube-system/deployments/coredns", nil, &dns); err != nil {
 		return "", err
 	}
-	if object.Status.ReadyReplicas == 0 {
+	if dns.Status.ReadyReplicas == 0 {
 		return "CoreDNS", nil
 	}
 	return "", nil
+}
+
+// nodeReady tells whether the node is ready and its kubelet has renewed its lease
+// since the node was started: what a node that died has reported stays for a while.
+func (k Cluster) nodeReady(ctx context.Context, client *api.Client, name string) (bool, error) {
+	var node struct {
+		Status struct {
+			Conditions []struct{ Type, Status string }
+		}
+	}
+	var lease struct{ Spec struct{ RenewTime time.Time } }
+	for path, object := range map[string]any{
+		"/api/v1/nodes/" + name: &node,
+		"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/" + name: &lease,
+	} {
+		err := client.Do(ctx, http.MethodGet, path, nil, object)
+		if api.IsStatus(err, http.StatusNotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	started, err := k.table().Since(name)
+	if err != nil || lease.Spec.RenewTime.Before(started) {
+		return false, err
+	}
+	for _, c := range node.Status.Conditions {
+		if c.Type == "Ready" {
+			return c.Status == "True", nil
+		}
+	}
+	return false, nil
 }

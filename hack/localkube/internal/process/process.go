@@ -134,6 +134,15 @@ func (t Table) Get(name string) (Record, error) {
 	return r, nil
 }
 
+// Since returns when the process recorded under name was started.
+func (t Table) Since(name string) (time.Time, error) {
+	fi, err := os.Stat(filepath.Join(t.Dir, name))
+	if err != nil {
+		return time.Time{}, err
+	}
+	return fi.ModTime(), nil
+}
+
 // Alive tells whether the process recorded under name runs.
 func (t Table) Alive(name string) bool {
 	r, err := t.Get(name)
