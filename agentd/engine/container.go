@@ -64,6 +64,9 @@ func (e *Engine) launchContainer(ctx context.Context, l state.LaunchContainer) {
 	cfg := e.containerConfig(l)
 	err := e.makeSandbox(l)
 	if err == nil {
+		e.attachSandbox(state.SandboxAdded{
+			AgentID: l.AgentID, FrameworkID: l.FrameworkID, ExecutorID: l.Executor.GetExecutorId().GetValue(), Container: l.Container,
+		})
 		cfg.Environment, err = e.cfg.Environment.of(l, e.agentEndpoint())
 	}
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/engine/enginetest"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -18,11 +19,11 @@ import (
 )
 
 func TestTaskRunsAndFinishes(t *testing.T) {
-	workDir, master, containers := t.TempDir(), newFakeMaster(t), newFakeContainers()
+	workDir, master, containers := t.TempDir(), enginetest.NewMaster(t), enginetest.NewContainers()
 	a := startAgent(t, workDir, master, containers)
-	expect[*messages.RegisterSlaveMessage](master)
-	expect[*messages.UpdateSlaveMessage](master)
-	master.send(runTask("t1"))
+	enginetest.Expect[*messages.RegisterSlaveMessage](master)
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	master.Send(runTask("t1"))
 
 	stream := a.subscribe("t1", &executor.Call_Subscribe{})
 	subscribed := event(t, stream, executor.Event_SUBSCRIBED).GetSubscribed()
@@ -34,19 +35,19 @@ func TestTaskRunsAndFinishes(t *testing.T) {
 	event(t, stream, executor.Event_LAUNCH)
 
 	a.report("t1", mesos.TaskState_TASK_RUNNING, 1)
-	running := master.update(mesos.TaskState_TASK_RUNNING)
+	running := master.Update(mesos.TaskState_TASK_RUNNING)
 	if got := running.GetStatus().GetContainerStatus(); got.GetExecutorPid() != 42 ||
 		got.GetNetworkInfos()[0].GetIpAddresses()[0].GetIpAddress() != "127.0.0.1" {
 		t.Errorf("container status %v", got)
 	}
 	event(t, stream, executor.Event_ACKNOWLEDGED)
-	master.acknowledge(running)
+	master.Acknowledge(running)
 	a.report("t1", mesos.TaskState_TASK_FINISHED, 2)
-	finished := master.update(mesos.TaskState_TASK_FINISHED)
-	if err := containers.end(id, containerizer.Termination{Status: new(syscall.WaitStatus(0))}); err != nil {
+	finished := master.Update(mesos.TaskState_TASK_FINISHED)
+	if err := containers.End(id, containerizer.Termination{Status: new(syscall.WaitStatus(0))}); err != nil {
 		t.Fatal(err)
 	}
-	master.acknowledge(finished)
+	master.Acknowledge(finished)
 	eventually(t, "the framework is over", func() error {
 		v, err := a.View(t.Context())
 		if err != nil || len(v.Frameworks) > 0 || len(v.Completed) != 1 {
@@ -58,22 +59,22 @@ func TestTaskRunsAndFinishes(t *testing.T) {
 		filepath.Join(workDir, "meta/slaves/m-S0/frameworks/m-0000/executors/t1/runs/*-*/completed")))
 }
 
-func checkLaunch(t *testing.T, workDir string, containers *fakeContainers, id containerizer.ID) {
+func checkLaunch(t *testing.T, workDir string, containers *enginetest.Containers, id containerizer.ID) {
 	t.Helper()
-	c, err := containers.get(id)
+	c, err := containers.Config(id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := c.cfg.Environment
+	env := c.Environment
 	for name, want := range map[string]string{
 		"MESOS_FRAMEWORK_ID": "m-0000", "MESOS_EXECUTOR_ID": "t1", "MESOS_SLAVE_ID": "m-S0", "MESOS_CHECKPOINT": "1",
-		"MESOS_DIRECTORY": c.cfg.Sandbox, "GREETING": "hello",
+		"MESOS_DIRECTORY": c.Sandbox, "GREETING": "hello",
 	} {
 		if env[name] != want {
 			t.Errorf("%s=%q, want %q", name, env[name], want)
 		}
 	}
-	info, err := os.Stat(c.cfg.Sandbox)
+	info, err := os.Stat(c.Sandbox)
 	if err != nil || info.Mode().Perm() != sandboxMode {
 		t.Errorf("sandbox: %v %v", info, err)
 	}
@@ -86,14 +87,14 @@ func checkLaunch(t *testing.T, workDir string, containers *fakeContainers, id co
 // TestTaskOutlivesAgent ends the engine without warning while a task runs, and
 // starts another one on what is on the disk.
 func TestTaskOutlivesAgent(t *testing.T) {
-	workDir, master, containers := t.TempDir(), newFakeMaster(t), newFakeContainers()
+	workDir, master, containers := t.TempDir(), enginetest.NewMaster(t), enginetest.NewContainers()
 	a := startAgent(t, workDir, master, containers)
-	expect[*messages.UpdateSlaveMessage](master)
-	master.send(runTask("t1"))
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	master.Send(runTask("t1"))
 	stream := a.subscribe("t1", &executor.Call_Subscribe{})
 	launched := event(t, stream, executor.Event_LAUNCH).GetLaunch().GetTask()
 	a.report("t1", mesos.TaskState_TASK_RUNNING, 1)
-	master.update(mesos.TaskState_TASK_RUNNING) // not acknowledged
+	master.Update(mesos.TaskState_TASK_RUNNING) // not acknowledged
 	if err := a.stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -107,47 +108,47 @@ func TestTaskOutlivesAgent(t *testing.T) {
 		},
 	})
 	event(t, stream, executor.Event_SUBSCRIBED)
-	again := expect[*messages.ReregisterSlaveMessage](master)
+	again := enginetest.Expect[*messages.ReregisterSlaveMessage](master)
 	if got := again.GetSlave().GetId().GetValue(); got != "m-S0" {
 		t.Errorf("reregistered as %q", got)
 	}
 	if len(again.GetTasks()) != 1 || again.GetTasks()[0].GetState() != mesos.TaskState_TASK_FINISHED {
 		t.Errorf("reregistered with %v", again.GetTasks())
 	}
-	if len(containers.known) != 1 || containers.known[0].Config.CheckpointDir == "" {
-		t.Errorf("the containerizer was told of %v", containers.known)
+	if known := containers.Recovered(); len(known) != 1 || known[0].Config.CheckpointDir == "" {
+		t.Errorf("the containerizer was told of %v", known)
 	}
-	running := master.update(mesos.TaskState_TASK_RUNNING)
+	running := master.Update(mesos.TaskState_TASK_RUNNING)
 	if running.GetLatestState() != mesos.TaskState_TASK_FINISHED {
 		t.Errorf("latest state %s", running.GetLatestState())
 	}
-	master.acknowledge(running)
-	master.acknowledge(master.update(mesos.TaskState_TASK_FINISHED))
+	master.Acknowledge(running)
+	master.Acknowledge(master.Update(mesos.TaskState_TASK_FINISHED))
 }
 
 func TestExecutorDoesNotComeBack(t *testing.T) {
-	workDir, master, containers := t.TempDir(), newFakeMaster(t), newFakeContainers()
+	workDir, master, containers := t.TempDir(), enginetest.NewMaster(t), enginetest.NewContainers()
 	a := startAgent(t, workDir, master, containers)
-	expect[*messages.UpdateSlaveMessage](master)
-	master.send(runTask("t1"))
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	master.Send(runTask("t1"))
 	event(t, a.subscribe("t1", &executor.Call_Subscribe{}), executor.Event_LAUNCH)
 	if err := a.stop(); err != nil {
 		t.Fatal(err)
 	}
 	startAgent(t, workDir, master, containers)
-	gone := master.update(mesos.TaskState_TASK_GONE)
+	gone := master.Update(mesos.TaskState_TASK_GONE)
 	if got := gone.GetStatus().GetReason(); got != mesos.TaskStatus_REASON_EXECUTOR_REREGISTRATION_TIMEOUT {
 		t.Errorf("reason %s", got)
 	}
 }
 
 func TestLaunchFails(t *testing.T) {
-	master, containers := newFakeMaster(t), newFakeContainers()
-	containers.fail = errors.New("no space")
+	master, containers := enginetest.NewMaster(t), enginetest.NewContainers()
+	containers.FailLaunches(errors.New("no space"))
 	startAgent(t, t.TempDir(), master, containers)
-	expect[*messages.UpdateSlaveMessage](master)
-	master.send(runTask("t1"))
-	failed := master.update(mesos.TaskState_TASK_FAILED).GetStatus()
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	master.Send(runTask("t1"))
+	failed := master.Update(mesos.TaskState_TASK_FAILED).GetStatus()
 	if failed.GetReason() != mesos.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED ||
 		failed.GetMessage() != "Failed to launch container: no space" {
 		t.Errorf("%s: %s", failed.GetReason(), failed.GetMessage())
@@ -175,40 +176,40 @@ func (g *gate) Apply(rs []state.Record) error {
 // TestNothingLeavesBeforeItIsDurable holds the disk up and looks that neither
 // master nor executor hear of an update.
 func TestNothingLeavesBeforeItIsDurable(t *testing.T) {
-	master, containers := newFakeMaster(t), newFakeContainers()
+	master, containers := enginetest.NewMaster(t), enginetest.NewContainers()
 	g := &gate{open: make(chan struct{})}
 	a := startAgent(t, t.TempDir(), master, containers, func(c *Config) {
 		g.Store = c.Store
 		c.Store = g
 	})
-	expect[*messages.UpdateSlaveMessage](master)
-	master.send(runTask("t1"))
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	master.Send(runTask("t1"))
 	stream := a.subscribe("t1", &executor.Call_Subscribe{})
 	event(t, stream, executor.Event_LAUNCH)
 	g.closed.Store(true)
 	go a.report("t1", mesos.TaskState_TASK_RUNNING, 1)
 	select {
-	case msg := <-master.got:
+	case msg := <-master.Got:
 		t.Errorf("left before it was durable: %v", msg)
 	case e := <-stream.Events():
 		t.Errorf("left before it was durable: %v", e)
 	case <-time.After(200 * time.Millisecond):
 	}
 	close(g.open)
-	master.update(mesos.TaskState_TASK_RUNNING)
+	master.Update(mesos.TaskState_TASK_RUNNING)
 	event(t, stream, executor.Event_ACKNOWLEDGED)
 }
 
 func TestBrokenDiskEndsAgent(t *testing.T) {
-	master, containers := newFakeMaster(t), newFakeContainers()
+	master, containers := enginetest.NewMaster(t), enginetest.NewContainers()
 	g := &gate{}
 	a := startAgent(t, t.TempDir(), master, containers, func(c *Config) {
 		g.Store = c.Store
 		c.Store = g
 	})
-	expect[*messages.UpdateSlaveMessage](master)
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
 	g.fail.Store(true)
-	master.send(runTask("t1"))
+	master.Send(runTask("t1"))
 	eventually(t, "the agent ends", func() error {
 		select {
 		case <-a.stopped:
@@ -223,19 +224,19 @@ func TestBrokenDiskEndsAgent(t *testing.T) {
 }
 
 func TestShutdown(t *testing.T) {
-	master, containers := newFakeMaster(t), newFakeContainers()
+	master, containers := enginetest.NewMaster(t), enginetest.NewContainers()
 	a := startAgent(t, t.TempDir(), master, containers, func(c *Config) {
 		c.State.ExecutorShutdownGrace = 50 * time.Millisecond
 	})
-	expect[*messages.UpdateSlaveMessage](master)
-	master.send(runTask("t1"))
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	master.Send(runTask("t1"))
 	stream := a.subscribe("t1", &executor.Call_Subscribe{})
 	event(t, stream, executor.Event_LAUNCH)
 	if err := a.Shutdown(t.Context(), "test"); err != nil {
 		t.Fatal(err)
 	}
 	event(t, stream, executor.Event_SHUTDOWN)
-	expect[*messages.UnregisterSlaveMessage](master)
+	enginetest.Expect[*messages.UnregisterSlaveMessage](master)
 	<-a.stopped // the container is destroyed after the grace period
 	if err := a.stop(); err != nil {
 		t.Error(err)
@@ -243,13 +244,13 @@ func TestShutdown(t *testing.T) {
 }
 
 func TestSlowExecutorIsDisconnected(t *testing.T) {
-	master, containers := newFakeMaster(t), newFakeContainers()
+	master, containers := enginetest.NewMaster(t), enginetest.NewContainers()
 	a := startAgent(t, t.TempDir(), master, containers)
-	expect[*messages.UpdateSlaveMessage](master)
-	master.send(runTask("t1"))
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	master.Send(runTask("t1"))
 	stream := a.subscribe("t1", &executor.Call_Subscribe{})
 	for range streamQueue + 10 {
-		master.send(&messages.FrameworkToExecutorMessage{
+		master.Send(&messages.FrameworkToExecutorMessage{
 			SlaveId: &mesos.AgentID{Value: new("m-S0")}, FrameworkId: testFramework().Id,
 			ExecutorId: &mesos.ExecutorID{Value: new("t1")}, Data: []byte("x"),
 		})

@@ -3,269 +3,20 @@ package engine
 import (
 	"context"
 	"fmt"
-	"net"
-	"net/http"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/mesos-operator/mesos-operator/agentd/checkpoint"
-	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/engine/enginetest"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
-	"github.com/mesos-operator/mesos-operator/internal/libprocess"
-	"github.com/mesos-operator/mesos-operator/internal/libprocess/typed"
 )
 
-// patience is how long tests wait for what must come.
-const patience = 10 * time.Second
-
-// fakeContainers is a containerizer whose containers outlive the engine, as real
-// ones do, and end when the test says so.
-type fakeContainers struct {
-	mu      sync.Mutex
-	running map[containerizer.ID]*fakeContainer
-	known   []containerizer.Recovered
-	fail    error // of Launch
-	updates int
-}
-
-type fakeContainer struct {
-	cfg   containerizer.Config
-	ended chan struct{}
-	how   containerizer.Termination
-}
-
-func newFakeContainers() *fakeContainers {
-	return &fakeContainers{running: map[containerizer.ID]*fakeContainer{}}
-}
-
-func (f *fakeContainers) get(id containerizer.ID) (*fakeContainer, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if c := f.running[id]; c != nil {
-		return c, nil
-	}
-	return nil, containerizer.ErrUnknown
-}
-
-func (f *fakeContainers) Recover(_ context.Context, known []containerizer.Recovered) ([]containerizer.ID, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.known = known
-	return nil, nil
-}
-
-func (f *fakeContainers) Launch(_ context.Context, cfg containerizer.Config) (containerizer.Started, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.fail != nil {
-		return containerizer.Started{}, f.fail
-	}
-	f.running[cfg.ID] = &fakeContainer{cfg: cfg, ended: make(chan struct{})}
-	return containerizer.Started{PID: 42}, nil
-}
-
-func (f *fakeContainers) Wait(ctx context.Context, id containerizer.ID) (containerizer.Termination, error) {
-	c, err := f.get(id)
-	if err != nil {
-		return containerizer.Termination{}, err
-	}
-	select {
-	case <-c.ended:
-		return c.how, nil
-	case <-ctx.Done():
-		return containerizer.Termination{}, ctx.Err()
-	}
-}
-
-func (f *fakeContainers) Update(context.Context, containerizer.ID, []*mesos.Resource, map[string]*mesos.Value_Scalar) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.updates++
-	return nil
-}
-
-func (f *fakeContainers) Destroy(_ context.Context, id containerizer.ID) error {
-	return f.end(id, containerizer.Termination{Status: new(syscall.WaitStatus(syscall.SIGKILL))})
-}
-
-func (f *fakeContainers) end(id containerizer.ID, how containerizer.Termination) error {
-	c, err := f.get(id)
-	if err != nil {
-		return err
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	select {
-	case <-c.ended:
-	default:
-		c.how = how
-		close(c.ended)
-	}
-	return nil
-}
-
-func (f *fakeContainers) Kill(context.Context, containerizer.ID, syscall.Signal) error { return nil }
-
-func (f *fakeContainers) Remove(_ context.Context, id containerizer.ID) error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	delete(f.running, id)
-	return nil
-}
-
-func (f *fakeContainers) Usage(_ context.Context, id containerizer.ID) (*mesos.ResourceStatistics, error) {
-	if _, err := f.get(id); err != nil {
-		return nil, err
-	}
-	return &mesos.ResourceStatistics{Timestamp: new(1.0)}, nil
-}
-
-func (f *fakeContainers) Status(_ context.Context, id containerizer.ID) (*mesos.ContainerStatus, error) {
-	if _, err := f.get(id); err != nil {
-		return nil, err
-	}
-	return &mesos.ContainerStatus{ContainerId: id.Proto(), ExecutorPid: new(uint32(42))}, nil
-}
-
-func (f *fakeContainers) Containers(context.Context) ([]containerizer.ID, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	var out []containerizer.ID
-	for id := range f.running {
-		out = append(out, id)
-	}
-	return out, nil
-}
-
-// newNode is a libprocess node that listens on loopback.
-func newNode(t *testing.T) *libprocess.Node {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, err := libprocess.ParseAddress(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	node, err := libprocess.NewNode(libprocess.Config{Address: address})
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := &http.Server{Handler: http.NotFoundHandler()}
-	go server.Serve(node.Listener(l))
-	t.Cleanup(func() {
-		server.Close()
-		node.Close()
-	})
-	return node
-}
-
-// fakeMaster answers registrations and pings, and keeps what agents send.
-type fakeMaster struct {
-	t       *testing.T
-	process *libprocess.Process
-	got     chan proto.Message
-	mu      sync.Mutex
-	agent   libprocess.PID
-}
-
-func newFakeMaster(t *testing.T) *fakeMaster {
-	m := &fakeMaster{t: t, got: make(chan proto.Message, 1000)}
-	mux := typed.NewMux()
-	typed.Handle(mux, func(_ context.Context, from libprocess.PID, msg *messages.RegisterSlaveMessage) error {
-		m.keep(from, msg)
-		return typed.Send(m.process, from, &messages.SlaveRegisteredMessage{SlaveId: &mesos.AgentID{Value: new("m-S0")}})
-	})
-	typed.Handle(mux, func(_ context.Context, from libprocess.PID, msg *messages.ReregisterSlaveMessage) error {
-		m.keep(from, msg)
-		return typed.Send(m.process, from, &messages.SlaveReregisteredMessage{SlaveId: msg.GetSlave().GetId()})
-	})
-	keep[messages.StatusUpdateMessage](m, mux)
-	keep[messages.UpdateSlaveMessage](m, mux)
-	keep[messages.ExitedExecutorMessage](m, mux)
-	keep[messages.UnregisterSlaveMessage](m, mux)
-	process, err := newNode(t).Spawn("master", libprocess.HandlerFuncs{OnMessage: mux.Message})
-	if err != nil {
-		t.Fatal(err)
-	}
-	m.process = process
-	return m
-}
-
-func keep[M any, P interface {
-	*M
-	proto.Message
-}](m *fakeMaster, mux *typed.Mux) {
-	typed.Handle(mux, func(_ context.Context, from libprocess.PID, msg P) error {
-		m.keep(from, msg)
-		return nil
-	})
-}
-
-func (m *fakeMaster) keep(from libprocess.PID, msg proto.Message) {
-	m.mu.Lock()
-	m.agent = from
-	m.mu.Unlock()
-	m.got <- msg
-}
-
-// Detect implements Detector.
-func (m *fakeMaster) Detect(context.Context) (string, error) { return m.process.PID().String(), nil }
-
-func (m *fakeMaster) send(msg proto.Message) {
-	m.t.Helper()
-	m.mu.Lock()
-	to := m.agent
-	m.mu.Unlock()
-	if err := typed.Send(m.process, to, msg); err != nil {
-		m.t.Fatal(err)
-	}
-}
-
-// expect waits for a message of one type and skips others.
-func expect[P proto.Message](m *fakeMaster) P {
-	m.t.Helper()
-	deadline := time.After(patience)
-	for {
-		select {
-		case msg := <-m.got:
-			if p, ok := msg.(P); ok {
-				return p
-			}
-		case <-deadline:
-			var p P
-			m.t.Fatalf("no %T came", p)
-			return p
-		}
-	}
-}
-
-// update waits for a status update in a state.
-func (m *fakeMaster) update(want mesos.TaskState) *messages.StatusUpdate {
-	m.t.Helper()
-	for {
-		u := expect[*messages.StatusUpdateMessage](m).GetUpdate()
-		if u.GetStatus().GetState() == want {
-			return u
-		}
-	}
-}
-
-func (m *fakeMaster) acknowledge(u *messages.StatusUpdate) {
-	m.t.Helper()
-	m.send(&messages.StatusUpdateAcknowledgementMessage{
-		SlaveId: u.SlaveId, FrameworkId: u.FrameworkId, TaskId: u.GetStatus().GetTaskId(), Uuid: u.Uuid,
-	})
-}
+const patience = enginetest.Patience
 
 // agent is an engine that runs, with what it works on.
 type agent struct {
@@ -275,7 +26,7 @@ type agent struct {
 }
 
 // startAgent runs an engine over a work directory.
-func startAgent(t *testing.T, workDir string, master *fakeMaster, containers *fakeContainers, change ...func(*Config)) *agent {
+func startAgent(t *testing.T, workDir string, master *enginetest.Master, containers *enginetest.Containers, change ...func(*Config)) *agent {
 	t.Helper()
 	store, err := checkpoint.Open(workDir)
 	if err != nil {
@@ -288,7 +39,7 @@ func startAgent(t *testing.T, workDir string, master *fakeMaster, containers *fa
 			RegistrationBackoff: 10 * time.Millisecond, ExecutorReregistration: 300 * time.Millisecond,
 			CommandExecutor: &mesos.CommandInfo{Shell: new(false), Value: new("/bin/agentd")},
 		},
-		Node: newNode(t), Store: store, Containerizer: containers, Detector: master, BootID: "boot",
+		Node: enginetest.NewNode(t), Store: store, Containerizer: containers, Detector: master, BootID: "boot",
 		DetectionPause: time.Millisecond,
 	}
 	for _, f := range change {

@@ -90,7 +90,8 @@ type DescribeContainer struct {
 // DestroyContainer kills everything in a container.
 type DestroyContainer struct{ Container string }
 
-// SandboxAdded exposes a sandbox through /files.
+// SandboxAdded exposes the sandbox of a recovered executor through /files.
+// LaunchContainer does so for a new one.
 type SandboxAdded struct{ AgentID, FrameworkID, ExecutorID, Container string }
 
 // ExecutorRemoved says that a run is complete: its directories may be

@@ -315,7 +315,6 @@ func (m *Machine) addRun(l *launch) *run {
 		})
 	}
 	m.inform("launching executor", append(fields(r), "directory", r.directory)...)
-	m.do(SandboxAdded{AgentID: m.agentID(), FrameworkID: f.id, ExecutorID: r.id, Container: r.container})
 	return r
 }
 

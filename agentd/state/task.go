@@ -22,10 +22,19 @@ func isTerminal(s mesos.TaskState) bool {
 
 // newTask makes the record of a task that was launched.
 func newTask(f *framework, info *mesos.TaskInfo, state mesos.TaskState) *mesos.Task {
+	return taskOf(f.info, info, state)
+}
+
+// QueuedTask is how a queued task of a View appears where all tasks are listed.
+func QueuedTask(f *Framework, info *mesos.TaskInfo) *mesos.Task {
+	return taskOf(f.Info, info, mesos.TaskState_TASK_STAGING)
+}
+
+func taskOf(f *mesos.FrameworkInfo, info *mesos.TaskInfo, state mesos.TaskState) *mesos.Task {
 	t := &mesos.Task{
 		Name:        info.Name,
 		TaskId:      info.TaskId,
-		FrameworkId: f.info.Id,
+		FrameworkId: f.Id,
 		AgentId:     info.AgentId,
 		State:       &state,
 		Resources:   info.Resources,
@@ -44,8 +53,6 @@ func newTask(f *framework, info *mesos.TaskInfo, state mesos.TaskState) *mesos.T
 		t.User = info.Command.User
 	case info.GetExecutor().GetCommand().GetUser() != "":
 		t.User = info.Executor.Command.User
-	default:
-		t.User = f.info.User
 	}
 	return t
 }

@@ -1,0 +1,136 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/mesos-operator/mesos-operator/agentd/engine"
+	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/internal/files"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
+	"github.com/mesos-operator/mesos-operator/internal/logging"
+	"github.com/mesos-operator/mesos-operator/internal/metrics"
+)
+
+// Process is the first segment of the agent's paths, and its libprocess ID.
+const Process = "slave(1)"
+
+// Realms of authentication, as in Mesos.
+const (
+	RealmReadonly  = "mesos-agent-readonly"
+	RealmReadwrite = "mesos-agent-readwrite"
+	RealmExecutor  = "mesos-agent-executor"
+)
+
+// executorHeartbeat is the pause between two HEARTBEAT events, as in Mesos.
+const executorHeartbeat = 30 * time.Minute
+
+// Config is what an API answers with. All fields are required unless they say
+// otherwise.
+type Config struct {
+	Engine *engine.Engine
+	// Authenticate finds out who makes a request to an endpoint of a realm; if
+	// nobody it accepts, it answers the request and returns false. Default:
+	// everybody is nobody in particular.
+	Authenticate func(w http.ResponseWriter, r *http.Request, realm string) (principal string, ok bool)
+	// MasterHostname names the host of a master's PID. Optional.
+	MasterHostname func(pid string) string
+
+	// Flags are shown by /flags and /state.
+	Flags map[string]string
+	// LogDir and ExternalLogFile are flags that /state shows by themselves as
+	// well. Optional.
+	LogDir, ExternalLogFile string
+	// Started is when the process began.
+	Started time.Time
+
+	Metrics   *metrics.Registry
+	Files     *files.Files
+	Verbosity *logging.Verbosity
+	Log       logr.Logger
+
+	// Heartbeat is the pause between two HEARTBEAT events. Default 30 min.
+	Heartbeat time.Duration
+}
+
+// API is the set of handlers.
+type API struct{ cfg Config }
+
+// New returns an API.
+func New(cfg Config) (*API, error) {
+	if cfg.Engine == nil || cfg.Metrics == nil || cfg.Files == nil || cfg.Verbosity == nil {
+		return nil, errors.New("http API settings: a required field is not set")
+	}
+	if cfg.Authenticate == nil {
+		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (string, bool) { return "", true }
+	}
+	if cfg.Heartbeat == 0 {
+		cfg.Heartbeat = executorHeartbeat
+	}
+	if cfg.Log.GetSink() == nil {
+		cfg.Log = logr.Discard()
+	}
+	return &API{cfg: cfg}, nil
+}
+
+// Register adds the handlers to the router whose default process is Process.
+func (a *API) Register(r *httpserver.Router) {
+	for endpoint, h := range map[string]http.Handler{
+		"api/v1":              a.secure(RealmReadwrite, a.serveOperator),
+		"api/v1/executor":     a.secure(RealmExecutor, a.serveExecutor),
+		"health":              http.HandlerFunc(serveHealth),
+		"flags":               a.secure(RealmReadonly, a.serveFlags),
+		"state":               a.secure(RealmReadonly, a.serveState),
+		"containers":          a.secure(RealmReadonly, a.serveContainers),
+		"monitor/statistics":  a.secure(RealmReadonly, a.serveStatistics),
+		"containerizer/debug": a.secure(RealmReadonly, a.serveContainerizerDebug),
+	} {
+		r.Handle(Process, endpoint, h)
+	}
+	r.Handle("version", "", http.HandlerFunc(serveVersion))
+	r.Handle("metrics", "", a.secureHandler(RealmReadonly, a.cfg.Metrics.Handler()))
+	r.Handle("metrics", "snapshot", a.secureHandler(RealmReadonly, a.cfg.Metrics))
+	for name, h := range a.cfg.Files.Endpoints() {
+		r.Handle("files", name, a.secureHandler(RealmReadonly, h))
+	}
+}
+
+// secure authenticates before anything else is looked at, as Mesos does.
+func (a *API) secure(realm string, h http.HandlerFunc) http.Handler { return a.secureHandler(realm, h) }
+
+func (a *API) secureHandler(realm string, h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, ok := a.cfg.Authenticate(w, r, realm); ok {
+			h.ServeHTTP(w, r)
+		}
+	})
+}
+
+// errRecovering is told to those who come too early.
+var errRecovering = errors.New("Agent has not finished recovery")
+
+// view returns the agent once it has recovered.
+func (a *API) view(ctx context.Context) (*state.View, error) {
+	v, err := a.cfg.Engine.View(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if v.Phase == state.Recovering {
+		return nil, errRecovering
+	}
+	return v, nil
+}
+
+// read answers from a view.
+func (a *API) read(w http.ResponseWriter, r *http.Request, answer func(*state.View) []byte) {
+	v, err := a.view(r.Context())
+	if err != nil {
+		text(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	jsonBody(w, answer(v))
+}

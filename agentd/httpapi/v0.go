@@ -1,0 +1,233 @@
+package httpapi
+
+import (
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mesos-operator/mesos-operator/agentd/state"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/internal/version"
+)
+
+func serveHealth(w http.ResponseWriter, _ *http.Request) { text(w, http.StatusOK, "") }
+
+func serveVersion(w http.ResponseWriter, _ *http.Request) {
+	out := &writer{}
+	out.element(func() { out.version() })
+	jsonBody(w, out.b)
+}
+
+// version writes which Mesos this is, and which build.
+func (w *writer) version() {
+	w.string("version", version.Mesos)
+	if sha := version.Revision(); sha != "" {
+		w.string("git_sha", sha)
+	}
+	date, unix := buildTime()
+	w.string("build_date", date)
+	w.double("build_time", unix)
+	w.string("build_user", "")
+}
+
+// buildTime is when the build's commit was made, as Mesos writes times of builds.
+func buildTime() (date string, unix float64) {
+	t, err := time.Parse(time.RFC3339, version.Time())
+	if err != nil {
+		return "", 0
+	}
+	return t.UTC().Format(time.DateTime), float64(t.Unix())
+}
+
+func (a *API) serveFlags(w http.ResponseWriter, _ *http.Request) {
+	out := &writer{}
+	out.element(func() { out.flags(a.cfg.Flags) })
+	jsonBody(w, out.b)
+}
+
+func (w *writer) flags(flags map[string]string) {
+	w.object("flags", func() {
+		for _, name := range slices.Sorted(maps.Keys(flags)) {
+			w.string(name, flags[name])
+		}
+	})
+}
+
+func (a *API) serveState(w http.ResponseWriter, r *http.Request) {
+	a.read(w, r, func(v *state.View) []byte {
+		out := &writer{}
+		out.element(func() { a.state(out, v) })
+		return out.b
+	})
+}
+
+// state writes /state in Mesos's order.
+func (a *API) state(w *writer, v *state.View) {
+	w.version()
+	w.double("start_time", float64(a.cfg.Started.UnixMicro())/1e6)
+	w.string("id", v.Agent.GetId().GetValue())
+	w.string("pid", a.cfg.Engine.PID().String())
+	w.string("hostname", v.Agent.GetHostname())
+	w.list("capabilities", func() {
+		for _, c := range v.Capabilities {
+			w.elementString(c.GetType().String())
+		}
+	})
+	if v.Agent.Domain != nil {
+		w.message("domain", v.Agent.GetDomain())
+	}
+	if v.Drain != nil {
+		w.message("drain_config", v.Drain)
+		w.int("estimated_drain_start_time_seconds", v.DrainSince.Unix())
+	}
+	w.stateResources(v)
+	w.attributes("attributes", v.Agent.GetAttributes())
+	if v.Master != "" {
+		w.string("master_hostname", a.masterHostname(v.Master))
+	}
+	if a.cfg.LogDir != "" {
+		w.string("log_dir", a.cfg.LogDir)
+	}
+	if a.cfg.ExternalLogFile != "" {
+		w.string("external_log_file", a.cfg.ExternalLogFile)
+	}
+	w.flags(a.cfg.Flags)
+	w.list("frameworks", func() { w.frameworks(v.Frameworks) })
+	w.list("completed_frameworks", func() { w.frameworks(v.Completed) })
+}
+
+func (w *writer) frameworks(fs []*state.Framework) {
+	for _, f := range fs {
+		w.element(func() { w.framework(f) })
+	}
+}
+
+// stateResources tells what the agent has and what of it is used.
+func (w *writer) stateResources(v *state.View) {
+	total := resources.Of(v.Total...)
+	var used resources.Resources
+	for _, f := range v.Frameworks {
+		for _, e := range f.Executors {
+			used = used.Add(resources.Of(e.Resources...))
+		}
+	}
+	byAmount := func(role string, rs resources.Resources) { w.object(role, func() { w.amounts(rs) }) }
+	w.object("resources", func() { w.amounts(total) })
+	w.reservations("reserved_resources", total, byAmount)
+	w.object("unreserved_resources", func() { w.amounts(total.Unreserved()) })
+	w.reservations("reserved_resources_full", total, w.full)
+	w.full("unreserved_resources_full", total.Unreserved())
+	w.reservations("reserved_resources_allocated", used, byAmount)
+	w.object("unreserved_resources_allocated", func() { w.amounts(used.Unreserved()) })
+	w.list("resource_providers", func() {}) // this agent runs none
+}
+
+// masterHostname falls back to the address in the PID.
+func (a *API) masterHostname(pid string) string {
+	if a.cfg.MasterHostname != nil {
+		if name := a.cfg.MasterHostname(pid); name != "" {
+			return name
+		}
+	}
+	_, address, _ := strings.Cut(pid, "@")
+	return address[:max(strings.LastIndexByte(address, ':'), 0)]
+}
+
+// serveContainerizerDebug lists what the containerizer waits for. Ours keeps no
+// operation pending that could hang there unnoticed: calls have deadlines.
+func (a *API) serveContainerizerDebug(w http.ResponseWriter, _ *http.Request) {
+	out := &writer{}
+	out.element(func() { out.list("pending", func() {}) })
+	jsonBody(w, out.b)
+}
+
+// serveStatistics is what exporters read: one entry for each executor that
+// could be measured.
+func (a *API) serveStatistics(w http.ResponseWriter, r *http.Request) {
+	v, err := a.cfg.Engine.View(r.Context())
+	if err != nil {
+		text(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	out := &writer{b: []byte{'['}}
+	executors := liveExecutors(v)
+	statistics := a.cfg.Engine.Statistics(r.Context(), containerIDs(executors))
+	for _, e := range executors {
+		if s := statistics[e.Container]; s != nil {
+			out.element(func() {
+				out.identity(e)
+				out.message("statistics", s)
+			})
+		}
+	}
+	jsonBody(w, append(out.b, ']'))
+}
+
+func (w *writer) identity(e *state.Executor) {
+	w.string("executor_id", e.ID)
+	w.string("executor_name", e.Info.GetName())
+	w.string("framework_id", e.FrameworkID)
+	w.string("source", e.Info.GetSource())
+}
+
+// serveContainers adds the container's status to the statistics.
+func (a *API) serveContainers(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	container, framework, executor := q.Get("container_id"), q.Get("framework_id"), q.Get("executor_id")
+	if container != "" && (framework != "" || executor != "") || container == "" && executor != "" && framework == "" {
+		text(w, http.StatusBadRequest, "Supported query parameters are container_id only,"+
+			" framework_id only, or executor_id and framework_id only")
+		return
+	}
+	v, err := a.cfg.Engine.View(r.Context())
+	if err != nil {
+		text(w, http.StatusServiceUnavailable, err.Error())
+		return
+	}
+	executors := slices.DeleteFunc(liveExecutors(v), func(e *state.Executor) bool {
+		return container != "" && e.Container != container || framework != "" && e.FrameworkID != framework ||
+			executor != "" && e.ID != executor
+	})
+	ids := containerIDs(executors)
+	statistics, statuses := a.cfg.Engine.Statistics(r.Context(), ids), a.cfg.Engine.Statuses(r.Context(), ids)
+	out := &writer{b: []byte{'['}}
+	for _, e := range executors {
+		out.element(func() { out.container(e, statistics[e.Container], statuses[e.Container]) })
+	}
+	jsonBody(w, append(out.b, ']'))
+}
+
+func (w *writer) container(e *state.Executor, statistics *mesos.ResourceStatistics, status *mesos.ContainerStatus) {
+	w.string("container_id", e.Container)
+	w.identity(e)
+	if statistics != nil {
+		w.message("statistics", statistics)
+	}
+	if status != nil {
+		w.message("status", status)
+	}
+}
+
+// liveExecutors are those that have a container.
+func liveExecutors(v *state.View) []*state.Executor {
+	var out []*state.Executor
+	for _, f := range v.Frameworks {
+		for _, e := range f.Executors {
+			if e.Phase != state.Terminated {
+				out = append(out, e)
+			}
+		}
+	}
+	return out
+}
+
+func containerIDs(es []*state.Executor) []string {
+	ids := make([]string, len(es))
+	for i, e := range es {
+		ids[i] = e.Container
+	}
+	return ids
+}
