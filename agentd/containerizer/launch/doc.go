@@ -12,7 +12,8 @@
 //	  ── Go ────────────────────────────────>
 //	                                      starts the container's command
 //	  <────────── Reply{PID} or {Error} ──
-//	                                      waits, writes the wait status to a file, exits
+//	                                      waits, writes the wait status to a file,
+//	                                      kills what the command left behind, exits
 //
 // If the agent dies before it says Go, the conversation ends and so does the
 // stage, having started nothing. From then on the stage is on file, needs the

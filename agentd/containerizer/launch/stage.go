@@ -40,7 +40,9 @@ func run() int {
 	c.close()
 
 	code := wait(pid)
-	if err := writeStatus(status, code); err != nil {
+	err = writeStatus(status, code)
+	endAll()
+	if err != nil {
 		os.Stderr.WriteString("Failed to keep the exit status of the container: " + err.Error() + "\n")
 		return 1
 	}

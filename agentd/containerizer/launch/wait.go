@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -22,6 +23,51 @@ func wait(command int) syscall.WaitStatus {
 			return status
 		}
 	}
+}
+
+// endAll ends what the command left behind: the container ends with its first
+// process, also while no agent is there to see to it.
+func endAll() {
+	for {
+		pids := children()
+		if len(pids) == 0 {
+			return
+		}
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		// Their children become ours in turn.
+		if _, err := syscall.Wait4(-1, nil, 0, nil); err != nil && err != syscall.EINTR {
+			return
+		}
+	}
+}
+
+// children lists the stage's children, those of every thread.
+func children() []int {
+	const tasks = "/proc/self/task"
+	dir, err := os.Open(tasks)
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	threads, err := dir.Readdirnames(-1)
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, thread := range threads {
+		data, err := os.ReadFile(filepath.Join(tasks, thread, "children"))
+		if err != nil {
+			continue
+		}
+		for field := range strings.FieldsSeq(string(data)) {
+			if pid, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids
 }
 
 // writeStatus writes under another name first, so that the file is whole when

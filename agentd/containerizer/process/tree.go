@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"syscall"
+	"time"
 )
 
 // Snapshot is all processes of the machine that can be seen, by process ID.
@@ -96,28 +97,19 @@ func (all Snapshot) children() map[int][]int {
 
 // SignalFamily signals a process and its Family, and returns how many
 // processes that were. To leave no process unseen that is being forked, the
-// processes are stopped while the table is read until it shows no new one; they
-// go on with the signal delivered.
+// processes are stopped first, until the table shows no other; they go on with
+// the signal delivered.
 func SignalFamily(root int, signal syscall.Signal) (int, error) {
-	stopped := map[int]uint64{}
-	for {
+	stopped := map[int]bool{}
+	for range stopTries {
 		all, err := Take()
 		if err != nil {
 			return 0, err
 		}
-		grown := false
-		for _, s := range all.Family(root) {
-			if _, known := stopped[s.PID]; known || s.Ended() {
-				continue
-			}
-			if syscall.Kill(s.PID, syscall.SIGSTOP) == nil {
-				stopped[s.PID] = s.Start
-				grown = true
-			}
-		}
-		if !grown {
+		if stopNew(all.Family(root), stopped) {
 			break
 		}
+		time.Sleep(stopWait)
 	}
 	for pid := range stopped {
 		_ = syscall.Kill(pid, signal) // one that is gone needs no signal
@@ -126,4 +118,48 @@ func SignalFamily(root int, signal syscall.Signal) (int, error) {
 		_ = syscall.Kill(pid, syscall.SIGCONT)
 	}
 	return len(stopped), nil
+}
+
+// A process stops when it next leaves the kernel, within microseconds but for
+// one that waits for a disk.
+const (
+	stopTries = 50
+	stopWait  = 200 * time.Microsecond
+)
+
+// stopNew stops those that were not, and says whether all are at rest: then
+// none can have a child that the table doesn't show.
+func stopNew(family []Stat, stopped map[int]bool) (rest bool) {
+	rest = true
+	for _, s := range family {
+		switch {
+		case !stopped[s.PID]:
+			rest = false
+			if syscall.Kill(s.PID, syscall.SIGSTOP) == nil {
+				stopped[s.PID] = true
+			}
+		case s.State == 'R' || s.State == 'S':
+			rest = false
+		}
+	}
+	return rest
+}
+
+// KillSession kills the processes of a session, whose leader may be gone, and
+// returns how many there were.
+func KillSession(session int) (int, error) {
+	if session == 0 {
+		return 0, nil
+	}
+	all, err := Take()
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for _, s := range all {
+		if s.Session == session && !s.Ended() && syscall.Kill(s.PID, syscall.SIGKILL) == nil {
+			n++
+		}
+	}
+	return n, nil
 }

@@ -152,7 +152,9 @@ func (s *Spawner) fork(f *fork) error {
 
 // Command is a process to start.
 type Command struct {
-	// Args are the arguments of the binary, without its name.
+	// Path is the executable; empty means the agent's binary.
+	Path string
+	// Args are the arguments, without the name of the executable.
 	Args []string
 	// Env is the whole environment.
 	Env []string
@@ -164,7 +166,7 @@ type Command struct {
 	Credential *syscall.Credential
 }
 
-// Start starts the binary in a session of its own. The child must be waited for
+// Start starts a command in a session of its own. The child must be waited for
 // with [Child.Wait].
 func (s *Spawner) Start(ctx context.Context, cmd Command) (*Child, error) {
 	files := make([]uintptr, len(cmd.Files))
@@ -178,9 +180,13 @@ func (s *Spawner) Start(ctx context.Context, cmd Command) (*Child, error) {
 	if dir == "" {
 		dir = "/"
 	}
+	path := cmd.Path
+	if path == "" {
+		path = s.cfg.Binary
+	}
 	f := &fork{
-		path: s.cfg.Binary,
-		args: append([]string{s.cfg.Binary}, cmd.Args...),
+		path: path,
+		args: append([]string{path}, cmd.Args...),
 		attr: &syscall.ProcAttr{
 			Dir: dir, Env: cmd.Env, Files: files,
 			Sys: &syscall.SysProcAttr{Setsid: true, Credential: cmd.Credential},

@@ -1,0 +1,169 @@
+package mesos
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/pid"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
+
+	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
+	cgmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/mem"
+	posixcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/cpu"
+	posixmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/mem"
+)
+
+// The launchers of Mesos.
+const (
+	// LauncherLinux gives each container a cgroup, whatever the isolators.
+	LauncherLinux = "linux"
+	// LauncherPosix finds a container's processes by their tree. It needs no
+	// privilege.
+	LauncherPosix = "posix"
+)
+
+// Config are the agent's flags that matter to containers.
+type Config struct {
+	// WorkDir is the agent's work directory, which has the same name in
+	// MountNamespace (--work_dir).
+	WorkDir string
+	// RuntimeDir is for what should not outlive the boot of the machine
+	// (--runtime_dir). In another MountNamespace it has the same name too.
+	RuntimeDir string
+	// Binary is the executable of stages; empty installs the running one below WorkDir.
+	Binary string
+	// MountNamespace is "/proc/<pid>/ns/mnt" for containers to live in the mount
+	// namespace of that process (--host_mount_namespace); empty means the agent's own.
+	MountNamespace string
+
+	// Isolation names the isolators (--isolation).
+	Isolation []string
+	// Launcher is LauncherLinux or LauncherPosix (--launcher).
+	Launcher string
+	// Runtime is posix.Name or oci.Name (--runtime).
+	Runtime string
+	// OCIRuntime is the executable of the OCI runtime (--oci_runtime).
+	OCIRuntime string
+
+	// CgroupsHierarchy is where cgroup file systems are mounted
+	// (--cgroups_hierarchy), CgroupsRoot the path of the agent's group in them
+	// (--cgroups_root). Agents must not share a root: each destroys what it
+	// doesn't know there.
+	CgroupsHierarchy, CgroupsRoot string
+	// DestroyTimeout is how long to try to empty and remove cgroups
+	// (--cgroups_destroy_timeout).
+	DestroyTimeout time.Duration
+	// CPU and Mem are the flags of the cgroup isolators.
+	CPU cgcpu.Config
+	Mem cgmem.Config
+}
+
+// DefaultConfig has Mesos's defaults.
+func DefaultConfig() Config {
+	c := Config{
+		RuntimeDir:       "/var/run/mesos",
+		Isolation:        []string{posixcpu.Name, posixmem.Name},
+		Launcher:         LauncherLinux,
+		Runtime:          posix.Name,
+		OCIRuntime:       "runc",
+		CgroupsHierarchy: "/sys/fs/cgroup",
+		CgroupsRoot:      "mesos",
+		DestroyTimeout:   time.Minute,
+		CPU:              cgcpu.Config{RevocableLowPriority: true},
+	}
+	if os.Geteuid() != 0 {
+		c.Launcher = LauncherPosix
+		c.RuntimeDir = filepath.Join(os.TempDir(), "mesos", "runtime")
+	}
+	return c
+}
+
+// deprecated are names of older Mesos versions for several isolators.
+var deprecated = map[string][]string{
+	"process": {posixcpu.Name, posixmem.Name},
+	"cgroups": {cgcpu.Name, cgmem.Name},
+}
+
+// implied are isolators of Mesos whose work the runtimes do in any case.
+var implied = []string{"filesystem/posix", "filesystem/linux", "environment_secret"}
+
+// Isolators reads the value of --isolation.
+func Isolators(flag string) ([]string, error) {
+	var names []string
+	for name := range strings.SplitSeq(flag, ",") {
+		name = strings.TrimSpace(name)
+		if name == "" {
+			continue
+		}
+		expanded, ok := deprecated[name]
+		if !ok {
+			expanded = []string{name}
+		}
+		for _, n := range expanded {
+			if slices.Contains(names, n) {
+				return nil, fmt.Errorf("isolation %q: %s is named twice", flag, n)
+			}
+			names = append(names, n)
+		}
+	}
+	return names, nil
+}
+
+// Validate tells everything that is wrong with a configuration.
+func (c Config) Validate() error {
+	var errs []error
+	for name, path := range map[string]string{"work directory": c.WorkDir, "runtime directory": c.RuntimeDir} {
+		if !filepath.IsAbs(path) {
+			errs = append(errs, fmt.Errorf("%s %q: want an absolute path", name, path))
+		}
+	}
+	if _, err := spawn.ProcOf(c.MountNamespace); err != nil {
+		errs = append(errs, err)
+	}
+	if c.Launcher != LauncherLinux && c.Launcher != LauncherPosix {
+		errs = append(errs, fmt.Errorf("launcher %q: want %s or %s", c.Launcher, LauncherLinux, LauncherPosix))
+	}
+	if c.Runtime != posix.Name && c.Runtime != oci.Name {
+		errs = append(errs, fmt.Errorf("runtime %q: want %s or %s", c.Runtime, posix.Name, oci.Name))
+	}
+	if c.Runtime == oci.Name && c.Launcher != LauncherLinux {
+		errs = append(errs, fmt.Errorf("runtime %s needs the launcher %s", oci.Name, LauncherLinux))
+	}
+	if c.DestroyTimeout <= 0 {
+		errs = append(errs, fmt.Errorf("destroy timeout %v: want more than zero", c.DestroyTimeout))
+	}
+	if root := strings.Trim(c.CgroupsRoot, "/"); root == "" || root != filepath.Clean(root) || strings.HasPrefix(root, "..") {
+		errs = append(errs, fmt.Errorf("cgroups root %q: want a path below the hierarchy's root, for example mesos", c.CgroupsRoot))
+	}
+	for _, name := range c.Isolation {
+		errs = append(errs, c.validateIsolator(name))
+	}
+	return errors.Join(errs...)
+}
+
+func (c Config) validateIsolator(name string) error {
+	switch name {
+	case posixcpu.Name, posixmem.Name:
+	case cgcpu.Name, cgmem.Name:
+		if c.Launcher != LauncherLinux {
+			return fmt.Errorf("isolator %s needs the launcher %s", name, LauncherLinux)
+		}
+	case pid.Name:
+		if c.Runtime != oci.Name {
+			return fmt.Errorf("isolator %s needs the runtime %s", name, oci.Name)
+		}
+	default:
+		if !slices.Contains(implied, name) {
+			return fmt.Errorf("unknown or unsupported isolator %q: want some of %s", name,
+				strings.Join(append([]string{posixcpu.Name, posixmem.Name, cgcpu.Name, cgmem.Name, pid.Name}, implied...), ", "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,112 @@
+package mesos
+
+import (
+	"context"
+	"sync"
+	"syscall"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
+)
+
+// stage is a launch stage that is watched: a child, or after a restart of the
+// agent somebody else's.
+type stage interface {
+	Wait(ctx context.Context) (*syscall.WaitStatus, error)
+	Signal(signal syscall.Signal) error
+	Identity() process.Identity
+	Close() error
+}
+
+// container is one that was launched or recovered and not yet removed.
+type container struct {
+	id  containerizer.ID
+	cfg containerizer.Config
+	dir string
+	// runtime started or will start it.
+	runtime runtime.Runtime
+	// ctx ends when the container is destroyed or has ended.
+	ctx    context.Context
+	cancel context.CancelFunc
+	// launched is closed when Launch is through, well or not.
+	launched chan struct{}
+	// done is closed after termination was set.
+	done        chan struct{}
+	termination containerizer.Termination
+	// iso is what isolators get. Its Group and Config don't change; PID and
+	// Stage are set before launched is closed.
+	iso isolator.Container
+
+	mu sync.Mutex
+	// stage is nil if it never started or has ended before it was found again.
+	stage stage
+	// demand is what the limits are set to.
+	demand isolator.Demand
+	// limitation is the first limit that was hit.
+	limitation *isolator.Limitation
+	destroyed  bool
+}
+
+func (m *Containerizer) newContainer(cfg containerizer.Config) *container {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &container{
+		id: cfg.ID, cfg: cfg, dir: m.dir(cfg),
+		runtime:  m.runtimes[m.cfg.Runtime],
+		ctx:      ctx,
+		cancel:   cancel,
+		launched: make(chan struct{}),
+		done:     make(chan struct{}),
+		demand:   isolator.DemandOf(cfg.Resources, cfg.Limits),
+		iso:      isolator.Container{ID: cfg.ID, Config: cfg},
+	}
+	if m.tree != nil {
+		c.iso.Group = m.tree.Group(m.groupPath(cfg.ID))
+	}
+	return c
+}
+
+// find returns a container.
+func (m *Containerizer) find(id containerizer.ID) (*container, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if c := m.containers[id]; c != nil {
+		return c, nil
+	}
+	return nil, containerizer.ErrUnknown
+}
+
+// running returns a container whose process runs, waiting for a launch that is
+// under way.
+func (m *Containerizer) running(ctx context.Context, id containerizer.ID) (*container, error) {
+	c, err := m.find(id)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-c.launched:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case <-c.done:
+		return nil, containerizer.ErrUnknown
+	default:
+		return c, nil
+	}
+}
+
+// handle is how the runtime knows the container.
+func (c *container) handle() runtime.Running {
+	return runtime.Running{ID: c.id, Dir: c.dir, PID: c.iso.PID}
+}
+
+// limit remembers the first limitation.
+func (c *container) limit(l *isolator.Limitation) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.limitation == nil {
+		c.limitation = l
+	}
+}

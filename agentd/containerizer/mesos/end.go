@@ -1,0 +1,239 @@
+package mesos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// supervise watches a container from its start to its end.
+func (m *Containerizer) supervise(c *container) {
+	for _, i := range m.isolators {
+		go m.watch(c, i)
+	}
+	if c.stage != nil {
+		status, err := c.stage.Wait(context.Background())
+		if err != nil {
+			m.log.Error(fmt.Errorf("%w: %w", errStage, err), "Container given up", "container", c.id)
+		} else if status != nil && status.Signaled() && status.Signal() != syscall.SIGKILL {
+			m.log.V(1).Info("Launch stage was killed", "container", c.id, "signal", status.Signal().String())
+		}
+		_ = c.stage.Close() // a child that was waited for is closed already
+	}
+	m.end(c)
+}
+
+// watch waits for a limit to be hit and then ends the container.
+func (m *Containerizer) watch(c *container, i isolator.Isolator) {
+	l, err := i.Watch(c.ctx, &c.iso)
+	switch {
+	case err != nil && c.ctx.Err() == nil && !errors.Is(err, context.Canceled):
+		m.log.Error(err, "Watching a container's limit", "container", c.id, "isolator", i.Name())
+	case err == nil && l != nil && c.ctx.Err() == nil:
+		m.log.Info("Container hit a limit", "container", c.id, "isolator", i.Name(), "reason", l.Reason.String())
+		c.limit(l)
+		m.kill(c)
+	}
+}
+
+// end cleans up after a container whose stage has ended, and tells everybody.
+func (m *Containerizer) end(c *container) {
+	// Nothing must be left alive before isolators are asked for the reason:
+	// their counters are final then.
+	killErr := m.killAll(c)
+	c.cancel()
+	c.mu.Lock()
+	limitation := c.limitation
+	c.mu.Unlock()
+	for _, i := range m.isolators {
+		if limitation == nil {
+			limitation = i.Limited(&c.iso)
+		}
+	}
+	c.termination = terminationOf(c.dir, limitation)
+	if err := errors.Join(killErr, m.cleanUp(c)); err != nil {
+		m.log.Error(err, "Container could not be cleaned up; the agent's next start tries again", "container", c.id)
+		if c.termination.Message == "" {
+			c.termination.Message = "Failed to clean up the container: " + err.Error()
+		}
+	}
+	m.log.Info("Container ended", "container", c.id, "status", describe(c.termination.Status))
+	close(c.done)
+	m.orphaned()
+}
+
+func terminationOf(dir string, l *isolator.Limitation) containerizer.Termination {
+	t := containerizer.Termination{Status: exitStatus(dir)}
+	if t.Status == nil {
+		// The stage writes it as its last deed. It was killed before: so was the
+		// container, by us or by whoever killed the stage.
+		t.Status = new(syscall.WaitStatus(syscall.SIGKILL))
+	}
+	if l != nil {
+		t.State = mesos.TaskState_TASK_FAILED.Enum()
+		t.Reasons = []mesos.TaskStatus_Reason{l.Reason}
+		t.Message = l.Message
+		t.LimitedResources = l.Resources
+	}
+	return t
+}
+
+func describe(status *syscall.WaitStatus) string {
+	switch {
+	case status == nil:
+		return "unknown"
+	case status.Signaled():
+		return "signal " + status.Signal().String()
+	default:
+		return fmt.Sprintf("exit %d", status.ExitStatus())
+	}
+}
+
+// kill kills everything at once and doesn't wait.
+func (m *Containerizer) kill(c *container) {
+	go func() {
+		if err := m.killAll(c); err != nil {
+			m.log.Error(err, "Killing a container", "container", c.id)
+		}
+	}()
+}
+
+// killAll kills every process of the container, the stage among them.
+func (m *Containerizer) killAll(c *container) error {
+	ctx, cancel := context.WithTimeout(context.Background(), m.cfg.DestroyTimeout)
+	defer cancel()
+	if c.iso.Group != nil {
+		return c.iso.Group.Kill(ctx)
+	}
+	return m.killTree(ctx, c)
+}
+
+// killTree does without cgroups. The stage adopts the container's orphans, so
+// the container is its tree: the stage is left to finish when nothing of that is
+// left. If somebody killed the stage, the command's session is what can still be found.
+func (m *Containerizer) killTree(ctx context.Context, c *container) error {
+	c.mu.Lock()
+	s, command := c.stage, c.iso.PID
+	c.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	for {
+		left, err := killOnce(s, command)
+		if err != nil || left == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("killing the container's processes: %w", ctx.Err())
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// killOnce returns how many processes it found.
+func killOnce(s stage, command int) (int, error) {
+	id := s.Identity()
+	if !id.Alive() {
+		return process.KillSession(command)
+	}
+	all, err := process.Take()
+	if err != nil {
+		return 0, err
+	}
+	tree := all.Tree(id.PID)
+	for _, p := range tree {
+		if p.PID != id.PID {
+			_ = syscall.Kill(p.PID, syscall.SIGKILL) // one that is gone needs none
+		}
+	}
+	_ = s.Signal(syscall.SIGCONT) // should somebody have stopped it
+	return max(len(tree), 1), nil
+}
+
+// cleanUp lets go of all that a container without processes still has. It may
+// have been launched in part only.
+func (m *Containerizer) cleanUp(c *container) error {
+	ctx, cancel := context.WithTimeout(context.Background(), m.cfg.DestroyTimeout)
+	defer cancel()
+	var errs []error
+	for _, i := range m.isolators {
+		if err := i.Cleanup(&c.iso); err != nil {
+			errs = append(errs, fmt.Errorf("isolator %s: %w", i.Name(), err))
+		}
+	}
+	if err := c.runtime.Delete(ctx, c.handle()); err != nil {
+		errs = append(errs, fmt.Errorf("runtime %s: %w", c.runtime.Name(), err))
+	}
+	if c.iso.Group != nil {
+		errs = append(errs, c.iso.Group.Destroy(ctx))
+	}
+	if len(errs) == 0 || errors.Join(errs...) == nil {
+		return m.leave(c)
+	}
+	return errors.Join(errs...) // and stay in the list
+}
+
+// Destroy implements containerizer.Containerizer.
+func (m *Containerizer) Destroy(ctx context.Context, id containerizer.ID) error {
+	c, err := m.find(id)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.destroyed = true
+	c.mu.Unlock()
+	c.cancel() // a launch that is under way gives up
+	go func() {
+		<-c.launched
+		select {
+		case <-c.done:
+		default:
+			m.kill(c) // supervise sees the end
+		}
+	}()
+	select {
+	case <-c.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// orphaned asks for a look at adopted children.
+func (m *Containerizer) orphaned() {
+	select {
+	case m.orphan <- struct{}{}:
+	default:
+	}
+}
+
+// orphanInterval bounds how often the children are looked at: containers end in
+// crowds.
+const orphanInterval = time.Second
+
+// reapOrphans waits for children that containers left to the agent.
+func (m *Containerizer) reapOrphans(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.orphan:
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(orphanInterval):
+		}
+		if n := process.ReapOrphans(m.spawner.Owns); n > 0 {
+			m.log.V(1).Info("Reaped orphans of containers", "processes", n)
+		}
+	}
+}

@@ -1,0 +1,214 @@
+package mesos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
+	"github.com/mesos-operator/mesos-operator/agentd/paths"
+)
+
+// Launch implements containerizer.Containerizer.
+func (m *Containerizer) Launch(ctx context.Context, cfg containerizer.Config) (containerizer.Started, error) {
+	if err := paths.CheckID(string(cfg.ID)); err != nil {
+		return containerizer.Started{}, err
+	}
+	if err := check(cfg); err != nil {
+		return containerizer.Started{}, err
+	}
+	c, err := m.register(cfg)
+	if err != nil {
+		return containerizer.Started{}, err
+	}
+	launched := make(chan error, 1)
+	go func() { launched <- m.launch(c) }()
+	select {
+	case err := <-launched:
+		return containerizer.Started{PID: c.iso.PID}, err
+	case <-ctx.Done():
+		return containerizer.Started{}, ctx.Err()
+	}
+}
+
+// register makes the container known.
+func (m *Containerizer) register(cfg containerizer.Config) (*container, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.containers[cfg.ID] != nil {
+		return nil, containerizer.ErrExists
+	}
+	c := m.newContainer(cfg)
+	m.containers[cfg.ID] = c
+	return c, nil
+}
+
+// launch goes through the steps of a launch, or undoes them.
+func (m *Containerizer) launch(c *container) error {
+	log := m.log.WithValues("container", c.id)
+	err := m.start(c)
+	if err == nil {
+		log.Info("Container started", "pid", c.iso.PID)
+		close(c.launched)
+		go m.supervise(c)
+		return nil
+	}
+	c.mu.Lock()
+	if c.destroyed {
+		err = containerizer.ErrDestroyed
+	}
+	c.mu.Unlock()
+	if undo := m.cleanUp(c); undo != nil {
+		log.Error(undo, "Cleaning up after a launch that failed")
+	}
+	m.mu.Lock()
+	delete(m.containers, c.id)
+	m.mu.Unlock()
+	close(c.launched)
+	close(c.done)
+	return err
+}
+
+// start brings the container from nothing to a running process.
+func (m *Containerizer) start(c *container) error {
+	who, err := m.resolve(c.cfg.User)
+	if err != nil {
+		return err
+	}
+	if err := m.enter(c); err != nil {
+		return err
+	}
+	if err := m.keep(c, record{}); err != nil {
+		return err
+	}
+	streams, err := openStreams(c.cfg.Sandbox, who)
+	if err != nil {
+		return err
+	}
+	defer streams.close()
+	if err := m.fetch(c, who, streams); err != nil {
+		return err
+	}
+	spec, executable := m.specify(c.cfg, who)
+	if err := m.isolate(c, spec); err != nil {
+		return err
+	}
+	return m.run(c, spec, executable, streams)
+}
+
+func (m *Containerizer) fetch(c *container, who specs.User, s *streams) error {
+	if len(c.cfg.Command.GetUris()) == 0 {
+		return nil
+	}
+	r := FetchRequest{ID: c.id, URIs: c.cfg.Command.GetUris(), Sandbox: c.cfg.Sandbox, Output: s.err}
+	if c.cfg.User != "" && int(who.UID) != syscall.Geteuid() {
+		r.Credential = &syscall.Credential{Uid: who.UID, Gid: who.GID, Groups: who.AdditionalGids}
+	}
+	if err := m.fetcher.Fetch(c.ctx, r); err != nil {
+		return fmt.Errorf("%w: %w", containerizer.ErrFetch, err)
+	}
+	return nil
+}
+
+// isolate lets the isolators specify, and makes the cgroup that they want.
+func (m *Containerizer) isolate(c *container, spec *specs.Spec) error {
+	for _, i := range m.isolators {
+		if err := i.Prepare(&c.iso, c.demand, spec); err != nil {
+			return fmt.Errorf("isolator %s: %w", i.Name(), err)
+		}
+	}
+	if err := c.runtime.Check(spec); err != nil {
+		return err
+	}
+	if c.iso.Group != nil {
+		if err := c.iso.Group.Create(); err != nil {
+			return err
+		}
+		if err := c.iso.Group.Set(spec.Linux.Resources); err != nil {
+			return err
+		}
+	}
+	return m.attach(c, false)
+}
+
+func (m *Containerizer) attach(c *container, again bool) error {
+	for _, i := range m.isolators {
+		if err := i.Attach(&c.iso, again); err != nil {
+			return fmt.Errorf("isolator %s: %w", i.Name(), err)
+		}
+	}
+	return nil
+}
+
+// run has the runtime start the process.
+func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s *streams) error {
+	var id process.Identity
+	child, pid, err := c.runtime.Start(c.ctx, &runtime.Container{
+		ID: c.id, Dir: c.dir, Spec: spec, Executable: executable, Group: c.iso.Group,
+		Stdin: s.in, Stdout: s.out, Stderr: s.err,
+		Keep: func(stage process.Identity) error {
+			id = stage
+			return m.keep(c, record{Stage: stage})
+		},
+	})
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	c.stage = child
+	c.iso.PID, c.iso.Stage = pid, id.PID
+	c.mu.Unlock()
+	if err := m.keep(c, record{Stage: id, PID: pid}); err != nil {
+		// The earlier record is still good for all but the process ID.
+		m.log.Error(err, "Keeping a container's process ID", "container", c.id)
+	}
+	return nil
+}
+
+// streams are the container's standard streams.
+type streams struct{ in, out, err *os.File }
+
+// openStreams opens stdout and stderr in the sandbox, for the user. The sandbox
+// is the user's, so what is found there is not followed.
+func openStreams(sandbox string, who specs.User) (*streams, error) {
+	var s streams
+	var err error
+	if s.in, err = os.Open(os.DevNull); err != nil {
+		return nil, err
+	}
+	root, err := os.OpenRoot(sandbox)
+	if err != nil {
+		s.close()
+		return nil, fmt.Errorf("opening the sandbox: %w", err)
+	}
+	defer root.Close()
+	for name, f := range map[string]**os.File{"stdout": &s.out, "stderr": &s.err} {
+		*f, err = root.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
+		if err == nil && int(who.UID) != syscall.Geteuid() {
+			err = (*f).Chown(int(who.UID), int(who.GID))
+		}
+		if err != nil {
+			s.close()
+			return nil, fmt.Errorf("opening %s: %w", filepath.Join(sandbox, name), err)
+		}
+	}
+	return &s, nil
+}
+
+func (s *streams) close() {
+	for _, f := range []*os.File{s.in, s.out, s.err} {
+		if f != nil {
+			f.Close()
+		}
+	}
+}
+
+// errStage says that a stage could not be waited for.
+var errStage = errors.New("waiting for the launch stage")

@@ -1,0 +1,211 @@
+package mesos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+
+	"github.com/go-logr/logr"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/pid"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+
+	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
+	cgmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/mem"
+	posixcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/cpu"
+	posixmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/mem"
+)
+
+// Fetcher fetches a container's URIs into its sandbox before it starts.
+type Fetcher interface {
+	Fetch(ctx context.Context, r FetchRequest) error
+}
+
+// FetchRequest is what to fetch for one container.
+type FetchRequest struct {
+	// ID is the container's, for messages.
+	ID containerizer.ID
+	// URIs are fetched in their order.
+	URIs []*mesos.CommandInfo_URI
+	// Sandbox is where to.
+	Sandbox string
+	// Credential is whose permissions count and who owns the files; nil for the agent.
+	Credential *syscall.Credential
+	// Output gets what there is to tell the task's user.
+	Output *os.File
+}
+
+// Containerizer implements containerizer.Containerizer.
+type Containerizer struct {
+	cfg       Config
+	log       logr.Logger
+	spawner   *spawn.Spawner
+	tree      *cgroups.Tree // nil without cgroups
+	isolators []isolator.Isolator
+	runtimes  map[string]runtime.Runtime
+	fetcher   Fetcher
+	// root is a prefix by which the agent reaches the files of the containers'
+	// mount namespace.
+	root   string
+	boot   string
+	orphan chan struct{}
+
+	mu         sync.Mutex
+	containers map[containerizer.ID]*container
+}
+
+var _ containerizer.Containerizer = (*Containerizer)(nil)
+
+// New makes the containerizer, which works until ctx ends. fetcher makes the
+// Fetcher that starts its processes by the containerizer's spawner.
+func New(ctx context.Context, cfg Config, log logr.Logger, fetcher func(*spawn.Spawner) Fetcher) (*Containerizer, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("containerizer: %w", err)
+	}
+	m := &Containerizer{cfg: cfg, log: log, orphan: make(chan struct{}, 1), containers: map[containerizer.ID]*container{}}
+	for _, step := range []func(context.Context) error{m.places, m.processes, m.cgroups, m.isolation} {
+		if err := step(ctx); err != nil {
+			return nil, fmt.Errorf("containerizer: %w", err)
+		}
+	}
+	m.fetcher = fetcher(m.spawner)
+	go m.reapOrphans(ctx)
+	return m, nil
+}
+
+// Binary is the executable in which executors and stages are found, on the
+// node's disk.
+func (m *Containerizer) Binary() string { return m.spawner.Binary() }
+
+// places finds and makes directories.
+func (m *Containerizer) places(context.Context) error {
+	proc, err := spawn.ProcOf(m.cfg.MountNamespace)
+	if err != nil {
+		return err
+	}
+	if proc != "" {
+		m.root = filepath.Join(proc, "root")
+	}
+	for _, dir := range []string{m.cfg.WorkDir, m.index(), m.ociState()} {
+		mode := os.FileMode(0o700) // specifications have environments with secrets
+		if dir == m.cfg.WorkDir {
+			mode = 0o755
+		}
+		if err := os.MkdirAll(dir, mode); err != nil {
+			return fmt.Errorf("making directories: %w", err)
+		}
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return fmt.Errorf("identifying the boot of the machine: %w", err)
+	}
+	m.boot = string(boot[:len(boot)-1])
+	if proc == "" {
+		return nil
+	}
+	return errors.Join(m.checkShared(m.cfg.WorkDir), m.checkShared(m.cfg.RuntimeDir))
+}
+
+// checkShared makes sure that the agent and its containers mean the same
+// directory by one name.
+func (m *Containerizer) checkShared(dir string) error {
+	ours, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	theirs, err := os.Stat(filepath.Join(m.root, dir))
+	if err != nil {
+		return fmt.Errorf("%s is not in the containers' mount namespace %s: mount it there under the same name: %w",
+			dir, m.cfg.MountNamespace, err)
+	}
+	if !os.SameFile(ours, theirs) {
+		return fmt.Errorf("%s is another directory in the containers' mount namespace %s: mount the same one under the same name",
+			dir, m.cfg.MountNamespace)
+	}
+	return nil
+}
+
+// index is the directory that lists what was started.
+func (m *Containerizer) index() string { return filepath.Join(m.cfg.RuntimeDir, "containers") }
+
+func (m *Containerizer) ociState() string { return filepath.Join(m.cfg.RuntimeDir, "oci") }
+
+// processes prepares to start processes.
+func (m *Containerizer) processes(ctx context.Context) error {
+	binary := m.cfg.Binary
+	if binary == "" {
+		var err error
+		if binary, err = spawn.Install(filepath.Join(m.cfg.WorkDir, "bin")); err != nil {
+			return err
+		}
+	}
+	if err := process.Adopt(); err != nil {
+		return fmt.Errorf("becoming the parent of orphans: %w", err)
+	}
+	var err error
+	m.spawner, err = spawn.New(ctx, spawn.Config{Binary: binary, MountNamespace: m.cfg.MountNamespace})
+	if err != nil {
+		return err
+	}
+	containers, err := oci.New(oci.Config{Command: m.cfg.OCIRuntime, StateDir: m.ociState(), Root: m.root}, m.spawner)
+	if err != nil {
+		return err
+	}
+	m.runtimes = map[string]runtime.Runtime{posix.Name: posix.New(m.spawner), oci.Name: containers}
+	return nil
+}
+
+// cgroups finds the machine's cgroups, and makes the agent's.
+func (m *Containerizer) cgroups(context.Context) error {
+	if m.cfg.Launcher != LauncherLinux {
+		return nil
+	}
+	proc, err := spawn.ProcOf(m.cfg.MountNamespace)
+	if err != nil {
+		return err
+	}
+	m.tree, err = cgroups.Detect(cgroups.Config{Hierarchy: m.cfg.CgroupsHierarchy, Proc: proc})
+	if err != nil {
+		return err
+	}
+	return m.tree.Group(m.cfg.CgroupsRoot).Create()
+}
+
+// isolation makes the isolators.
+func (m *Containerizer) isolation(context.Context) error {
+	for _, name := range m.cfg.Isolation {
+		var i isolator.Isolator
+		var err error
+		switch name {
+		case posixcpu.Name:
+			i = posixcpu.New()
+		case posixmem.Name:
+			i = posixmem.New()
+		case cgcpu.Name:
+			i, err = cgcpu.New(m.cfg.CPU, m.tree)
+		case cgmem.Name:
+			i, err = cgmem.New(m.cfg.Mem, m.tree)
+		case pid.Name:
+			i = pid.New()
+		default:
+			continue // implied
+		}
+		if err != nil {
+			return err
+		}
+		m.isolators = append(m.isolators, i)
+	}
+	return nil
+}

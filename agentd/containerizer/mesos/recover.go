@@ -1,0 +1,171 @@
+package mesos
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
+	"github.com/mesos-operator/mesos-operator/agentd/paths"
+)
+
+// Recover implements containerizer.Containerizer.
+func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recovered) ([]containerizer.ID, error) {
+	for _, k := range known {
+		c, err := m.register(k.Config)
+		if err != nil {
+			return nil, fmt.Errorf("recovering container %s: %w", k.Config.ID, err)
+		}
+		m.recover(c)
+	}
+	ids, err := m.traces()
+	if err != nil {
+		return nil, fmt.Errorf("looking for orphans: %w", err)
+	}
+	var orphans []containerizer.ID
+	for _, id := range ids {
+		if _, err := m.find(id); errors.Is(err, containerizer.ErrUnknown) {
+			orphans = append(orphans, id)
+		}
+	}
+	return orphans, m.destroyOrphans(ctx, orphans)
+}
+
+// recover takes a known container over, or ends it if it can't be.
+func (m *Containerizer) recover(c *container) {
+	log := m.log.WithValues("container", c.id)
+	r, ok, err := recall(c.dir)
+	switch {
+	case err != nil:
+		log.Error(err, "Container has no usable record and is destroyed")
+	case !ok:
+		log.Info("Container was never started")
+	}
+	if rt := m.runtimes[r.Runtime]; rt != nil {
+		c.runtime = rt
+	}
+	if ok && r.Boot == m.boot && r.Stage.PID != 0 {
+		if w, err := process.Open(r.Stage); err == nil {
+			c.stage = w
+			c.iso.Stage, c.iso.PID = r.Stage.PID, r.PID
+			if c.iso.PID == 0 { // the agent died before it could keep that
+				c.iso.PID = firstChild(r.Stage.PID)
+			}
+		} else if !errors.Is(err, process.ErrGone) {
+			log.Error(err, "Container can't be watched and is destroyed")
+		}
+	}
+	if c.stage == nil {
+		close(c.launched)
+		go m.end(c)
+		return
+	}
+	// A container of an agent that made no cgroups has none now either.
+	if c.iso.Group != nil && !c.iso.Group.Exists() {
+		c.iso.Group = nil
+	}
+	if err := m.attach(c, true); err != nil {
+		log.Error(err, "Container's isolation can't be observed; it is destroyed")
+		close(c.launched)
+		m.kill(c)
+		go m.supervise(c)
+		return
+	}
+	log.Info("Container recovered", "pid", c.iso.PID)
+	close(c.launched)
+	go m.supervise(c)
+}
+
+// firstChild is the command of a stage, or the stage itself if that was so far
+// all there is.
+func firstChild(stage int) int {
+	all, err := process.Take()
+	if err != nil {
+		return stage
+	}
+	if tree := all.Tree(stage); len(tree) > 1 {
+		return tree[1].PID
+	}
+	return stage
+}
+
+// traces lists the containers that the index and the cgroups tell of.
+func (m *Containerizer) traces() ([]containerizer.ID, error) {
+	entries, err := os.ReadDir(m.index())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var ids []containerizer.ID
+	for _, e := range entries {
+		ids = append(ids, containerizer.ID(e.Name()))
+	}
+	if m.tree != nil {
+		names, err := m.tree.List(m.cfg.CgroupsRoot)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			if name != cgroups.Leaf {
+				ids = append(ids, containerizer.ID(name))
+			}
+		}
+	}
+	slices.Sort(ids)
+	ids = slices.Compact(ids)
+	return slices.DeleteFunc(ids, func(id containerizer.ID) bool { return paths.CheckID(string(id)) != nil }), nil
+}
+
+// destroyOrphans destroys containers that nobody knows. An orphan that can't be
+// is told in the log: it must not keep the agent from starting.
+func (m *Containerizer) destroyOrphans(ctx context.Context, ids []containerizer.ID) error {
+	var wg sync.WaitGroup
+	// Destroying is mostly waiting for the kernel.
+	limit := make(chan struct{}, 16)
+	for _, id := range ids {
+		limit <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-limit }()
+			m.log.Info("Destroying an orphaned container", "container", id)
+			if err := m.destroyOrphan(id); err != nil {
+				m.log.Error(err, "Orphaned container could not be destroyed", "container", id)
+			}
+		})
+	}
+	wg.Wait()
+	m.orphaned()
+	return ctx.Err()
+}
+
+func (m *Containerizer) destroyOrphan(id containerizer.ID) error {
+	c := m.newContainer(containerizer.Config{ID: id})
+	defer c.cancel()
+	r, ok, err := recall(m.entry(id))
+	if err != nil {
+		m.log.Error(err, "Orphan has no usable record", "container", id)
+	}
+	if rt := m.runtimes[r.Runtime]; rt != nil {
+		c.runtime = rt
+	}
+	if ok && r.Boot == m.boot {
+		if w, err := process.Open(r.Stage); err == nil {
+			defer w.Close()
+			c.stage, c.iso.Stage, c.iso.PID = w, r.Stage.PID, r.PID
+		}
+	}
+	if target, err := os.Readlink(m.entry(id)); err == nil {
+		c.dir = target
+	}
+	var errs []error
+	if c.stage != nil { // it may be in another cgroup root, or in none
+		ctx, cancel := context.WithTimeout(context.Background(), m.cfg.DestroyTimeout)
+		defer cancel()
+		errs = append(errs, m.killTree(ctx, c))
+	}
+	return errors.Join(append(errs, m.killAll(c), m.cleanUp(c))...)
+}

@@ -1,0 +1,137 @@
+package mesos
+
+import (
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"github.com/moby/sys/user"
+	specs "github.com/opencontainers/runtime-spec/specs-go"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// specVersion is the version of the runtime specification that is written,
+// which runtimes of 2021 know.
+const specVersion = "1.0.2"
+
+// check refuses what is not implemented, rather than to run something else.
+func check(cfg containerizer.Config) error {
+	info := cfg.Container
+	switch {
+	case cfg.ID.Parent() != "":
+		return fmt.Errorf("%w: nested containers", containerizer.ErrUnsupported)
+	case cfg.Command == nil:
+		return fmt.Errorf("%w: a container without a command", containerizer.ErrUnsupported)
+	case info.GetType() == mesos.ContainerInfo_DOCKER && info != nil:
+		return fmt.Errorf("%w: containers of type DOCKER", containerizer.ErrUnsupported)
+	case info.GetMesos().GetImage() != nil:
+		return fmt.Errorf("%w: images", containerizer.ErrUnsupported)
+	case len(info.GetVolumes()) > 0:
+		return fmt.Errorf("%w: volumes", containerizer.ErrUnsupported)
+	case len(info.GetNetworkInfos()) > 0 && info.GetNetworkInfos()[0].GetName() != "":
+		return fmt.Errorf("%w: networks", containerizer.ErrUnsupported)
+	case info.GetTtyInfo() != nil:
+		return fmt.Errorf("%w: terminals", containerizer.ErrUnsupported)
+	}
+	return nil
+}
+
+// specify is the specification that isolators add to.
+func (m *Containerizer) specify(cfg containerizer.Config, who specs.User) (spec *specs.Spec, executable string) {
+	executable, args := argv(cfg.Command)
+	return &specs.Spec{
+		Version:  specVersion,
+		Hostname: "",
+		Process: &specs.Process{
+			User:    who,
+			Args:    args,
+			Env:     environment(cfg),
+			Cwd:     cfg.Sandbox,
+			Rlimits: rlimits(cfg.Container.GetRlimitInfo()),
+		},
+		Linux: &specs.Linux{
+			CgroupsPath: m.groupPath(cfg.ID),
+			Resources:   &specs.LinuxResources{},
+		},
+	}, executable
+}
+
+// groupPath is the cgroup of a container: those of nested ones are below a
+// group named "mesos" in that of their parent, as in Mesos.
+func (m *Containerizer) groupPath(id containerizer.ID) string {
+	if parent := id.Parent(); parent != "" {
+		return filepath.Join(m.groupPath(parent), "mesos", id.Name())
+	}
+	return filepath.Join("/", m.cfg.CgroupsRoot, string(id))
+}
+
+// argv is the executable of a command and its arguments, the first of which is
+// its name.
+func argv(c *mesos.CommandInfo) (executable string, args []string) {
+	if c.GetShell() {
+		return "/bin/sh", []string{"sh", "-c", c.GetValue()}
+	}
+	if len(c.GetArguments()) == 0 {
+		return c.GetValue(), []string{c.GetValue()}
+	}
+	return c.GetValue(), c.GetArguments()
+}
+
+func environment(cfg containerizer.Config) []string {
+	env := maps.Clone(cfg.Environment)
+	if env == nil {
+		env = map[string]string{}
+	}
+	if _, ok := env["MESOS_SANDBOX"]; !ok {
+		env["MESOS_SANDBOX"] = cfg.Sandbox
+	}
+	list := make([]string, 0, len(env))
+	for _, name := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, name+"="+env[name])
+	}
+	return list
+}
+
+// infinity is RLIM_INFINITY.
+const infinity = 1<<64 - 1
+
+// rlimits converts; Mesos's names begin with RLMT_.
+func rlimits(info *mesos.RLimitInfo) []specs.POSIXRlimit {
+	var out []specs.POSIXRlimit
+	for _, l := range info.GetRlimits() {
+		limit := specs.POSIXRlimit{Type: "RLIMIT_" + l.GetType().String()[len("RLMT_"):], Soft: infinity, Hard: infinity}
+		if l.Soft != nil {
+			limit.Soft = l.GetSoft()
+		}
+		if l.Hard != nil {
+			limit.Hard = l.GetHard()
+		}
+		out = append(out, limit)
+	}
+	return out
+}
+
+// resolve looks a user up among those of the containers' mount namespace. Empty
+// is the agent's own.
+func (m *Containerizer) resolve(name string) (specs.User, error) {
+	if name == "" {
+		return specs.User{UID: uint32(syscall.Geteuid()), GID: uint32(syscall.Getegid())}, nil
+	}
+	u, err := user.GetExecUserPath(name, nil, filepath.Join(m.root, "/etc/passwd"), filepath.Join(m.root, "/etc/group"))
+	if err != nil {
+		return specs.User{}, fmt.Errorf("looking up user %q: %w", name, err)
+	}
+	who := specs.User{UID: uint32(u.Uid), GID: uint32(u.Gid), Username: name}
+	for _, g := range u.Sgids {
+		who.AdditionalGids = append(who.AdditionalGids, uint32(g))
+	}
+	if syscall.Geteuid() != 0 && u.Uid != syscall.Geteuid() {
+		return specs.User{}, fmt.Errorf("becoming user %q (%s): the agent is not root", name, strconv.Itoa(u.Uid))
+	}
+	return who, nil
+}
