@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -18,11 +17,6 @@ import (
 var hostEtc = []string{
 	"alternatives", "ca-certificates.conf", "ethertypes", "group", "iproute2", "ld.so.cache", "ld.so.conf",
 	"ld.so.conf.d", "localtime", "nsswitch.conf", "passwd", "protocols", "services", "ssl/certs",
-}
-
-// hostDevices are the device nodes that a node has, if the host has them.
-var hostDevices = []string{
-	"full", "fuse", "kmsg", "net/tun", "null", "random", "tty", "urandom", "zero",
 }
 
 // enterRoot builds the node's root file system on a tmpfs and makes it the root of
@@ -126,54 +120,6 @@ func (r root) etc(rendered string) error {
 	return copyTree(rendered, r.at("/etc"))
 }
 
-// copyTree copies files, folders and symbolic links with their modes, over what is
-// there. A missing source is no error: hosts differ.
-func copyTree(from, to string) error {
-	return filepath.WalkDir(from, func(p string, e fs.DirEntry, err error) error {
-		if errors.Is(err, fs.ErrNotExist) && p == from {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		rel, err := filepath.Rel(from, p)
-		if err != nil {
-			return err
-		}
-		return copyEntry(p, filepath.Join(to, rel), e)
-	})
-}
-
-func copyEntry(from, to string, e fs.DirEntry) error {
-	fi, err := e.Info()
-	if err != nil {
-		return err
-	}
-	switch {
-	case fi.IsDir():
-		return os.MkdirAll(to, fi.Mode().Perm())
-	case fi.Mode()&fs.ModeSymlink != 0:
-		target, err := os.Readlink(from)
-		if err != nil {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-			return err
-		}
-		return os.Symlink(target, to)
-	case !fi.Mode().IsRegular():
-		return nil
-	}
-	b, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(to, b, fi.Mode().Perm())
-}
-
 // vary shows the node's own folder as /var: it is on the host's disk, since images
 // and volumes are too large for memory.
 func (r root) vary(dir string) error {
@@ -186,121 +132,6 @@ func (r root) vary(dir string) error {
 		return err
 	}
 	return r.bind(dir, "/var", 0)
-}
-
-// cgroups mounts the hierarchies that the host has at the places where the host has
-// them. In a cgroup namespace each shows the node's own group as its root.
-func (r root) cgroups() error {
-	// Read as a whole: the list changes with every mount made below.
-	mounts, err := os.ReadFile("/proc/self/mounts")
-	if err != nil {
-		return err
-	}
-	for line := range strings.Lines(string(mounts)) {
-		m := strings.Fields(line) // source, path, type, options
-		if len(m) < 4 || !(m[1] == cgroupRoot || strings.HasPrefix(m[1], cgroupRoot+"/")) {
-			continue
-		}
-		if err := r.cgroup(m[1], m[2], m[3]); err != nil {
-			return err
-		}
-	}
-	return r.cgroupLinks()
-}
-
-const cgroupRoot = "/sys/fs/cgroup"
-
-func (r root) cgroup(path, kind, options string) error {
-	switch kind {
-	case "tmpfs":
-		return r.tmpfs(path, "mode=755")
-	case "cgroup2":
-		return r.mount(kind, path, kind, 0, "")
-	case "cgroup":
-		return r.mount(kind, path, kind, 0, hierarchy(options))
-	}
-	return nil
-}
-
-// hierarchy picks, of a v1 hierarchy's mount options, those that identify it.
-func hierarchy(options string) string {
-	var keep []string
-	for o := range strings.SplitSeq(options, ",") {
-		switch o {
-		case "rw", "ro", "relatime", "noatime", "nosuid", "nodev", "noexec", "xattr", "clone_children", "seclabel":
-			continue
-		}
-		if strings.HasPrefix(o, "release_agent=") {
-			continue
-		}
-		if strings.HasPrefix(o, "name=") {
-			keep = append(keep, "none")
-		}
-		keep = append(keep, o)
-	}
-	return strings.Join(keep, ",")
-}
-
-// cgroupLinks copies links such as cpu -> cpu,cpuacct.
-func (r root) cgroupLinks() error {
-	entries, err := os.ReadDir(cgroupRoot)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		target, err := os.Readlink(filepath.Join(cgroupRoot, e.Name()))
-		if err != nil {
-			continue // not a link
-		}
-		if err := os.Symlink(target, r.at(filepath.Join(cgroupRoot, e.Name()))); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dev is the node's own: privileged pods get every device of their node, and the
-// host's disks are not for them.
-func (r root) dev() error {
-	if err := r.tmpfs("/dev", "mode=755,size=1m"); err != nil {
-		return err
-	}
-	for _, name := range hostDevices {
-		if err := r.device(name); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-	}
-	for name, target := range map[string]string{
-		"ptmx": "pts/ptmx", "fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2",
-	} {
-		if err := os.Symlink(target, r.at("/dev/"+name)); err != nil {
-			return err
-		}
-	}
-	return errors.Join(
-		r.mount("devpts", "/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666,mode=620,gid=5"), // 5: Debian's group tty
-		r.mount("shm", "/dev/shm", "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "mode=1777,size=64m"),
-		r.mount("mqueue", "/dev/mqueue", "mqueue", 0, ""),
-	)
-}
-
-func (r root) device(name string) error {
-	var st unix.Stat_t
-	err := unix.Stat("/dev/"+name, &st)
-	if errors.Is(err, unix.ENOENT) || (err == nil && st.Mode&unix.S_IFMT != unix.S_IFCHR) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	path := r.at("/dev/" + name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	if err := unix.Mknod(path, st.Mode, int(st.Rdev)); err != nil {
-		return err
-	}
-	return os.Chmod(path, fs.FileMode(st.Mode&0o777))
 }
 
 // pivot makes the folder the root and lets go of the host's. The new root's mounts
