@@ -57,8 +57,12 @@ func (m *Machine) admit(from PID, msg *messages.RegisterSlaveMessage) {
 	m.nextAgent++
 	info.Id = &mesos.AgentID{Value: &id}
 	m.former.registering[from] = true
+	move := m.former.moving(AgentID(id))
+	move.reregistering = true // whoever claims this ID meanwhile is not heard
 	m.persist(func(results []op.Result) {
 		delete(m.former.registering, from)
+		move.reregistering = false
+		m.former.settle(AgentID(id))
 		if err := results[0].Err; err != nil {
 			m.warn("the registry refused an agent", "agent", id, "error", err.Error())
 			return // it tries again and gets another ID

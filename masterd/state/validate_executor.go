@@ -103,7 +103,7 @@ func validateExecutorInfo(e *mesos.ExecutorInfo) error {
 }
 
 func validateShareCgroups(e *mesos.ExecutorInfo) error {
-	if e.GetContainer().GetLinuxInfo().GetShareCgroups() && e.GetContainer().GetLinuxInfo().ShareCgroups != nil {
+	if l := e.GetContainer().GetLinuxInfo(); l != nil && l.ShareCgroups != nil && *l.ShareCgroups {
 		return errors.New("'share_cgroups' can't be true for an executor")
 	}
 	return nil

@@ -100,10 +100,20 @@ func validateOneRole(list []*mesos.Resource) error {
 // then they are fewer together than apart.
 func overlap(parts ...resources.Resources) bool {
 	var sum resources.Resources
-	var apart resources.Quantities
+	var apart resources.Scalar
 	for _, p := range parts {
+		apart += elements(p)
 		sum = sum.Add(p)
-		apart = apart.Add(p.Quantities())
 	}
-	return !sum.Quantities().Contains(apart)
+	return elements(sum) != apart
+}
+
+// elements counts the members of ranges and sets, in thousandths.
+func elements(r resources.Resources) (n resources.Scalar) {
+	for it := range r.All() {
+		if it.Type() != mesos.Value_SCALAR {
+			n += it.Quantity()
+		}
+	}
+	return n
 }

@@ -96,7 +96,9 @@ type Framework struct {
 	// that gets no offers.
 	Roles, Suppressed []string
 	Constraints       *scheduler.OfferConstraints
-	// Used is held by tasks and executors, Offered by outstanding offers.
+	// Used is held by tasks and executors, Offered by outstanding offers, on
+	// all agents together. As in Mesos that is exact for scalars only: the
+	// same port on two agents counts once, and is gone with the first.
 	Used, Offered []*mesos.Resource
 	Stats         *FrameworkStats
 }

@@ -47,7 +47,7 @@ type Prune struct {
 func (o AdmitAgent) apply(b *book) (bool, error) {
 	id := o.Info.GetId().GetValue()
 	switch {
-	case b.admitted(id) != nil:
+	case b.admitted(id) != nil, b.unreachable(id) != nil:
 		return false, ErrAdmitted
 	case b.isGone(id):
 		return false, ErrGone

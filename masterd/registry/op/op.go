@@ -9,7 +9,8 @@ import (
 
 // Errors of operations that don't fit the registry. They leave it unchanged.
 var (
-	// ErrAdmitted means that an agent of this ID is admitted already.
+	// ErrAdmitted means that an agent of this ID is known already, admitted or
+	// unreachable.
 	ErrAdmitted = errors.New("agent is already admitted")
 	// ErrUnknownAgent means that the registry doesn't list the agent where
 	// the operation expects it.

@@ -1,0 +1,84 @@
+package state
+
+import (
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// TestTable holds the table against a slice of pairs, and what was published
+// against later changes.
+func TestTable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		var tab table[int, int]
+		var keys, values []int // the model
+		type snapshot struct {
+			view Table[int]
+			want []int
+		}
+		var snapshots []snapshot
+		for range rapid.IntRange(0, 600).Draw(t, "steps") {
+			k := rapid.IntRange(0, 400).Draw(t, "key")
+			i := slices.Index(keys, k)
+			switch action := rapid.IntRange(0, 9).Draw(t, "action"); {
+			case action < 6:
+				v := rapid.Int().Draw(t, "value")
+				tab.put(k, &v)
+				if i < 0 {
+					keys, values = append(keys, k), append(values, v)
+				} else {
+					values[i] = v
+				}
+			case action < 9:
+				tab.drop(k)
+				if i >= 0 {
+					keys, values = slices.Delete(keys, i, i+1), slices.Delete(values, i, i+1)
+				}
+			default:
+				snapshots = append(snapshots, snapshot{tab.publish(), slices.Clone(values)})
+			}
+			if got := tab.get(k); (got == nil) != (slices.Index(keys, k) < 0) {
+				t.Fatalf("get(%d) = %v", k, got)
+			}
+		}
+		snapshots = append(snapshots, snapshot{tab.publish(), values})
+		for _, s := range snapshots {
+			got := make([]int, 0, s.view.Len())
+			for v := range s.view.All() {
+				got = append(got, *v)
+			}
+			if s.view.Len() != len(s.want) || !slices.Equal(got, append([]int{}, s.want...)) {
+				t.Fatalf("published %v, want %v", got, s.want)
+			}
+		}
+	})
+}
+
+// TestTableOfMany drops most of many records, which compacts the table.
+func TestTableOfMany(t *testing.T) {
+	var tab table[int, int]
+	const n = 10_000
+	for i := range n {
+		tab.put(i, &i)
+	}
+	before := tab.publish()
+	for i := range n {
+		if i%100 != 0 {
+			tab.drop(i)
+		}
+	}
+	if len(tab.chunks) > 2*n/100/chunkSize+8 {
+		t.Errorf("%d chunks for %d records", len(tab.chunks), len(tab.where))
+	}
+	var got []int
+	for v := range tab.publish().All() {
+		got = append(got, *v)
+	}
+	if len(got) != n/100 || !slices.IsSorted(got) {
+		t.Errorf("%d records are left, sorted %t", len(got), slices.IsSorted(got))
+	}
+	if before.Len() != n {
+		t.Errorf("the earlier view has %d records", before.Len())
+	}
+}
