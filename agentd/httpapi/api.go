@@ -14,6 +14,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/metrics/host"
 )
 
 // Process is the first segment of the agent's paths, and its libprocess ID.
@@ -74,6 +75,7 @@ func New(cfg Config) (*API, error) {
 	if cfg.Log.GetSink() == nil {
 		cfg.Log = logr.Discard()
 	}
+	host.Register(cfg.Metrics)
 	return &API{cfg: cfg}, nil
 }
 
@@ -92,6 +94,8 @@ func (a *API) Register(r *httpserver.Router) {
 		r.Handle(Process, endpoint, h)
 	}
 	r.Handle("version", "", http.HandlerFunc(serveVersion))
+	r.Handle("system", "stats.json", http.HandlerFunc(host.ServeStats))
+	r.Handle("logging", "toggle", a.secureHandler(RealmReadwrite, a.cfg.Verbosity))
 	r.Handle("metrics", "", a.secureHandler(RealmReadonly, a.cfg.Metrics.Handler()))
 	r.Handle("metrics", "snapshot", a.secureHandler(RealmReadonly, a.cfg.Metrics))
 	for name, h := range a.cfg.Files.Endpoints() {

@@ -412,8 +412,7 @@ func TestMetricNames(t *testing.T) {
 	}
 	for name := range want {
 		_, have := got[name]
-		elsewhere := strings.HasPrefix(name, "containerizer/") || strings.HasPrefix(name, "system/") ||
-			strings.HasPrefix(name, "resource_provider_manager/")
+		elsewhere := strings.HasPrefix(name, "containerizer/") || strings.HasPrefix(name, "resource_provider_manager/")
 		if !have && !elsewhere {
 			t.Errorf("%s is missing", name)
 		}

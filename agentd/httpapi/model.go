@@ -11,48 +11,18 @@ import (
 
 // The shapes that v0 endpoints give to what they show.
 
-// resources writes amounts by name: scalars as numbers, with the four that are
-// always there, ranges and sets as text.
-func (w *writer) resources(name string, rs []*mesos.Resource) {
-	w.object(name, func() { w.amounts(resources.Of(rs...)) })
-}
+// resources writes amounts by name.
+func (w *writer) resources(name string, rs []*mesos.Resource) { w.amounts(name, resources.Of(rs...)) }
 
-func (w *writer) amounts(rs resources.Resources) {
-	scalars := map[string]resources.Scalar{"cpus": 0, "gpus": 0, "mem": 0, "disk": 0}
-	ranges, sets := map[string]resources.Ranges{}, map[string]resources.Set{}
-	for i := range rs.All() {
-		name := i.Name()
-		if i.IsRevocable() {
-			name += "_revocable"
-		}
-		switch i.Type() {
-		case mesos.Value_SCALAR:
-			scalars[name] += i.Scalar()
-		case mesos.Value_RANGES:
-			ranges[name] = ranges[name].Add(i.Ranges())
-		case mesos.Value_SET:
-			sets[name] = sets[name].Add(i.Set())
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(scalars)) {
-		w.double(name, scalars[name].Float())
-	}
-	for _, name := range slices.Sorted(maps.Keys(ranges)) {
-		w.string(name, ranges[name].String())
-	}
-	for _, name := range slices.Sorted(maps.Keys(sets)) {
-		w.string(name, sets[name].String())
-	}
+func (w *writer) amounts(name string, rs resources.Resources) {
+	w.key(name)
+	w.b = rs.AppendStateJSON(w.b)
 }
 
 // reservations writes what is reserved, by role.
-func (w *writer) reservations(name string, rs resources.Resources, write func(role string, rs resources.Resources)) {
-	byRole := rs.ByReservation()
-	w.object(name, func() {
-		for _, role := range slices.Sorted(maps.Keys(byRole)) {
-			write(role, byRole[role])
-		}
-	})
+func (w *writer) reservations(name string, rs resources.Resources) {
+	w.key(name)
+	w.b = resources.AppendStateJSONByRole(w.b, rs.ByReservation())
 }
 
 func (w *writer) full(name string, rs resources.Resources) {

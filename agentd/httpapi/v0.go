@@ -114,14 +114,18 @@ func (w *writer) stateResources(v *state.View) {
 			used = used.Add(resources.Of(e.Resources...))
 		}
 	}
-	byAmount := func(role string, rs resources.Resources) { w.object(role, func() { w.amounts(rs) }) }
-	w.object("resources", func() { w.amounts(total) })
-	w.reservations("reserved_resources", total, byAmount)
-	w.object("unreserved_resources", func() { w.amounts(total.Unreserved()) })
-	w.reservations("reserved_resources_full", total, w.full)
+	w.amounts("resources", total)
+	w.reservations("reserved_resources", total)
+	w.amounts("unreserved_resources", total.Unreserved())
+	w.object("reserved_resources_full", func() {
+		byRole := total.ByReservation()
+		for _, role := range slices.Sorted(maps.Keys(byRole)) {
+			w.full(role, byRole[role])
+		}
+	})
 	w.full("unreserved_resources_full", total.Unreserved())
-	w.reservations("reserved_resources_allocated", used, byAmount)
-	w.object("unreserved_resources_allocated", func() { w.amounts(used.Unreserved()) })
+	w.reservations("reserved_resources_allocated", used)
+	w.amounts("unreserved_resources_allocated", used.Unreserved())
 	w.list("resource_providers", func() {}) // this agent runs none
 }
 

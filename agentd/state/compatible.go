@@ -1,7 +1,6 @@
 package state
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -36,19 +35,11 @@ func difference(before, now *mesos.AgentInfo) string {
 		return "the domain"
 	case !resources.Of(before.GetResources()...).Equal(resources.Of(now.GetResources()...)):
 		return "resources"
-	case !slices.EqualFunc(byName(before.GetAttributes()), byName(now.GetAttributes()), equalAttributes):
+	case !resources.EqualAttributes(before.GetAttributes(), now.GetAttributes()):
 		return "attributes"
 	}
 	return ""
 }
-
-func byName(as []*mesos.Attribute) []*mesos.Attribute {
-	return slices.SortedStableFunc(slices.Values(as), func(a, b *mesos.Attribute) int {
-		return cmp.Compare(a.GetName(), b.GetName())
-	})
-}
-
-func equalAttributes(a, b *mesos.Attribute) bool { return proto.Equal(a, b) }
 
 // additive allows more resources and attributes, and a domain where was none.
 func additive(before, now *mesos.AgentInfo) error {
