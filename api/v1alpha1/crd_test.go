@@ -220,7 +220,9 @@ func TestRefusals(t *testing.T) {
 		"ports upside down":       {[]string{"pool", "resources", "ports"}, "[{begin: 32000, end: 31000}]", "write the lower port as begin"},
 		"agent's port offered":    {[]string{"pool", "port"}, "31500", "port lies in resources.ports"},
 		"pool named badly":        {[]string{"pool", "name"}, "SSD_nodes", "write lower-case letters, digits and dashes"},
-		"attribute's value":       {[]string{"pool", "attributes"}, "{rack: 'a;b'}", "can't contain a semicolon"},
+		"attribute's value":       {[]string{"pool", "attributes"}, "{rack: 'a;b'}", "text without semicolons"},
+		"attribute's brackets":    {[]string{"pool", "attributes"}, "{rack: 'a(b)'}", "text without semicolons"},
+		"attribute half a range":  {[]string{"pool", "attributes"}, "{rack: '[1-'}", "ranges or sets: [1-10], {a,b}"},
 		"attribute's name":        {[]string{"pool", "attributes"}, "{'rack:': a}", "write attribute names with"},
 		"resources as a flag":     {[]string{"pool", "flags"}, "{resources: 'cpus:1'}", "write agentPools[].resources"},
 		"agent's work_dir":        {[]string{"pool", "flags"}, "{work_dir: /tmp}", "what upgrades and clean-up rely on"},
@@ -285,7 +287,7 @@ func TestChangesRefused(t *testing.T) {
 		})
 	}
 	for name, change := range map[string][3]string{
-		"more attributes": {"attributes", "{a: x}", "{a: x, b: w}"},
+		"more attributes": {"attributes", "{a: x}", "{a: x, b: w, slots: '[1-4, 6-9]', set: '{a, b}', url: 'http://x:1/a.b', n: '3.5'}"},
 		"more of all":     {"resources", "{cpu: 1, memory: 1Gi, ports: [{begin: 2, end: 9}]}", "{cpu: 2, memory: 2048Mi, ephemeralStorage: 9Gi, ports: [{begin: 20, end: 29}, {begin: 1, end: 9}]}"},
 		"more isolation":  {"isolation", "[cgroups/cpu]", "[cgroups/cpu, cgroups/mem, cgroups/pids]"},
 	} {

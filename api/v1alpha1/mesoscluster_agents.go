@@ -36,6 +36,7 @@ type AgentPool struct {
 	// +optional
 	// +listType=set
 	// +kubebuilder:default={"cgroups/cpu","cgroups/mem"}
+	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=32
 	Isolation []Isolator `json:"isolation,omitempty"`
 
@@ -88,8 +89,8 @@ type Isolator string
 // AttributeValue is the value of an agent's attribute.
 //
 // +kubebuilder:validation:MinLength=1
-// +kubebuilder:validation:MaxLength=1024
-// +kubebuilder:validation:XValidation:rule="!self.matches('[;\\n]')",message="an attribute's value can't contain a semicolon or a line break: these separate attributes"
+// +kubebuilder:validation:MaxLength=256
+// +kubebuilder:validation:XValidation:rule="self.matches('^([^][;\\n(){}]+|[[][0-9, -]+]|[{][^][;\\n(){}]+[}])$')",message="write an attribute's value as text without semicolons, brackets and line breaks, or as one of Mesos's ranges or sets: [1-10], {a,b}"
 type AttributeValue string
 
 // AgentResources is what an agent offers. It can grow; an agent that has to offer

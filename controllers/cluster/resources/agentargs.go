@@ -71,21 +71,19 @@ func attributes(pool v1alpha1.AgentPool) string {
 }
 
 // offered writes what an agent offers as Mesos reads it, never more than its pod
-// requests: cpus in thousandths, memory and disk in whole mebibytes.
+// requests: cpus in thousandths, memory and disk in whole mebibytes. All four
+// kinds are named: what is not, an agent takes from its machine.
 func offered(r v1alpha1.AgentResources) string {
-	out := []string{
+	ranges := make([]string, 0, len(r.Ports))
+	for _, ports := range r.Ports {
+		ranges = append(ranges, fmt.Sprintf("%d-%d", ports.Begin, ports.End))
+	}
+	return strings.Join([]string{
 		"cpus:" + thousandths(r.CPU.MilliValue()),
 		"mem:" + mebibytes(r.Memory),
 		"disk:" + mebibytes(r.EphemeralStorage),
-	}
-	if len(r.Ports) > 0 {
-		ranges := make([]string, 0, len(r.Ports))
-		for _, ports := range r.Ports {
-			ranges = append(ranges, fmt.Sprintf("%d-%d", ports.Begin, ports.End))
-		}
-		out = append(out, "ports:["+strings.Join(ranges, ",")+"]")
-	}
-	return strings.Join(out, ";")
+		"ports:[" + strings.Join(ranges, ",") + "]",
+	}, ";")
 }
 
 func mebibytes(q resource.Quantity) string {

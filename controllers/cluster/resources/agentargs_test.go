@@ -1,6 +1,7 @@
 package resources
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -9,6 +10,8 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
+	mesosresources "github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/internal/roles"
 )
 
 func TestOffered(t *testing.T) {
@@ -18,12 +21,12 @@ func TestOffered(t *testing.T) {
 		want              string
 	}{
 		"whole":           {"4", "8Gi", "20Gi", []v1alpha1.PortRange{{Begin: 1, End: 2}}, "cpus:4;mem:8192;disk:20480;ports:[1-2]"},
-		"fractions":       {"1500m", "1536Ki", "0", nil, "cpus:1.5;mem:1;disk:0"},
-		"thousandths":     {"10m", "32Mi", "1Mi", nil, "cpus:0.01;mem:32;disk:1"},
-		"decimal units":   {"2", "1G", "1G", nil, "cpus:2;mem:953;disk:953"},
+		"fractions":       {"1500m", "1536Ki", "0", nil, "cpus:1.5;mem:1;disk:0;ports:[]"},
+		"thousandths":     {"10m", "32Mi", "1Mi", nil, "cpus:0.01;mem:32;disk:1;ports:[]"},
+		"decimal units":   {"2", "1G", "1G", nil, "cpus:2;mem:953;disk:953;ports:[]"},
 		"several ranges":  {"1", "1Gi", "1Gi", []v1alpha1.PortRange{{Begin: 1, End: 2}, {Begin: 9, End: 9}}, "cpus:1;mem:1024;disk:1024;ports:[1-2,9-9]"},
-		"a great machine": {"256", "4Ti", "100Ti", nil, "cpus:256;mem:4194304;disk:104857600"},
-		"scientific":      {"1e2", "1e9", "0", nil, "cpus:100;mem:953;disk:0"},
+		"a great machine": {"256", "4Ti", "100Ti", nil, "cpus:256;mem:4194304;disk:104857600;ports:[]"},
+		"scientific":      {"1e2", "1e9", "0", nil, "cpus:100;mem:953;disk:0;ports:[]"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -33,6 +36,9 @@ func TestOffered(t *testing.T) {
 			})
 			if got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
+			}
+			if _, err := mesosresources.Parse(got, roles.Default); err != nil {
+				t.Errorf("an agent would refuse %s: %v", got, err)
 			}
 		})
 	}
@@ -68,12 +74,18 @@ func TestAttributes(t *testing.T) {
 		"none":      {nil, "node:$(NODE_NAME);pool:p"},
 		"own":       {map[string]v1alpha1.AttributeValue{"zone": "a", "rack": "1:2"}, "node:$(NODE_NAME);pool:p;rack:1:2;zone:a"},
 		"overruled": {map[string]v1alpha1.AttributeValue{"node": "x"}, "node:x;pool:p"},
-		"dollars":   {map[string]v1alpha1.AttributeValue{"price": "$(NODE_NAME)"}, "node:$(NODE_NAME);pool:p;price:$$(NODE_NAME)"},
+		"dollars":   {map[string]v1alpha1.AttributeValue{"price": "$5$$"}, "node:$(NODE_NAME);pool:p;price:$$5$$$$"},
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := attributes(v1alpha1.AgentPool{Name: "p", Attributes: tc.given}); got != tc.want {
+			got := attributes(v1alpha1.AgentPool{Name: "p", Attributes: tc.given})
+			if got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
+			}
+			// As the kubelet does.
+			expanded := strings.NewReplacer("$(NODE_NAME)", "n1.example", "$$", "$").Replace(got)
+			if read, err := mesosresources.ParseAttributes(expanded); err != nil || len(read) != strings.Count(tc.want, ";")+1 {
+				t.Errorf("an agent would read %s as %v, %v", expanded, read, err)
 			}
 		})
 	}

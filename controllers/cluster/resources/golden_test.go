@@ -84,7 +84,7 @@ func fullest() *v1alpha1.MesosCluster {
 	pool.Resources.CPU = resource.MustParse("3500m")
 	pool.Resources.Memory = resource.MustParse("10G")
 	pool.Resources.Ports = append(pool.Resources.Ports, v1alpha1.PortRange{Begin: 20000, End: 20000})
-	pool.Attributes = map[string]v1alpha1.AttributeValue{"rack": "r$(1)", "node": "mine", "slots": "[1-4]"}
+	pool.Attributes = map[string]v1alpha1.AttributeValue{"rack": "r$1", "node": "mine", "slots": "[1-4]"}
 	pool.Runtime = v1alpha1.RuntimeOCI
 	pool.Port = 5061
 	pool.MaxUnavailable = new(intstr.FromString("10%"))
