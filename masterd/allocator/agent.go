@@ -40,7 +40,8 @@ type agent struct {
 	ruledOut bitset
 	seen     resources.Resources
 
-	filters filters
+	filters  filters
+	refusals refusals
 
 	unavailability *mesos.Unavailability
 	// asked are the frameworks with an outstanding inverse offer.

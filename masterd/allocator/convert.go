@@ -32,23 +32,23 @@ func (h *Hierarchical) UpdateAllocation(
 
 // exchange replaces a part of what a framework holds. That is no new turn for its clients.
 func (h *Hierarchical) exchange(a *agent, id FrameworkID, before, after resources.Resources) error {
-	byRole := perRole(before)
-	for name, r := range byRole {
-		if i := a.holdingIndex(id, name); i < 0 || !a.holdings[i].resources.Contains(r) {
+	parts := perRole(before)
+	for _, x := range parts {
+		if i := a.holdingIndex(id, x.role); i < 0 || !a.holdings[i].resources.Contains(x.resources) {
 			return fmt.Errorf("converting what framework %s holds on agent %s: %w", id, a.id, ErrNotHeld)
 		}
 	}
 	// Clients must outlive the moment in which they hold nothing.
 	var pinned []*client
 	if fw := h.frameworks[id]; fw != nil {
-		for _, name := range sortedKeys(byRole) {
-			c := h.client(fw, name)
+		for _, x := range parts {
+			c := h.client(fw, x.role)
 			c.agents++
 			pinned = append(pinned, c)
 		}
 	}
-	for _, name := range sortedKeys(byRole) {
-		_ = h.release(a, id, name, byRole[name]) // checked above
+	for _, x := range parts {
+		_ = h.release(a, id, x.role, x.resources) // checked above
 	}
 	h.hold(a, id, after)
 	for _, c := range pinned {

@@ -144,7 +144,7 @@ func (cl *client) accepts(a *agent, r resources.Resources) bool {
 	if r.IsEmpty() || !cl.isEnough(r) {
 		return false
 	}
-	return !a.filters.reject(cl, r)
+	return !a.rejects(cl, r)
 }
 
 func (cl *client) isEnough(r resources.Resources) bool {

@@ -27,6 +27,30 @@ type filter struct {
 // filters are those for one agent, sorted by client.
 type filters []filter
 
+// refusals remembers one comparison. Those who decline an agent mostly decline the same, and what they
+// are asked about is the same, so that it answers nearly all of them.
+type refusals struct {
+	latest         resources.Resources
+	refused, asked resources.Resources
+	covers         bool
+}
+
+// intern returns r, or what was refused last if that is equal.
+func (m *refusals) intern(r resources.Resources) resources.Resources {
+	if !m.latest.Equal(r) {
+		m.latest = r
+	}
+	return m.latest
+}
+
+// contains is refused.Contains(asked).
+func (m *refusals) contains(refused, asked resources.Resources) bool {
+	if !m.refused.Same(refused) || !m.asked.Same(asked) {
+		m.refused, m.asked, m.covers = refused, asked, refused.Contains(asked)
+	}
+	return m.covers
+}
+
 // find is where those of a client are: from i up to j.
 func (f filters) find(c *client) (i, j int) {
 	i, _ = slices.BinarySearchFunc(f, c.id, func(x filter, id int) int { return cmp.Compare(x.client.id, id) })
@@ -41,12 +65,17 @@ func (f filters) of(c *client) filters {
 	return f[i:j]
 }
 
-// reject reports whether the client refused all of r before.
-func (f filters) reject(c *client, r resources.Resources) bool {
-	if len(f) == 0 {
+// rejects reports whether the client refused all of r before.
+func (a *agent) rejects(c *client, r resources.Resources) bool {
+	if len(a.filters) == 0 {
 		return false
 	}
-	return slices.ContainsFunc(f.of(c), func(x filter) bool { return x.resources.Contains(r) })
+	for _, x := range a.filters.of(c) {
+		if a.refusals.contains(x.resources, r) {
+			return true
+		}
+	}
+	return false
 }
 
 // expiry is an entry of the heap of deadlines. It is void when the filter is gone.
@@ -92,6 +121,7 @@ func (h *Hierarchical) refuse(c *client, a *agent, r resources.Resources, f *mes
 		return
 	}
 	h.serial++
+	r = a.refusals.intern(r)
 	x := filter{client: c, resources: r, until: now.Add(d).UnixNano(), serial: h.serial}
 	// What the new one covers is not needed any more: so a client has few, whatever it declines.
 	h.dropFiltersIf(a, c, func(o filter) bool { return o.until <= x.until && r.Contains(o.resources) })

@@ -155,7 +155,7 @@ func (c *client) isAwake() bool { return c.subscribed && !c.suppressed && c.fw.a
 // wake puts the client among its competitors, or takes it away.
 func (h *Hierarchical) wake(c *client) {
 	switch awake := c.isAwake(); {
-	case awake && c.node.pos < 0:
+	case awake && !c.node.placed:
 		c.role.queue.insert(c.node)
 		h.reconsider(c)
 	case !awake:

@@ -32,14 +32,13 @@ func (h *Hierarchical) Recover(
 	if err != nil {
 		return err
 	}
-	byRole := perRole(r)
-	for _, name := range sortedKeys(byRole) {
-		if e := h.release(a, id, name, byRole[name]); e != nil {
+	for _, x := range perRole(r) {
+		if e := h.release(a, id, x.role, x.resources); e != nil {
 			err = e
 			continue
 		}
 		if fw := h.frameworks[id]; fw != nil && refusal != nil {
-			h.refuse(fw.clients[name], a, byRole[name], refusal, now)
+			h.refuse(fw.clients[x.role], a, x.resources, refusal, now)
 		}
 	}
 	h.sorter.settle()
@@ -47,27 +46,41 @@ func (h *Hierarchical) Recover(
 	return err
 }
 
-// perRole groups by the role that it is allocated to, and strips allocation_info.
-func perRole(r resources.Resources) map[string]resources.Resources {
-	groups := r.ByAllocation()
-	for name, x := range groups {
-		groups[name] = x.Unallocate()
+// part is what is allocated to one role, without allocation_info.
+type part struct {
+	role      string
+	resources resources.Resources
+}
+
+// perRole groups by the role that it is allocated to, in the order of names. What isn't allocated is
+// left out.
+func perRole(r resources.Resources) []part {
+	var names []string
+	for it := range r.All() {
+		if it.IsAllocated() && !slices.Contains(names, it.AllocatedTo()) {
+			names = append(names, it.AllocatedTo())
+		}
 	}
-	return groups
+	slices.Sort(names)
+	parts := make([]part, len(names))
+	for i, name := range names {
+		of := r.Filter(func(it resources.Item) bool { return it.IsAllocated() && it.AllocatedTo() == name })
+		parts[i] = part{name, of.Unallocate()}
+	}
+	return parts
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // hold counts allocated resources as held by a framework that may be unknown yet.
 func (h *Hierarchical) hold(a *agent, id FrameworkID, r resources.Resources) {
-	byRole := perRole(r)
-	for _, name := range sortedKeys(byRole) {
+	for _, x := range perRole(r) {
 		var c *client
 		if fw := h.frameworks[id]; fw != nil {
-			c = h.client(fw, name)
+			c = h.client(fw, x.role)
 		}
-		h.give(a, c, id, name, byRole[name])
-		h.setUsed(a, a.used.Add(byRole[name]))
+		h.give(a, c, id, x.role, x.resources)
+		h.setUsed(a, a.used.Add(x.resources))
 	}
 }
 

@@ -359,7 +359,7 @@ func (w *world) checkBooks(t *rapid.T) {
 			t.Fatalf("role %s counts %d filters of %d", r.name, r.filters, filters)
 		}
 	}
-	checkTree(t, h.tree.root.node)
+	checkTree(t, h, h.tree.root.node)
 }
 
 func same(t *rapid.T, h *Hierarchical, what string, got, want vector) {
@@ -368,13 +368,19 @@ func same(t *rapid.T, h *Hierarchical, what string, got, want vector) {
 	}
 }
 
-// checkTree finds wrong positions.
-func checkTree(t *rapid.T, n *node) {
+// checkTree finds what is in the wrong place.
+func checkTree(t *rapid.T, h *Hierarchical, n *node) {
 	for i, c := range n.children {
-		if c.pos != i || c.parent != n {
-			t.Fatalf("%s is not at %d", c.path, i)
+		if !c.placed || c.parent != n {
+			t.Fatalf("%s does not know its place", c.path)
 		}
-		checkTree(t, c)
+		if i > 0 && !n.dirty && compareNodes(n.children[i-1], c) >= 0 {
+			t.Fatalf("%s comes before %s", n.children[i-1].path, c.path)
+		}
+		if !n.dirty && n.arranged == h.sorter.version && (c.share != h.sorter.shareOf(c) || c.turns != c.count) {
+			t.Fatalf("%s is placed by what it had before", c.path)
+		}
+		checkTree(t, h, c)
 	}
 }
 

@@ -20,8 +20,8 @@ type node struct {
 
 	// children are those that may get something, in order once arrange was called.
 	children []*node
-	// pos is the place among the siblings, -1 when not among them.
-	pos int
+	// placed says that it is among the children of its parent.
+	placed bool
 	// dirty says that the order of the children, or their shares, must be computed anew; arranged is
 	// the version of the totals for which it was done last.
 	dirty    bool
@@ -50,11 +50,9 @@ type copyKey struct {
 	volume string
 }
 
-func newNode(path string) *node { return &node{path: path, pos: -1, weight: 1} }
+func newNode(path string) *node { return &node{path: path, weight: 1} }
 
-// before is the order of siblings: the smaller share first, then who was given to less often.
-func (n *node) before(o *node) bool { return compareNodes(n, o) < 0 }
-
+// compareNodes is the order of siblings: the smaller share first, then who was given to less often.
 func compareNodes(a, b *node) int {
 	if a.share != b.share {
 		return cmp.Compare(a.share, b.share)
@@ -66,39 +64,36 @@ func compareNodes(a, b *node) int {
 }
 
 func (n *node) insert(child *node) {
-	if child.pos >= 0 {
+	if child.placed {
 		return
 	}
-	child.parent, child.pos = n, len(n.children)
+	child.parent, child.placed = n, true
 	n.children = append(n.children, child)
 	n.dirty = true
 }
 
 func (n *node) remove(child *node) {
-	if child.pos < 0 {
-		return
+	if child.placed {
+		i := slices.Index(n.children, child)
+		n.children = slices.Delete(n.children, i, i+1)
+		child.placed = false
 	}
-	n.children = slices.Delete(n.children, child.pos, child.pos+1)
-	for i, c := range n.children[child.pos:] {
-		c.pos = child.pos + i
-	}
-	child.pos = -1
 }
 
-// reposition moves a child whose share grew or shrank to its place among sorted siblings.
-func (n *node) reposition(child *node) {
-	i := child.pos
-	for i > 0 && child.before(n.children[i-1]) {
-		n.children[i] = n.children[i-1]
-		n.children[i].pos = i
-		i--
+// reposition moves a child among its sorted siblings to the place that assess gives it. Neither search
+// looks at more than a few of them.
+func (n *node) reposition(child *node, assess func(*node)) {
+	from, _ := slices.BinarySearchFunc(n.children, child, compareNodes)
+	assess(child)
+	if rest := n.children[from+1:]; len(rest) > 0 && compareNodes(rest[0], child) < 0 {
+		to, _ := slices.BinarySearchFunc(rest, child, compareNodes)
+		copy(n.children[from:], rest[:to])
+		n.children[from+to] = child
+		return
 	}
-	for i+1 < len(n.children) && n.children[i+1].before(child) {
-		n.children[i] = n.children[i+1]
-		n.children[i].pos = i
-		i++
-	}
-	n.children[i], child.pos = child, i
+	to, _ := slices.BinarySearchFunc(n.children[:from], child, compareNodes)
+	copy(n.children[to+1:from+1], n.children[to:from])
+	n.children[to] = child
 }
 
 // sorter orders siblings.
@@ -125,14 +120,7 @@ func (s *sorter) arrange(n *node, byLot bool) {
 		s.assess(c)
 	}
 	slices.SortFunc(n.children, compareNodes)
-	n.renumber()
 	n.dirty, n.arranged = false, s.version
-}
-
-func (n *node) renumber() {
-	for i, c := range n.children {
-		c.pos = i
-	}
 }
 
 // shuffle draws an order in which a child's chance to be next is its weight: each gets an
@@ -142,7 +130,6 @@ func (s *sorter) shuffle(n *node) {
 		c.ticket = s.random.ExpFloat64() / c.weight
 	}
 	slices.SortFunc(n.children, func(a, b *node) int { return cmp.Compare(a.ticket, b.ticket) })
-	n.renumber()
 	n.dirty = true
 }
 
@@ -163,7 +150,7 @@ func (s *sorter) shareOf(n *node) float64 {
 // touch notes that what n holds changed. Its place is looked for in settle, so that the order in which
 // one agent's resources are offered doesn't change under way.
 func (s *sorter) touch(n *node) {
-	if n.pos >= 0 && !n.moved && !n.parent.dirty {
+	if n.placed && !n.moved && !n.parent.dirty {
 		n.moved = true
 		s.moved = append(s.moved, n)
 	}
@@ -175,12 +162,11 @@ func (s *sorter) settle() {
 	for _, n := range s.moved {
 		n.moved = false
 		switch {
-		case n.pos < 0 || n.parent.dirty:
+		case !n.placed || n.parent.dirty:
 		case n.parent.arranged != s.version || len(s.moved) > few:
 			n.parent.dirty = true
 		default:
-			s.assess(n)
-			n.parent.reposition(n)
+			n.parent.reposition(n, s.assess)
 		}
 	}
 	s.moved = s.moved[:0]
