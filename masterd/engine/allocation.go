@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/mesos-operator/mesos-operator/masterd/allocator"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
@@ -15,6 +16,7 @@ type allocation struct {
 	took      func(time.Duration)
 	feedBack  func(state.Input)
 	effects   *queue[state.AllocatorEffect]
+	asked     chan chan allocator.Stats
 }
 
 func newAllocation(cfg Config, feedBack func(state.Input)) *allocation {
@@ -24,6 +26,7 @@ func newAllocation(cfg Config, feedBack func(state.Input)) *allocation {
 		took:      cfg.Allocated,
 		feedBack:  feedBack,
 		effects:   newQueue[state.AllocatorEffect](),
+		asked:     make(chan chan allocator.Stats),
 	}
 }
 
@@ -38,6 +41,8 @@ func (a *allocation) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case answer := <-a.asked:
+			answer <- a.allocator.Stats()
 		case <-tick.C:
 			a.absorb()
 			a.allocate()
@@ -65,5 +70,23 @@ func (a *allocation) allocate() {
 	a.took(time.Since(begin))
 	if len(proposals) > 0 {
 		a.feedBack(state.Allocated{Proposals: proposals})
+	}
+}
+
+// AllocatorStats returns the allocator's figures, between two allocations.
+func (e *Engine) AllocatorStats(ctx context.Context) (allocator.Stats, error) {
+	answer := make(chan allocator.Stats, 1)
+	select {
+	case e.alloc.asked <- answer:
+	case <-ctx.Done():
+		return allocator.Stats{}, e.stopped(ctx)
+	case <-e.done:
+		return allocator.Stats{}, ErrStopped
+	}
+	select {
+	case stats := <-answer:
+		return stats, nil
+	case <-e.done:
+		return allocator.Stats{}, ErrStopped
 	}
 }

@@ -6,9 +6,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"google.golang.org/protobuf/proto"
 
 	registrypb "github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator"
 	"github.com/mesos-operator/mesos-operator/masterd/registry"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
@@ -27,6 +29,8 @@ type Allocator interface {
 	Apply(e state.AllocatorEffect, now time.Time) (due bool)
 	// Allocate proposes what to offer now.
 	Allocate(now time.Time) []state.Proposal
+	// Stats is for metrics.
+	Stats() allocator.Stats
 }
 
 // Config is what an Engine runs with. Fields without a default are required.
@@ -64,6 +68,9 @@ type Config struct {
 	// (--max_operator_event_stream_subscribers). Default 1,000.
 	MaxSubscribers int
 
+	// RegistrySize tells the size of the registry in bytes, for metrics.
+	// Default: that of Registry.
+	RegistrySize func() int
 	// Stored is told how long each write of the registry took. Default: nobody.
 	Stored func(time.Duration)
 	// Allocated is told how long each allocation took. Default: nobody.
@@ -77,6 +84,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Allocated == nil {
 		c.Allocated = func(time.Duration) {}
+	}
+	if c.RegistrySize == nil {
+		c.RegistrySize = func() int { return proto.Size(c.Registry) }
 	}
 	setDefault(&c.AllocationInterval, time.Second)
 	setDefault(&c.HeartbeatInterval, 15*time.Second)

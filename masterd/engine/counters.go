@@ -31,6 +31,8 @@ type Stats struct {
 	SlowSubscribers uint64
 	// MalformedMessages counts libprocess messages that could not be decoded.
 	MalformedMessages uint64
+	// RegistryBytes is the size of the registry.
+	RegistryBytes int
 	// SchedulerStreams and OperatorStreams are open now.
 	SchedulerStreams, OperatorStreams int
 }
@@ -44,6 +46,7 @@ func (e *Engine) Stats() Stats {
 		QueuedWrites:      e.writer.Queued(),
 		SlowSubscribers:   e.counters.slowStreams.Load(),
 		MalformedMessages: e.counters.malformed.Load(),
+		RegistryBytes:     e.cfg.RegistrySize(),
 		SchedulerStreams:  e.streams.len(),
 		OperatorStreams:   e.hub.len(),
 	}

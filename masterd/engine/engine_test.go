@@ -21,6 +21,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/recordio"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator"
 	"github.com/mesos-operator/mesos-operator/masterd/registry"
 	"github.com/mesos-operator/mesos-operator/masterd/registry/memory"
 	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
@@ -75,6 +76,8 @@ func (a *idle) Apply(e state.AllocatorEffect, _ time.Time) bool {
 	_, due := e.(state.AllocAddAgent)
 	return due
 }
+
+func (a *idle) Stats() allocator.Stats { return allocator.Stats{Runs: uint64(a.runs)} }
 
 func (a *idle) Allocate(time.Time) []state.Proposal {
 	a.runs++

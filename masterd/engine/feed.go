@@ -95,6 +95,13 @@ func (f *Feed[T]) take() ([]T, error) {
 	return taken, nil
 }
 
+// Reason returns why the feed ended, nil while it goes on.
+func (f *Feed[T]) Reason() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.end
+}
+
 // Ended returns a channel that is closed when nothing more will be added, so
 // that a reader who hangs in a write can be freed. Events may still wait.
 func (f *Feed[T]) Ended() <-chan struct{} { return f.ended }

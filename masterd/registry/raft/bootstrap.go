@@ -16,38 +16,21 @@ func (s *storage) join(cfg Config, hc *hraft.Config) error {
 	if err != nil {
 		return fmt.Errorf("reading the registry: %w", err)
 	}
-	group := groupOf(cfg, s.transport.LocalAddr())
-	hc.LocalID = group.Servers[0].ID
-	if self, ok := cfg.self(); ok {
-		hc.LocalID = hraft.ServerID(self.ID)
+	hc.LocalID = hraft.ServerID(cfg.ID)
+	if cfg.ID == "" {
+		hc.LocalID = soleMember
 	}
 	switch {
-	case !exists:
-		if err := hraft.BootstrapCluster(hc, s.logs, s.bolt, s.snapshots, s.transport, group); err != nil {
-			return fmt.Errorf("bootstrapping the raft group: %w", err)
-		}
-		return nil
-	case len(cfg.Peers) == 0:
+	case len(cfg.Peers) == 0 && exists:
 		return s.rejoinAlone(hc)
+	case exists || len(cfg.Peers) > 0 && cfg.Peers[0].ID != cfg.ID:
+		return nil
+	}
+	group := hraft.Configuration{Servers: []hraft.Server{{ID: hc.LocalID, Address: s.transport.LocalAddr()}}}
+	if err := hraft.BootstrapCluster(hc, s.logs, s.bolt, s.snapshots, s.transport, group); err != nil {
+		return fmt.Errorf("bootstrapping the raft group: %w", err)
 	}
 	return nil
-}
-
-func groupOf(cfg Config, local hraft.ServerAddress) hraft.Configuration {
-	if len(cfg.Peers) == 0 {
-		id := cfg.Advertise
-		if id == "" {
-			id = soleMember
-		}
-		return hraft.Configuration{Servers: []hraft.Server{{ID: hraft.ServerID(id), Address: local}}}
-	}
-	var group hraft.Configuration
-	for _, p := range cfg.Peers {
-		group.Servers = append(group.Servers, hraft.Server{
-			ID: hraft.ServerID(p.ID), Address: hraft.ServerAddress(p.Address),
-		})
-	}
-	return group
 }
 
 // rejoinAlone keeps a group of one alive when its address changes: it has the

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,13 +46,17 @@ type Config struct {
 	// Dir is the directory for log and snapshots. It is made if it does not
 	// exist.
 	Dir string
-	// Address is the "host:port" to listen at. Empty listens nowhere, which
-	// only a group of one can afford.
+	// ID is this member's in the group. Default: Address.
+	ID string
+	// Address is the "host:port" that the other members connect to. Without
+	// peers it is only remembered.
 	Address string
-	// Advertise is what the other members connect to. Default: Address.
-	Advertise string
+	// Bind is the "host:port" to listen at when there are peers. Default:
+	// Address if its host is an IP address, else its port on all addresses.
+	Bind string
 	// Peers are all members, this one included. None means that this is the
-	// only one.
+	// only one. The first begins the group, and the leader adds who is
+	// missing, so that no two members ever begin a group each.
 	Peers []Peer
 
 	// HeartbeatTimeout is how long a follower hears nothing of the leader
@@ -71,8 +76,14 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	if c.Advertise == "" {
-		c.Advertise = c.Address
+	if c.ID == "" {
+		c.ID = c.Address
+	}
+	if host, port, err := net.SplitHostPort(c.Address); err == nil && c.Bind == "" {
+		c.Bind = c.Address
+		if net.ParseIP(host) == nil {
+			c.Bind = net.JoinHostPort("", port)
+		}
 	}
 	timeout := time.Second
 	if len(c.Peers) < 2 {
@@ -103,7 +114,7 @@ func (c Config) Validate() error {
 	if c.Dir == "" {
 		errs = append(errs, errors.New("no directory"))
 	}
-	if c.Address != "" || len(c.Peers) > 0 {
+	if len(c.Peers) > 0 {
 		errs = append(errs, c.checkAddresses()...)
 	}
 	errs = append(errs, duplicates(c.Peers)...)
@@ -117,31 +128,14 @@ func (c Config) Validate() error {
 func (c Config) checkAddresses() []error {
 	var errs []error
 	if err := checkAddress(c.Address); err != nil {
-		errs = append(errs, fmt.Errorf("address to listen at: %w", err))
+		errs = append(errs, fmt.Errorf("address of this member: %w", err))
+	} else if host, _, _ := net.SplitHostPort(c.Address); isUnspecified(host) {
+		errs = append(errs, fmt.Errorf("address of this member: peers can't connect to %q", host))
 	}
-	if err := checkAddress(c.Advertise); err != nil {
-		errs = append(errs, fmt.Errorf("address to advertise: %w", err))
-	}
-	if len(c.Peers) == 0 {
-		return errs
-	}
-	if host, _, err := net.SplitHostPort(c.Advertise); err == nil && isUnspecified(host) {
-		errs = append(errs, fmt.Errorf("address to advertise: peers can't connect to %q", host))
-	}
-	if _, ok := c.self(); !ok {
-		errs = append(errs, fmt.Errorf("this member, %s, is not one of the peers", c.Advertise))
+	if !slices.ContainsFunc(c.Peers, func(p Peer) bool { return p.ID == c.ID }) {
+		errs = append(errs, fmt.Errorf("this member, %s, is not one of the peers", c.ID))
 	}
 	return errs
-}
-
-// self returns this member's entry in the list of peers.
-func (c Config) self() (Peer, bool) {
-	for _, p := range c.Peers {
-		if p.Address == c.Advertise {
-			return p, true
-		}
-	}
-	return Peer{}, false
 }
 
 func duplicates(peers []Peer) []error {

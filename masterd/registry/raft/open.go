@@ -31,7 +31,7 @@ type storage struct {
 	closers   []func() error
 }
 
-func openStorage(cfg *Config) (s *storage, err error) {
+func openStorage(cfg Config) (s *storage, err error) {
 	s = &storage{}
 	defer func() {
 		if err != nil {
@@ -64,9 +64,9 @@ func openStorage(cfg *Config) (s *storage, err error) {
 	return s, s.openTransport(cfg)
 }
 
-func (s *storage) openTransport(cfg *Config) error {
-	if cfg.Address == "" {
-		_, s.transport = hraft.NewInmemTransport("")
+func (s *storage) openTransport(cfg Config) error {
+	if len(cfg.Peers) == 0 { // nobody to talk to: no port that others could talk to
+		_, s.transport = hraft.NewInmemTransport(hraft.ServerAddress(cfg.Address))
 		return nil
 	}
 	stream, err := listen(cfg)

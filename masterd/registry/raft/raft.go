@@ -49,7 +49,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("raft settings: %w", err)
 	}
 	cfg = cfg.withDefaults()
-	storage, err := openStorage(&cfg)
+	storage, err := openStorage(cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +61,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, errors.Join(err, storage.close())
 	}
 	s.work.Go(s.takeSnapshots)
+	s.work.Go(s.keepGroup)
 	return s, nil
 }
 

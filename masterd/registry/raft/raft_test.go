@@ -57,7 +57,7 @@ func freeAddress(t *testing.T) string {
 }
 
 func TestStore(t *testing.T) {
-	for name, address := range map[string]string{"alone": "", "alone at an address": "127.0.0.1:0"} {
+	for name, address := range map[string]string{"alone": "", "alone with a name": "127.0.0.1:5052"} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Suite{Durable: true, Open: func(t *testing.T, dir string) registry.Store {
 				return awaitLead(t, open(t, raft.Config{Dir: dir, Address: address}))
@@ -118,20 +118,42 @@ func TestOnlyMemberKeepsItsRegistryAtAnotherAddress(t *testing.T) {
 }
 
 func TestPeersMustBeNamed(t *testing.T) {
-	dir := t.TempDir()
-	addresses := []string{freeAddress(t), freeAddress(t)}
-	peers, err := raft.ParsePeers(strings.Join(addresses, ","))
-	if err != nil {
-		t.Fatal(err)
+	g := newGroup(t, 2)
+	leader, _ := g.lead(t)
+	g.agree(t, leader, 0)
+	for _, s := range g.members {
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s := open(t, raft.Config{Dir: dir, Address: addresses[0], Peers: peers})
-	if err := s.Close(); err != nil {
-		t.Fatal(err)
-	}
-	_, err = raft.Open(raft.Config{Dir: dir, Address: addresses[0]})
+	_, err := raft.Open(raft.Config{Dir: g.dirs["m0"], ID: "m0", Address: g.peers[0].Address})
 	if err == nil || !strings.Contains(err.Error(), "--raft_peers") {
 		t.Errorf("error %v does not name the flag", err)
 	}
+}
+
+func TestAGroupOfOneGrows(t *testing.T) {
+	first := raft.Peer{ID: "m0", Address: freeAddress(t)}
+	g := &group{members: map[string]*raft.Store{}, dirs: map[string]string{"m0": t.TempDir()}}
+	s := awaitLead(t, open(t, raft.Config{Dir: g.dirs["m0"], ID: first.ID, Address: first.Address}))
+	term, _, err := s.Lead(t.Context(), storetest.Master("m0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := term.Apply(t.Context(), admit("1")); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	g.peers = []raft.Peer{first, {ID: "m1", Address: freeAddress(t)}, {ID: "m2", Address: freeAddress(t)}}
+	for _, p := range g.peers[1:] { // they can't begin without the first
+		g.dirs[p.ID] = t.TempDir()
+		g.open(t, p)
+	}
+	g.open(t, first)
+	leader, _ := g.lead(t)
+	g.agree(t, leader, 1)
 }
 
 type group struct {
@@ -156,7 +178,7 @@ func newGroup(t *testing.T, n int) *group {
 func (g *group) open(t *testing.T, p raft.Peer) {
 	t.Helper()
 	g.members[p.ID] = open(t, raft.Config{
-		Dir: g.dirs[p.ID], Address: p.Address, Peers: g.peers,
+		Dir: g.dirs[p.ID], ID: p.ID, Address: p.Address, Peers: g.peers,
 		HeartbeatTimeout: 300 * time.Millisecond, ElectionTimeout: 300 * time.Millisecond,
 	})
 }
@@ -225,6 +247,7 @@ func TestGroupOutlivesItsLeader(t *testing.T) {
 func TestDeposedLeaderCantWrite(t *testing.T) {
 	g := newGroup(t, 3)
 	old, term := g.lead(t)
+	g.agree(t, old, 0)
 	if err := g.members[old].Resign(); err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +263,7 @@ func TestDeposedLeaderCantWrite(t *testing.T) {
 func TestMinorityCantWrite(t *testing.T) {
 	g := newGroup(t, 3)
 	leader, term := g.lead(t)
+	g.agree(t, leader, 0)
 	for id, s := range g.members {
 		if id != leader {
 			s.Close()

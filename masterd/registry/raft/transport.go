@@ -31,17 +31,12 @@ type address string
 func (address) Network() string  { return "tcp" }
 func (a address) String() string { return string(a) }
 
-// listen opens the port. When the port asked for is 0, which tests do, the one
-// that was given is advertised.
-func listen(cfg *Config) (*stream, error) {
-	l, err := net.Listen("tcp", cfg.Address)
+func listen(cfg Config) (*stream, error) {
+	l, err := net.Listen("tcp", cfg.Bind)
 	if err != nil {
 		return nil, fmt.Errorf("listening for raft peers: %w", err)
 	}
-	if _, port, _ := net.SplitHostPort(cfg.Advertise); port == "0" {
-		cfg.Advertise = l.Addr().String()
-	}
-	return &stream{Listener: l, advertised: address(cfg.Advertise)}, nil
+	return &stream{Listener: l, advertised: address(cfg.Address)}, nil
 }
 
 // Addr is what peers connect to.

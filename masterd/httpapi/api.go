@@ -1,0 +1,125 @@
+package httpapi
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/files"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
+	"github.com/mesos-operator/mesos-operator/internal/logging"
+	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/masterd/engine"
+)
+
+// Process is the first segment of the master's paths.
+const Process = "master"
+
+// Config is what an API answers with. All fields are required unless they say
+// otherwise.
+type Config struct {
+	// Self is this master.
+	Self *mesos.MasterInfo
+	// Leader returns the master that leads, nil if none is known.
+	Leader func() *mesos.MasterInfo
+	// Engine returns the engine of the current term, nil while this master
+	// does not lead.
+	Engine func() *engine.Engine
+	// Authenticate finds out who makes a request to an endpoint of a realm;
+	// if nobody it accepts, it answers the request and returns false. Default:
+	// everybody is nobody in particular.
+	Authenticate func(w http.ResponseWriter, r *http.Request, realm string) (principal string, ok bool)
+
+	// Flags are shown by /flags and /state.
+	Flags map[string]string
+	// Cluster, LogDir and ExternalLogFile are flags that /state shows by
+	// themselves as well. Optional.
+	Cluster, LogDir, ExternalLogFile string
+	// Started is when the process began.
+	Started time.Time
+
+	Metrics   *metrics.Registry
+	Files     *files.Files
+	Verbosity *logging.Verbosity
+	Log       logr.Logger
+}
+
+// Realms of authentication, as in Mesos.
+const (
+	RealmReadonly  = "mesos-master-readonly"
+	RealmReadwrite = "mesos-master-readwrite"
+	RealmScheduler = "mesos-master-scheduler"
+)
+
+// API is the set of handlers.
+type API struct {
+	cfg   Config
+	flags []byte // as JSON
+}
+
+// New returns an API.
+func New(cfg Config) (*API, error) {
+	if cfg.Self == nil || cfg.Leader == nil || cfg.Engine == nil || cfg.Metrics == nil ||
+		cfg.Files == nil || cfg.Verbosity == nil {
+		return nil, errors.New("http API settings: a required field is not set")
+	}
+	if cfg.Authenticate == nil {
+		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (string, bool) { return "", true }
+	}
+	a := &API{cfg: cfg, flags: appendFlags(nil, cfg.Flags)}
+	cfg.Metrics.Pull(a.pullMetrics)
+	return a, nil
+}
+
+// Register adds the handlers to the router whose default process is Process.
+func (a *API) Register(r *httpserver.Router) {
+	for endpoint, h := range map[string]http.Handler{
+		"api/v1/scheduler": a.secure(RealmScheduler, a.serveScheduler),
+		"api/v1":           a.secure(RealmReadwrite, a.serveOperator),
+
+		"health":   http.HandlerFunc(serveHealth),
+		"version":  http.HandlerFunc(serveVersion),
+		"redirect": http.HandlerFunc(a.serveRedirect),
+
+		"flags":                a.secure(RealmReadonly, a.serveFlags),
+		"state":                a.secure(RealmReadonly, a.read(a.appendState)),
+		"state-summary":        a.secure(RealmReadonly, a.read(a.appendSummary)),
+		"slaves":               a.secure(RealmReadonly, a.read(appendSlaves)),
+		"frameworks":           a.secure(RealmReadonly, a.read(appendFrameworks)),
+		"tasks":                a.secure(RealmReadonly, a.read(appendTasks)),
+		"roles":                a.secure(RealmReadonly, a.read(appendRoles)),
+		"weights":              a.secure(RealmReadwrite, a.readOnly(appendWeights)),
+		"quota":                a.secure(RealmReadwrite, a.readOnly(appendQuota)),
+		"maintenance/schedule": a.secure(RealmReadwrite, a.readOnly(appendSchedule)),
+		"maintenance/status":   a.secure(RealmReadwrite, a.readOnly(appendMaintenanceStatus)),
+		"teardown":             a.secure(RealmReadwrite, a.serveTeardown),
+	} {
+		r.Handle(Process, endpoint, h)
+	}
+	r.Handle("metrics", "", a.secureHandler(RealmReadonly, a.cfg.Metrics.Handler()))
+	r.Handle("metrics", "snapshot", a.secureHandler(RealmReadonly, a.cfg.Metrics))
+	r.Handle("system", "stats.json", a.secureHandler(RealmReadonly, http.HandlerFunc(serveSystemStats)))
+	r.Handle("logging", "toggle", a.secure(RealmReadwrite, a.serveLoggingToggle))
+	for name, h := range a.cfg.Files.Endpoints() {
+		r.Handle("files", name, a.secureHandler(RealmReadonly, h))
+	}
+}
+
+// handler is an endpoint behind authentication.
+type handler func(w http.ResponseWriter, r *http.Request, principal string)
+
+// secure authenticates before anything else is looked at, as Mesos does.
+func (a *API) secure(realm string, h handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if principal, ok := a.cfg.Authenticate(w, r, realm); ok {
+			h(w, r, principal)
+		}
+	})
+}
+
+func (a *API) secureHandler(realm string, h http.Handler) http.Handler {
+	return a.secure(realm, func(w http.ResponseWriter, r *http.Request, _ string) { h.ServeHTTP(w, r) })
+}

@@ -1,0 +1,16 @@
+// Package httpapi is the master's HTTP: /api/v1/scheduler for frameworks,
+// /api/v1 for operators, and the v0 endpoints (/state, /slaves, ...) that
+// exporters, DNS bridges and UIs read.
+//
+// It decodes requests, hands calls to the engine, and encodes answers; it keeps
+// no state of the cluster. What only reads is answered from a View, in the
+// goroutine of the request, so readers cost the state machine nothing.
+//
+// Files by concept: gate.go decides whether this master answers at all;
+// scheduler.go and operator.go are the two call APIs, request.go and answer.go
+// what they share; v1json.go writes GET_* answers; v0*.go write the v0
+// endpoints; metrics.go turns a View into /metrics.
+//
+// The application (masterd/app) makes one API for the life of the process and
+// registers it with the router.
+package httpapi

@@ -1,0 +1,36 @@
+package httpapi
+
+import (
+	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator"
+)
+
+// always are the resources that allocator metrics have even when there is none.
+var always = []string{"cpus", "disk", "mem"}
+
+func pullAllocator(s allocator.Stats, emit metrics.Emit) {
+	const prefix = "allocator/mesos/"
+	emit(metrics.Counter, prefix+"allocation_runs", float64(s.Runs))
+	emit(metrics.Gauge, prefix+"event_queue_dispatches", 0)
+	emit(metrics.Gauge, "allocator/event_queue_dispatches", 0) // the name of before Mesos 1.0
+	for _, name := range always {
+		emit(metrics.Gauge, prefix+"resources/"+name+"/total", s.Total.Get(name).Float())
+		emit(metrics.Gauge, prefix+"resources/"+name+"/offered_or_allocated", s.Held.Get(name).Float())
+	}
+	for _, r := range s.Roles {
+		emit(metrics.Gauge, prefix+"roles/"+r.Role+"/shares/dominant", r.DominantShare)
+		emit(metrics.Gauge, prefix+"offer_filters/roles/"+r.Role+"/active", float64(r.ActiveFilters))
+		if !r.HasQuota {
+			continue
+		}
+		of := prefix + "quota/roles/" + r.Role + "/resources/"
+		for kind, amounts := range map[string]resources.Quantities{
+			"guarantee": r.Guarantee, "offered_or_allocated": r.Held, "consumed": r.Consumed,
+		} {
+			for _, q := range amounts {
+				emit(metrics.Gauge, of+q.Name+"/"+kind, q.Value.Float())
+			}
+		}
+	}
+}

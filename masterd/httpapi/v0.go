@@ -1,0 +1,48 @@
+package httpapi
+
+import (
+	"net/http"
+	"net/url"
+	"sync"
+
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// appender writes the body of a v0 endpoint.
+type appender func(b []byte, v *state.View, query url.Values) []byte
+
+// buffers keeps the memory of large answers for the next ones. The garbage
+// collector takes what is not used.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// read answers an endpoint from a View.
+func (a *API) read(f appender) handler {
+	return func(w http.ResponseWriter, r *http.Request, _ string) {
+		e := a.leading(w, r)
+		if e == nil {
+			return
+		}
+		view, err := e.View(r.Context())
+		if err != nil {
+			a.failed(w, r, err)
+			return
+		}
+		buffer := buffers.Get().(*[]byte)
+		*buffer = f((*buffer)[:0], view, r.URL.Query())
+		jsonBody(w, *buffer)
+		buffers.Put(buffer)
+	}
+}
+
+// readOnly is read for endpoints that in Mesos change something when they are
+// called by other methods than GET.
+func (a *API) readOnly(f appender) handler {
+	read := a.read(f)
+	return func(w http.ResponseWriter, r *http.Request, principal string) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			text(w, http.StatusNotImplemented, r.Method+" "+r.URL.Path+" is not supported by this master yet")
+			return
+		}
+		read(w, r, principal)
+	}
+}

@@ -1,0 +1,117 @@
+package httpapi
+
+import (
+	"maps"
+	"net/url"
+	"slices"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// appendSlaves writes /slaves.
+func appendSlaves(b []byte, v *state.View, query url.Values) []byte {
+	start := len(b)
+	only := query.Get("slave_id")
+	b = key(b, "slaves")
+	list := len(b)
+	for agent := range v.Agents.All() {
+		if only == "" || only == string(agent.ID) {
+			b = appendSlaveInFull(append(b, ','), agent)
+		}
+	}
+	b = mesosjson.CloseList(b, list)
+	b = recoveredMember(b, v, only)
+	return mesosjson.CloseObject(b, start)
+}
+
+// recoveredMember lists the agents that did not come back yet.
+func recoveredMember(b []byte, v *state.View, only string) []byte {
+	b = key(b, "recovered_slaves")
+	list := len(b)
+	for info := range v.RecoveredAgents.All() {
+		if only == "" || only == info.GetId().GetValue() {
+			start := len(b) + 1
+			b = agentInfoMembers(append(b, ','), info)
+			b = mesosjson.CloseObject(b, start)
+		}
+	}
+	return mesosjson.CloseList(b, list)
+}
+
+func agentInfoMembers(b []byte, info *mesos.AgentInfo) []byte {
+	b = stringMember(b, "id", info.GetId().GetValue())
+	b = stringMember(b, "hostname", info.GetHostname())
+	b = intMember(b, "port", int(info.GetPort()))
+	b = attributesMember(b, info.Attributes)
+	if info.Domain != nil {
+		b = messageMember(b, "domain", info.Domain)
+	}
+	return b
+}
+
+// slaveMembers is an agent as /state shows it.
+func slaveMembers(b []byte, a *state.Agent) []byte {
+	total := resources.Of(a.Total...)
+	b = agentInfoMembers(b, a.Info)
+	b = stringMember(b, "pid", string(a.PID))
+	b = timeMember(b, "registered_time", a.Registered)
+	if !a.Reregistered.IsZero() {
+		b = timeMember(b, "reregistered_time", a.Reregistered)
+	}
+	b = total.AppendStateJSON(key(b, "resources"))
+	b = resourcesMember(b, "used_resources", a.Used)
+	b = resourcesMember(b, "offered_resources", a.Offered)
+	b = resources.AppendStateJSONByRole(key(b, "reserved_resources"), total.ByReservation())
+	b = total.Unreserved().AppendStateJSON(key(b, "unreserved_resources"))
+	b = boolMember(b, "active", a.Active)
+	b = boolMember(b, "deactivated", a.Deactivated)
+	b = stringMember(b, "version", a.Version)
+	b = listMember(b, "capabilities", a.Capabilities, func(b []byte, c *mesos.AgentInfo_Capability) []byte {
+		return mesosjson.AppendString(b, c.GetType().String())
+	})
+	if a.Drain == nil {
+		return b
+	}
+	b = messageMember(b, "drain_info", a.Drain)
+	if !a.DrainStarted.IsZero() {
+		b = timeMember(b, "estimated_drain_start_time_seconds", a.DrainStarted)
+	}
+	return b
+}
+
+func appendSlave(b []byte, a *state.Agent) []byte {
+	start := len(b)
+	return mesosjson.CloseObject(slaveMembers(b, a), start)
+}
+
+// appendSlaveInFull adds the resources as messages: what operators need to name
+// reservations and volumes.
+func appendSlaveInFull(b []byte, a *state.Agent) []byte {
+	start := len(b)
+	b = slaveMembers(b, a)
+	total := resources.Of(a.Total...)
+	b = key(b, "reserved_resources_full")
+	object := len(b)
+	byRole := total.ByReservation()
+	for _, role := range slices.Sorted(maps.Keys(byRole)) {
+		b = mesosjson.AppendString(append(b, ','), role)
+		b = appendFull(append(b, ':'), byRole[role].Proto())
+	}
+	b = mesosjson.CloseObject(b, object)
+	b = appendFull(key(b, "unreserved_resources_full"), total.Unreserved().Proto())
+	b = appendFull(key(b, "used_resources_full"), a.Used)
+	b = appendFull(key(b, "offered_resources_full"), a.Offered)
+	return mesosjson.CloseObject(b, start)
+}
+
+// appendFull writes resources as messages, with both forms of reservations.
+func appendFull(b []byte, rs []*mesos.Resource) []byte {
+	start := len(b)
+	for _, r := range resources.Endpoint(rs) {
+		b = r.AppendMesosJSON(append(b, ','))
+	}
+	return mesosjson.CloseList(b, start)
+}

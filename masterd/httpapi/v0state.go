@@ -1,0 +1,234 @@
+package httpapi
+
+import (
+	"cmp"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// appendState writes /state: the whole master.
+func (a *API) appendState(b []byte, v *state.View, _ url.Values) []byte {
+	start := len(b)
+	b = versionMembers(b)
+	b = timeMember(b, "start_time", a.cfg.Started)
+	b = timeMember(b, "elected_time", v.Elected)
+	b = stringMember(b, "id", v.Master.GetId())
+	b = stringMember(b, "pid", v.Master.GetPid())
+	b = stringMember(b, "hostname", v.Master.GetHostname())
+	b = listMember(b, "capabilities", v.Master.Capabilities, func(b []byte, c *mesos.MasterInfo_Capability) []byte {
+		return mesosjson.AppendString(b, c.GetType().String())
+	})
+	b = agentCounts(b, v)
+	if v.Master.Domain != nil {
+		b = messageMember(b, "domain", v.Master.Domain)
+	}
+	b = stringMember(b, "leader", v.Master.GetPid())
+	b = appendLeader(key(b, "leader_info"), v.Master)
+	b = a.flagMembers(b)
+	b = key(b, "slaves")
+	list := len(b)
+	for agent := range v.Agents.All() {
+		b = appendSlave(append(b, ','), agent)
+	}
+	b = mesosjson.CloseList(b, list)
+	b = recoveredMember(b, v, "")
+	b = frameworkMembers(b, v, group(v), "")
+	// Both are always empty since Mesos 1.0, and clients still look.
+	b = append(b, `,"orphan_tasks":[],"unregistered_frameworks":[]`...)
+	return mesosjson.CloseObject(b, start)
+}
+
+// agentCounts are doubles, as everything that Mesos takes from its metrics.
+func agentCounts(b []byte, v *state.View) []byte {
+	active := 0
+	for agent := range v.Agents.All() {
+		if agent.Active {
+			active++
+		}
+	}
+	b = doubleMember(b, "activated_slaves", float64(active))
+	b = doubleMember(b, "deactivated_slaves", float64(v.Agents.Len()-active))
+	return doubleMember(b, "unreachable_slaves", float64(v.UnreachableAgents.Len()))
+}
+
+func appendLeader(b []byte, m *mesos.MasterInfo) []byte {
+	start := len(b)
+	b = stringMember(b, "id", m.GetId())
+	b = stringMember(b, "pid", m.GetPid())
+	b = intMember(b, "port", int(m.GetPort()))
+	b = stringMember(b, "hostname", m.GetHostname())
+	if m.Domain != nil {
+		b = messageMember(b, "domain", m.Domain)
+	}
+	return mesosjson.CloseObject(b, start)
+}
+
+func (a *API) flagMembers(b []byte) []byte {
+	for _, f := range []struct{ name, value string }{
+		{"cluster", a.cfg.Cluster}, {"log_dir", a.cfg.LogDir}, {"external_log_file", a.cfg.ExternalLogFile},
+	} {
+		if f.value != "" {
+			b = stringMember(b, f.name, f.value)
+		}
+	}
+	return append(key(b, "flags"), a.flags...)
+}
+
+func appendFlags(b []byte, flags map[string]string) []byte {
+	start := len(b)
+	for _, name := range slices.Sorted(maps.Keys(flags)) {
+		b = mesosjson.AppendString(append(b, ','), name)
+		b = mesosjson.AppendString(append(b, ':'), flags[name])
+	}
+	return mesosjson.CloseObject(b, start)
+}
+
+// appendSummary writes /state-summary: agents and frameworks with counts of
+// their tasks instead of the tasks.
+func (a *API) appendSummary(b []byte, v *state.View, _ url.Values) []byte {
+	start := len(b)
+	b = stringMember(b, "hostname", v.Master.GetHostname())
+	if a.cfg.Cluster != "" {
+		b = stringMember(b, "cluster", a.cfg.Cluster)
+	}
+	c := count(v)
+	b = key(b, "slaves")
+	list := len(b)
+	for agent := range v.Agents.All() {
+		b = append(b, ',')
+		object := len(b)
+		b = slaveMembers(b, agent)
+		b = c.agents[string(agent.ID)].members(b, "framework_ids")
+		b = mesosjson.CloseObject(b, object)
+	}
+	b = mesosjson.CloseList(b, list)
+	b = key(b, "frameworks")
+	list = len(b)
+	for f := range v.Frameworks.All() {
+		b = append(b, ',')
+		object := len(b)
+		b = summaryMembers(b, f)
+		b = c.frameworks[string(f.ID)].members(b, "slave_ids")
+		b = mesosjson.CloseObject(b, object)
+	}
+	b = mesosjson.CloseList(b, list)
+	return mesosjson.CloseObject(b, start)
+}
+
+// counted are the states that /state-summary counts; Mesos shows no others.
+var counted = []mesos.TaskState{
+	mesos.TaskState_TASK_STAGING, mesos.TaskState_TASK_STARTING, mesos.TaskState_TASK_RUNNING,
+	mesos.TaskState_TASK_KILLING, mesos.TaskState_TASK_FINISHED, mesos.TaskState_TASK_KILLED,
+	mesos.TaskState_TASK_FAILED, mesos.TaskState_TASK_LOST, mesos.TaskState_TASK_ERROR,
+	mesos.TaskState_TASK_UNREACHABLE,
+}
+
+// tally counts the tasks of an agent or of a framework, and remembers whom it
+// shares them with.
+type tally struct {
+	states [mesos.TaskState_TASK_UNKNOWN + 1]int
+	others map[string]struct{}
+}
+
+// counts are the tallies of all tasks of frameworks that live.
+type counts struct{ agents, frameworks map[string]*tally }
+
+func count(v *state.View) counts {
+	c := counts{agents: map[string]*tally{}, frameworks: map[string]*tally{}}
+	for f := range v.Frameworks.All() {
+		c.frameworks[string(f.ID)] = &tally{others: map[string]struct{}{}}
+	}
+	for _, table := range []state.Table[mesos.Task]{v.Tasks, v.UnreachableTasks, v.CompletedTasks} {
+		for t := range table.All() {
+			c.add(t)
+		}
+	}
+	return c
+}
+
+func (c counts) add(t *mesos.Task) {
+	frameworkID, agentID := t.GetFrameworkId().GetValue(), t.GetAgentId().GetValue()
+	framework := c.frameworks[frameworkID]
+	if framework == nil {
+		return // it is completed
+	}
+	agent := c.agents[agentID]
+	if agent == nil {
+		agent = &tally{others: map[string]struct{}{}}
+		c.agents[agentID] = agent
+	}
+	if s := t.GetState(); s >= 0 && int(s) < len(agent.states) {
+		agent.states[s]++
+		framework.states[s]++
+	}
+	agent.others[frameworkID] = struct{}{}
+	framework.others[agentID] = struct{}{}
+}
+
+func (t *tally) members(b []byte, others string) []byte {
+	if t == nil {
+		t = &tally{}
+	}
+	for _, s := range counted {
+		b = intMember(b, s.String(), t.states[s])
+	}
+	return listMember(b, others, slices.Sorted(maps.Keys(t.others)), mesosjson.AppendString)
+}
+
+// taskLimit is how many tasks /tasks shows when it isn't asked for more.
+const taskLimit = 100
+
+// appendTasks writes /tasks, newest first. limit=-1 means all.
+func appendTasks(b []byte, v *state.View, query url.Values) []byte {
+	tasks := selectTasks(v, query.Get("framework_id"), query.Get("task_id"))
+	slices.SortStableFunc(tasks, func(x, y *mesos.Task) int { return cmp.Compare(firstUpdate(x), firstUpdate(y)) })
+	if query.Get("order") != "asc" {
+		slices.Reverse(tasks)
+	}
+	offset := number(query.Get("offset"), 0)
+	limit := number(query.Get("limit"), taskLimit)
+	if limit < 0 {
+		limit = len(tasks)
+	}
+	from := min(max(offset, 0), len(tasks))
+	to := from + min(limit, len(tasks)-from)
+	start := len(b)
+	b = listMember(b, "tasks", tasks[from:to], appendTask)
+	return mesosjson.CloseObject(b, start)
+}
+
+// number reads a parameter; what is no number counts as not given.
+func number(text string, otherwise int) int {
+	if n, err := strconv.Atoi(text); err == nil {
+		return n
+	}
+	return otherwise
+}
+
+func selectTasks(v *state.View, frameworkID, taskID string) []*mesos.Task {
+	var tasks []*mesos.Task
+	for _, table := range []state.Table[mesos.Task]{v.Tasks, v.UnreachableTasks, v.CompletedTasks} {
+		for t := range table.All() {
+			if (frameworkID == "" || frameworkID == t.GetFrameworkId().GetValue()) &&
+				(taskID == "" || taskID == t.GetTaskId().GetValue()) {
+				tasks = append(tasks, t)
+			}
+		}
+	}
+	return tasks
+}
+
+// firstUpdate is when the first status was made; a task without one is older
+// than all.
+func firstUpdate(t *mesos.Task) float64 {
+	if len(t.Statuses) == 0 {
+		return 0
+	}
+	return t.Statuses[0].GetTimestamp()
+}
