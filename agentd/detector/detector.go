@@ -1,0 +1,224 @@
+// Package detector finds the leading master for an agent that was given the
+// address of one, of any of several, or of a Service in front of them. It asks
+// over HTTP, so it works with every master of Mesos 1.x.
+//
+// It keeps no state between two detections. agentd/app makes a Detector, the
+// engine calls it.
+package detector
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/internal/codec"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess"
+)
+
+// masterID is the libprocess ID of masters.
+const masterID = "master"
+
+// maxAnswer bounds the answers that are read; a MasterInfo has some hundred bytes.
+const maxAnswer = 1 << 20
+
+// ErrNoLeader says that a master answered and knows of no leader.
+var ErrNoLeader = errors.New("no master leads")
+
+// Config holds the settings of a Detector.
+type Config struct {
+	// Masters are "host:port", to be asked one after the other. Required.
+	Masters []string
+	// Timeout bounds one question. Default 5 s.
+	Timeout time.Duration
+	// Pause is between two rounds of questions. Default 1 s.
+	Pause time.Duration
+	// Dial opens connections. Default: a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	Log  logr.Logger
+}
+
+// ParseMasters reads the flag --master: one or several "host:port", with a
+// comma in between.
+func ParseMasters(text string) ([]string, error) {
+	if strings.Contains(text, "://") {
+		return nil, fmt.Errorf("master %q: only host:port is supported", text)
+	}
+	var out []string
+	for m := range strings.SplitSeq(text, ",") {
+		address, err := libprocess.ParseAddress(strings.TrimSpace(m))
+		if err != nil {
+			return nil, fmt.Errorf("master %q: %w", m, err)
+		}
+		out = append(out, address.String())
+	}
+	return out, nil
+}
+
+// Detector asks masters which of them leads. It may be used from any goroutine.
+type Detector struct {
+	cfg    Config
+	client *http.Client
+}
+
+// New returns a Detector.
+func New(cfg Config) (*Detector, error) {
+	if len(cfg.Masters) == 0 {
+		return nil, errors.New("detector: no master to ask")
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 5 * time.Second
+	}
+	if cfg.Pause == 0 {
+		cfg.Pause = time.Second
+	}
+	if cfg.Dial == nil {
+		cfg.Dial = (&net.Dialer{}).DialContext
+	}
+	if cfg.Log.GetSink() == nil {
+		cfg.Log = logr.Discard()
+	}
+	return &Detector{cfg: cfg, client: &http.Client{
+		// A connection is used once: the next question may be for another master
+		// behind the same address.
+		Transport: &http.Transport{DialContext: cfg.Dial, DisableKeepAlives: true},
+		CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse
+		},
+	}}, nil
+}
+
+// Detect returns the PID of the leading master. It asks until there is one, and
+// fails only with its context.
+func (d *Detector) Detect(ctx context.Context) (string, error) {
+	for {
+		for _, address := range d.cfg.Masters {
+			pid, err := d.ask(ctx, address)
+			if err == nil {
+				return pid, nil
+			}
+			if ctx.Err() != nil {
+				return "", ctx.Err()
+			}
+			d.cfg.Log.Info("leading master not found yet", "asked", address, "reason", err.Error())
+		}
+		select {
+		case <-ctx.Done():
+			return "", ctx.Err()
+		case <-time.After(d.cfg.Pause):
+		}
+	}
+}
+
+// ask finds the leader through one master: that one says where the leader is,
+// and the leader what its PID is. The latter may differ from the address by
+// which it is reached, and messages have to bear it.
+func (d *Detector) ask(ctx context.Context, address string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
+	defer cancel()
+	leader, err := d.redirect(ctx, address)
+	if err != nil {
+		return "", err
+	}
+	pid, err := d.self(ctx, leader)
+	if err == nil {
+		return pid, nil
+	}
+	if leader != address {
+		// What the leader calls itself may be no address from here.
+		if pid, again := d.self(ctx, address); again == nil {
+			return pid, nil
+		}
+	}
+	d.cfg.Log.V(1).Info("leading master does not tell its PID", "leader", leader, "reason", err.Error())
+	return resolve(ctx, leader)
+}
+
+// redirect asks where the leader is.
+func (d *Detector) redirect(ctx context.Context, address string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/redirect", nil)
+	if err != nil {
+		return "", err
+	}
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("asking for the leader: %w", err)
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusTemporaryRedirect, http.StatusMovedPermanently, http.StatusFound, http.StatusPermanentRedirect:
+		return leaderOf(resp.Header.Get("Location"))
+	case http.StatusServiceUnavailable:
+		return "", ErrNoLeader
+	}
+	return "", fmt.Errorf("asking for the leader: unexpected answer %s", resp.Status)
+}
+
+// leaderOf reads a Location such as //10.0.0.1:5050.
+func leaderOf(location string) (string, error) {
+	u, err := url.Parse(location)
+	if err != nil {
+		return "", fmt.Errorf("asking for the leader: %w", err)
+	}
+	address, err := libprocess.ParseAddress(u.Host)
+	if err != nil {
+		return "", fmt.Errorf("asking for the leader: redirected to %q: %w", location, err)
+	}
+	return address.String(), nil
+}
+
+// self asks the leader for its PID.
+func (d *Detector) self(ctx context.Context, address string) (string, error) {
+	call, err := codec.Marshal(codec.JSON, &master.Call{Type: master.Call_GET_MASTER.Enum()})
+	if err != nil {
+		return "", err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/api/v1", bytes.NewReader(call))
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", codec.JSON)
+	req.Header.Set("Accept", codec.JSON)
+	resp, err := d.client.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return "", fmt.Errorf("GET_MASTER: %s", resp.Status)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return "", err
+	}
+	answer := &master.Response{}
+	if err := codec.Unmarshal(codec.JSON, body, answer); err != nil {
+		return "", err
+	}
+	pid, err := libprocess.ParsePID(answer.GetGetMaster().GetMasterInfo().GetPid())
+	if err != nil {
+		return "", fmt.Errorf("GET_MASTER: %w", err)
+	}
+	return pid.String(), nil
+}
+
+// resolve makes a PID of an address, as Mesos's agents do.
+func resolve(ctx context.Context, address string) (string, error) {
+	a, err := libprocess.ParseAddress(address)
+	if err != nil {
+		return "", err
+	}
+	if a, err = a.Resolve(ctx); err != nil {
+		return "", err
+	}
+	return libprocess.PID{ID: masterID, Address: a}.String(), nil
+}
