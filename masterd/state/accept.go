@@ -29,7 +29,7 @@ func (m *Machine) accept(f *framework, call *scheduler.Call_Accept) {
 	for _, o := range call.GetOperations() {
 		m.operate(acc, o)
 	}
-	m.recoverResources(f.id, acc.a.id, acc.remaining, orDefault(call.Filters))
+	m.recoverResources(f.id, acc.a, acc.remaining, orDefault(call.Filters))
 }
 
 func (m *Machine) countAccept(call *scheduler.Call_Accept) {

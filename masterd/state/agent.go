@@ -38,6 +38,9 @@ type agent struct {
 
 	observer observer
 
+	// removed says that the allocator has forgotten it.
+	removed bool
+
 	listed *node[agent]
 	dirty  mark
 }
@@ -221,7 +224,7 @@ func (m *Machine) retireAgent(a *agent, cause string, counter *uint64) {
 // loseAgent takes an agent that was removed from the registry out of memory.
 // Its tasks are lost, even to frameworks that are partition-aware.
 func (m *Machine) loseAgent(a *agent, cause string) {
-	m.emit(AllocRemoveAgent{Agent: a.id})
+	m.stopAllocating(a)
 	for t := range a.tasks.all() {
 		status := m.statusOf(t.info, report{
 			state:   mesos.TaskState_TASK_LOST,

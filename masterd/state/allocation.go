@@ -40,8 +40,8 @@ type AllocUpdateFramework struct {
 	Constraints *scheduler.OfferConstraints
 }
 
-// AllocRemoveFramework forgets a framework. All it had was given back with
-// AllocRecover before.
+// AllocRemoveFramework forgets a framework. What it ran was given back with
+// AllocRecover before; what was proposed to it meanwhile is free with this.
 type AllocRemoveFramework struct{ Framework FrameworkID }
 
 // AllocActivateFramework lets a framework get offers.

@@ -127,7 +127,7 @@ func (m *Machine) callUpdateFramework(f *framework, call *scheduler.Call_UpdateF
 	}
 	var err error
 	if s.suppressed, err = validateSuppressed(rolesOf(s.info), call.GetSuppressedRoles()); err == nil {
-		err = validateConstraintRoles(rolesOf(s.info), s.constraints)
+		err = m.validateConstraints(rolesOf(s.info), s.constraints)
 	}
 	if err != nil {
 		return fmt.Errorf("invalid UPDATE_FRAMEWORK: %w", err)

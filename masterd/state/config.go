@@ -6,6 +6,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator/constraint"
 )
 
 // Config is what a machine must know before it starts; most of it are flags of
@@ -70,6 +71,10 @@ type Config struct {
 	// (--require_agent_domain).
 	RequireAgentDomain bool
 
+	// OfferConstraints bounds the expressions in offer constraints
+	// (--offer_constraints_re2_max_mem and _max_program_size).
+	OfferConstraints constraint.Limits
+
 	// DebugLog makes the machine emit Log effects of LogDebug, one for most
 	// calls and messages. Without it they cost nothing.
 	DebugLog bool
@@ -89,6 +94,7 @@ func DefaultConfig(master *mesos.MasterInfo) Config {
 		RegistryGCInterval:              15 * time.Minute,
 		RegistryMaxAgentAge:             14 * 24 * time.Hour,
 		RegistryMaxAgentCount:           100 * 1024,
+		OfferConstraints:                constraint.DefaultLimits,
 	}
 }
 

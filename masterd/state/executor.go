@@ -47,7 +47,7 @@ func (m *Machine) removeExecutor(e *executor) {
 		e.framework.executors.remove(e.inFramework)
 	}
 	m.unuse(e.framework, e.agent, e.resources)
-	m.recoverResources(e.key.Framework, e.agent.id, e.resources, nil)
+	m.recoverResources(e.key.Framework, e.agent, e.resources, nil)
 	m.published.executorTable.drop(e.key)
 }
 

@@ -70,14 +70,8 @@ func (l *ledger) apply(e Effect) error {
 }
 
 func (l *ledger) recover(f FrameworkID, a AgentID, list []*mesos.Resource) error {
-	if l.held[a] == nil {
-		return nil
-	}
 	r := resources.Of(list...)
-	held, ok := l.held[a][f]
-	if !ok {
-		return nil
-	}
+	held := l.held[a][f]
 	if !held.Contains(r) {
 		return fmt.Errorf("%s gives back %s on %s and has %s", f, r, a, held)
 	}

@@ -33,7 +33,7 @@ func (m *Machine) allocated(proposals []Proposal) {
 	for _, p := range proposals {
 		o := m.propose(p)
 		if o == nil {
-			m.emit(AllocRecover{Framework: p.Framework, Agent: p.Agent, Resources: p.Resources})
+			m.refuseProposal(p)
 			continue
 		}
 		if made[o.framework] == nil {
@@ -47,6 +47,14 @@ func (m *Machine) allocated(proposals []Proposal) {
 			Type:   scheduler.Event_OFFERS.Enum(),
 			Offers: &scheduler.Event_Offers{Offers: made[f]},
 		})
+	}
+}
+
+// refuseProposal gives back what can't be offered, unless the allocator has
+// been told to forget who it was for or from.
+func (m *Machine) refuseProposal(p Proposal) {
+	if m.frameworks[p.Framework] != nil && m.agents[p.Agent] != nil {
+		m.emit(AllocRecover{Framework: p.Framework, Agent: p.Agent, Resources: p.Resources})
 	}
 }
 
@@ -159,7 +167,7 @@ func (m *Machine) rescind(o *offer) {
 
 // discard takes an offer back and gives its resources to the allocator.
 func (m *Machine) discard(o *offer, filters *mesos.Filters) {
-	m.recoverResources(o.framework.id, o.agent.id, o.resources, filters)
+	m.recoverResources(o.framework.id, o.agent, o.resources, filters)
 	m.removeOffer(o)
 }
 

@@ -74,7 +74,7 @@ func (m *Machine) markedGone(id AgentID, when *mesos.TimeInfo) {
 		return
 	}
 	m.send(a.pid, &messages.ShutdownMessage{Message: new(goneText)})
-	m.emit(AllocRemoveAgent{Agent: a.id})
+	m.stopAllocating(a)
 	for t := range a.tasks.all() {
 		m.leaveTask(t, goneReport(t.framework), false)
 	}

@@ -68,7 +68,7 @@ func (m *Machine) checkSubscription(s *subscription, suppressed []string) error 
 	if err != nil {
 		return err
 	}
-	return validateConstraintRoles(rolesOf(s.info), s.constraints)
+	return m.validateConstraints(rolesOf(s.info), s.constraints)
 }
 
 // refuseSubscription tells a scheduler why it may not subscribe, and ends its

@@ -158,7 +158,7 @@ func (m *Machine) unlist(t *task) {
 // release gives the resources of a task back.
 func (m *Machine) release(t *task) {
 	m.unuse(t.framework, t.agent, t.resources)
-	m.recoverResources(t.framework.id, t.agent.id, t.resources, nil)
+	m.recoverResources(t.framework.id, t.agent, t.resources, nil)
 }
 
 // completeTask remembers a task after its end.

@@ -63,7 +63,7 @@ func (m *Machine) markedUnreachable(info *mesos.AgentInfo, when *mesos.TimeInfo,
 // comes back. Frameworks that are not partition-aware are told that they are
 // lost.
 func (m *Machine) parkTasks(a *agent, when *mesos.TimeInfo, cause string) {
-	m.emit(AllocRemoveAgent{Agent: a.id})
+	m.stopAllocating(a)
 	for t := range a.tasks.all() {
 		m.leaveTask(t, report{
 			state:       t.framework.lostState(mesos.TaskState_TASK_UNREACHABLE),

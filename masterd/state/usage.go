@@ -33,9 +33,17 @@ func (a *agent) free() resources.Resources {
 	return a.total.Subtract(a.used.Unallocate()).Subtract(a.offered.Unallocate())
 }
 
-// recoverResources gives resources back to the allocator.
-func (m *Machine) recoverResources(f FrameworkID, a AgentID, r resources.Resources, filters *mesos.Filters) {
-	if !r.IsEmpty() {
-		m.emit(AllocRecover{Framework: f, Agent: a, Resources: r.Proto(), Filters: filters})
+// recoverResources gives resources back to the allocator, unless it has
+// forgotten the agent.
+func (m *Machine) recoverResources(f FrameworkID, a *agent, r resources.Resources, filters *mesos.Filters) {
+	if !r.IsEmpty() && !a.removed {
+		m.emit(AllocRecover{Framework: f, Agent: a.id, Resources: r.Proto(), Filters: filters})
 	}
+}
+
+// stopAllocating lets the allocator forget an agent, before what it had there
+// gets free and could be proposed again.
+func (m *Machine) stopAllocating(a *agent) {
+	a.removed = true
+	m.emit(AllocRemoveAgent{Agent: a.id})
 }

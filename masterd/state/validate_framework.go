@@ -12,6 +12,7 @@ import (
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 	"github.com/mesos-operator/mesos-operator/internal/roles"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator/constraint"
 )
 
 // What schedulers are told in these words they look for: drivers give up, and
@@ -126,13 +127,16 @@ func validateSuppressed(own, suppressed []string) (map[string]bool, error) {
 	return set, nil
 }
 
-func validateConstraintRoles(own []string, c *scheduler.OfferConstraints) error {
+// validateConstraints checks that constraints are for roles of the framework,
+// and that the allocator can evaluate them.
+func (m *Machine) validateConstraints(own []string, c *scheduler.OfferConstraints) error {
 	for role := range c.GetRoleConstraints() {
 		if _, ok := slices.BinarySearch(own, role); !ok {
 			return fmt.Errorf("there are offer constraints for '%s', which is not a role of the framework", role)
 		}
 	}
-	return nil
+	_, err := constraint.Compile(c, m.cfg.OfferConstraints)
+	return err
 }
 
 // keepImmutable takes over what can't change by subscribing again.
