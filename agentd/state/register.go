@@ -61,7 +61,7 @@ func (m *Machine) register() {
 	if m.agentID() == "" {
 		m.inform("registering", "master", m.master)
 		m.send(&messages.RegisterSlaveMessage{
-			Slave:                 m.info,
+			Slave:                 checkpointing(m.info),
 			Version:               &m.cfg.Version,
 			CheckpointedResources: m.checkpointed(),
 			AgentCapabilities:     m.cfg.Capabilities,
@@ -81,7 +81,7 @@ func (m *Machine) versionUUID() *mesos.UUID { return &mesos.UUID{Value: m.versio
 // reregistration tells a master everything that runs here.
 func (m *Machine) reregistration() *messages.ReregisterSlaveMessage {
 	msg := &messages.ReregisterSlaveMessage{
-		Slave:                 m.info,
+		Slave:                 checkpointing(m.info),
 		Version:               &m.cfg.Version,
 		CheckpointedResources: m.checkpointed(),
 		AgentCapabilities:     m.cfg.Capabilities,
@@ -160,6 +160,16 @@ func withID(info *mesos.AgentInfo, id *mesos.AgentID) *mesos.AgentInfo {
 		Port:       info.Port,
 		Domain:     info.Domain,
 	}
+}
+
+// checkpointing says in a message for a master that this agent keeps
+// checkpoints: without it, masters of Mesos refuse an agent that comes back with
+// reservations. It is field 7, true, of the libprocess form of AgentInfo, which
+// the HTTP form lacks.
+func checkpointing(info *mesos.AgentInfo) *mesos.AgentInfo {
+	out := withID(info, info.Id)
+	out.ProtoReflect().SetUnknown([]byte{7 << 3, 1})
+	return out
 }
 
 // connected is what follows registration of both kinds.
