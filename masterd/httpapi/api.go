@@ -21,7 +21,8 @@ const Process = "master"
 // Config is what an API answers with. All fields are required unless they say
 // otherwise.
 type Config struct {
-	// Self is this master.
+	// Self is this master; its ID is another one each term and is not looked
+	// at.
 	Self *mesos.MasterInfo
 	// Leader returns the master that leads, nil if none is known.
 	Leader func() *mesos.MasterInfo
@@ -38,6 +39,8 @@ type Config struct {
 	// Cluster, LogDir and ExternalLogFile are flags that /state shows by
 	// themselves as well. Optional.
 	Cluster, LogDir, ExternalLogFile string
+	// PerFrameworkMetrics says that each framework has metrics of its own.
+	PerFrameworkMetrics bool
 	// Started is when the process began.
 	Started time.Time
 

@@ -27,7 +27,7 @@ func (a *API) sendToLeader(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case leader == nil:
 		text(w, http.StatusServiceUnavailable, "No leader elected")
-	case leader.GetId() == a.cfg.Self.GetId():
+	case leader.GetPid() == a.cfg.Self.GetPid():
 		text(w, http.StatusServiceUnavailable, "Master has not finished recovery")
 	default:
 		redirect(w, base(leader)+r.URL.RequestURI())
@@ -67,7 +67,7 @@ func (a *API) failed(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	case errors.Is(err, engine.ErrStopped):
-		if leader := a.cfg.Leader(); leader.GetId() == a.cfg.Self.GetId() {
+		if leader := a.cfg.Leader(); leader.GetPid() == a.cfg.Self.GetPid() {
 			text(w, http.StatusServiceUnavailable, "This master stopped leading")
 			return
 		}

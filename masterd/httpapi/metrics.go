@@ -35,7 +35,7 @@ func (a *API) pullMetrics(ctx context.Context, emit metrics.Emit) {
 	}
 	pullCounters(&v.Stats, emit)
 	pullAgents(v, emit)
-	pullFrameworks(v, emit)
+	pullFrameworks(v, a.cfg.PerFrameworkMetrics, emit)
 	pullTasks(v, emit)
 	emit(metrics.Gauge, "master/outstanding_offers", float64(v.Offers.Len()))
 }
@@ -187,12 +187,14 @@ func pullTasks(v *state.View, emit metrics.Emit) {
 	emit(metrics.Gauge, "master/tasks_unreachable", float64(unreachable))
 }
 
-func pullFrameworks(v *state.View, emit metrics.Emit) {
+func pullFrameworks(v *state.View, each bool, emit metrics.Emit) {
 	var active, connected int
 	for f := range v.Frameworks.All() {
 		active += one(f.Active)
 		connected += one(f.Connected)
-		pullFramework(f, emit)
+		if each {
+			pullFramework(f, emit)
+		}
 	}
 	for name, n := range map[string]int{
 		"active": active, "inactive": v.Frameworks.Len() - active,

@@ -26,11 +26,11 @@ func serveVersion(w http.ResponseWriter, _ *http.Request) {
 	jsonBody(w, mesosjson.CloseObject(b, 0))
 }
 
-// buildTime is when the commit was made, zero if it isn't known.
+// buildTime is when the commit was made, 1970 if it isn't known.
 func buildTime() time.Time {
 	t, err := time.Parse(time.RFC3339, version.Time())
 	if err != nil {
-		return time.Time{}
+		return time.Unix(0, 0)
 	}
 	return t
 }

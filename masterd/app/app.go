@@ -1,0 +1,257 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/files"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess"
+	"github.com/mesos-operator/mesos-operator/internal/logging"
+	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/version"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator"
+	"github.com/mesos-operator/mesos-operator/masterd/election"
+	"github.com/mesos-operator/mesos-operator/masterd/election/podlabel"
+	"github.com/mesos-operator/mesos-operator/masterd/engine"
+	"github.com/mesos-operator/mesos-operator/masterd/httpapi"
+	"github.com/mesos-operator/mesos-operator/masterd/registry"
+	"github.com/mesos-operator/mesos-operator/masterd/registry/memory"
+	"github.com/mesos-operator/mesos-operator/masterd/registry/raft"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// App is a master that was set up.
+type App struct {
+	flags   *Flags
+	log     logr.Logger
+	logs    *logging.Logs
+	started time.Time
+
+	self     *mesos.MasterInfo // without an ID
+	listener net.Listener
+	node     *libprocess.Node
+	store    registry.Store
+	elector  election.Elector
+	label    *podlabel.Labeller // nil outside of Kubernetes
+	metrics  *metrics.Registry
+	server   *httpserver.Server
+
+	engine atomic.Pointer[engine.Engine] // of the current term
+}
+
+// Run sets a master up and runs it until ctx ends. An error means that it could
+// not go on; a supervisor should start it again.
+func Run(ctx context.Context, f *Flags, logs *logging.Logs) error {
+	a := &App{flags: f, log: logs.Logger, logs: logs, started: time.Now(), metrics: metrics.NewRegistry()}
+	if ignored := f.Ignored(); len(ignored) > 0 {
+		a.log.Info("flags of mesos-master that have no effect here", "flags", ignored)
+	}
+	err := a.setUp(ctx)
+	if err == nil {
+		a.log.Info("master started", "pid", a.self.GetPid(), "hostname", a.self.GetHostname(),
+			"registry", f.Registry, "version", version.Build())
+		err = a.run(ctx)
+	}
+	return errors.Join(err, a.tearDown())
+}
+
+func (a *App) setUp(ctx context.Context) error {
+	if err := a.listen(ctx); err != nil {
+		return err
+	}
+	if err := a.openRegistry(); err != nil {
+		return err
+	}
+	if label := value(a.flags.KubeLeaderLabel); label != "" {
+		cfg, err := podlabel.InPod(label, os.Getenv)
+		if err != nil {
+			return err
+		}
+		if a.label, err = podlabel.New(cfg, a.log.WithName("label")); err != nil {
+			return err
+		}
+	}
+	return a.serveHTTP()
+}
+
+func (a *App) listen(ctx context.Context) error {
+	endpoint, err := a.flags.endpoint(ctx)
+	if err != nil {
+		return err
+	}
+	var address libprocess.Address
+	if a.listener, address, err = httpserver.Listen(ctx, endpoint); err != nil {
+		return err
+	}
+	if a.self, err = a.flags.masterInfo(ctx, address); err != nil {
+		return err
+	}
+	a.node, err = libprocess.NewNode(libprocess.Config{Address: address, Log: a.log.WithName("libprocess")})
+	return err
+}
+
+func (a *App) openRegistry() error {
+	if a.flags.Registry == registryMemory {
+		a.store, a.elector = memory.New(), election.NewStandalone(a.self)
+		return nil
+	}
+	cfg, err := a.flags.raft(a.log)
+	if err != nil {
+		return err
+	}
+	store, err := raft.Open(cfg)
+	if err != nil {
+		return err
+	}
+	a.store, a.elector = store, election.NewConsensus(store, a.log.WithName("election"))
+	return nil
+}
+
+func (a *App) serveHTTP() error {
+	shown := files.New()
+	for _, path := range []string{value(a.flags.ExternalLogFile), a.logs.Path()} {
+		if path == "" {
+			continue
+		}
+		if err := shown.Attach(path, "/master/log", nil); err != nil {
+			return fmt.Errorf("showing the log: %w", err)
+		}
+		break
+	}
+	api, err := httpapi.New(httpapi.Config{
+		Self:   a.self,
+		Leader: a.elector.Leader,
+		Engine: a.engine.Load,
+		Flags:  a.flags.Set.Values(), Cluster: value(a.flags.Cluster),
+		LogDir: value(a.flags.LogDir), ExternalLogFile: value(a.flags.ExternalLogFile),
+		PerFrameworkMetrics: a.flags.PerFrameworkMetrics,
+		Started:             a.started,
+		Metrics:             a.metrics,
+		Files:               shown,
+		Verbosity:           a.logs.Verbosity,
+		Log:                 a.log.WithName("http"),
+	})
+	if err != nil {
+		return err
+	}
+	router := httpserver.NewRouter(httpapi.Process)
+	api.Register(router)
+	a.server = httpserver.New(httpserver.Config{Handler: router, Node: a.node, Log: a.log.WithName("http")})
+	return nil
+}
+
+// run runs all parts until ctx ends or one of them fails, which ends the others.
+func (a *App) run(ctx context.Context) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var parts sync.WaitGroup
+	start := func(part func(context.Context) error) {
+		parts.Go(func() {
+			if err := part(ctx); err != nil {
+				stop(err)
+			}
+		})
+	}
+	start(func(ctx context.Context) error { return a.server.Serve(ctx, a.listener) })
+	start(func(ctx context.Context) error { return a.elector.Run(ctx, a.lead) })
+	if a.label != nil {
+		start(func(ctx context.Context) error { a.label.Run(ctx); return nil })
+	}
+	parts.Wait()
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// lead is one term.
+func (a *App) lead(ctx context.Context) error {
+	self := withNewID(a.self)
+	log := a.log.WithValues("master", self.GetId())
+	fetch, cancel := context.WithTimeout(ctx, a.flags.RegistryFetchTimeout)
+	defer cancel()
+	stop := a.metrics.Timer("registrar/state_fetch_ms").Start()
+	term, reg, err := a.store.Lead(fetch, self)
+	stop()
+	if err != nil {
+		return deposed(fmt.Errorf("reading the registry: %w", err))
+	}
+	e, err := a.newEngine(self, term, reg, log)
+	if err != nil {
+		return err
+	}
+	a.engine.Store(e)
+	if a.label != nil {
+		a.label.Lead()
+		defer a.label.Follow()
+	}
+	defer a.engine.Store(nil)
+	log.Info("leading", "agents", len(reg.GetSlaves().GetSlaves()))
+	return deposed(e.Run(ctx))
+}
+
+func (a *App) newEngine(
+	self *mesos.MasterInfo, term registry.Term, reg *registryMessage, log logr.Logger,
+) (*engine.Engine, error) {
+	machine := a.flags.machine(self, log.V(1).Enabled())
+	if err := machine.Validate(); err != nil {
+		return nil, fmt.Errorf("flags: %w", err)
+	}
+	cfg, err := a.flags.allocator(self, rand.Uint64())
+	if err != nil {
+		return nil, err
+	}
+	alloc, err := allocator.New(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("flags: %w", err)
+	}
+	stored, allocated := a.metrics.Timer("registrar/state_store_ms"), a.metrics.Timer("allocator/mesos/allocation_run_ms")
+	return engine.New(engine.Config{
+		Machine:            state.New(machine),
+		Allocator:          engine.Bridge(alloc, a.flags.constraints(), log.WithName("allocator")),
+		Term:               term,
+		Registry:           reg,
+		RegistrySize:       a.registrySize,
+		Node:               a.node,
+		AllocationInterval: a.flags.AllocationInterval,
+		MaxSubscribers:     a.flags.MaxSubscribers,
+		Stored:             stored.Observe,
+		Allocated:          allocated.Observe,
+		Log:                log,
+	})
+}
+
+// deposed tells the elector, when the registry says so, that losing the
+// leadership is no failure.
+func deposed(err error) error {
+	if err != nil && errors.Is(err, registry.ErrNotLeader) {
+		return fmt.Errorf("%w: %w", election.ErrDeposed, err)
+	}
+	return err
+}
+
+// tearDown closes what setUp opened, as far as it came.
+func (a *App) tearDown() error {
+	var errs []error
+	if a.node != nil {
+		errs = append(errs, a.node.Close())
+	}
+	if a.listener != nil {
+		a.listener.Close() // the server closed it, unless it never ran
+	}
+	if a.store != nil {
+		errs = append(errs, a.store.Close())
+	}
+	return errors.Join(errs...)
+}

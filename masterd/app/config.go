@@ -1,0 +1,133 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/go-logr/logr"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/logging"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator/constraint"
+	"github.com/mesos-operator/mesos-operator/masterd/registry/raft"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// Validate reports what is wrong with the flags together, and which of them
+// ask for a protection that this version doesn't have: a master must not start
+// as if it had it.
+func (f *Flags) Validate() error {
+	var errs []error
+	for name, asked := range map[string]bool{
+		"acls":                         f.ACLs != nil,
+		"authenticate_http_frameworks": f.AuthHTTPFrameworks,
+		"authenticate_http_readonly":   f.AuthReadonly,
+		"authenticate_http_readwrite":  f.AuthReadwrite,
+		"firewall_rules":               f.Firewall != nil,
+		"zk":                           f.ZK != nil,
+	} {
+		if asked {
+			errs = append(errs, fmt.Errorf("flag --%s is not supported yet, and ignoring it would not be safe", name))
+		}
+	}
+	if f.Registry != registryMemory && f.WorkDir == "" {
+		errs = append(errs, fmt.Errorf("flag --work_dir is required with --registry=%s", f.Registry))
+	}
+	if f.IP != nil && f.IPDiscoveryCommand != nil {
+		errs = append(errs, errors.New("only one of --ip and --ip_discovery_command can be given"))
+	}
+	if f.RaftPeers != nil && f.RaftAddress == nil {
+		errs = append(errs, errors.New("flag --raft_peers needs --raft_address"))
+	}
+	return errors.Join(errs...)
+}
+
+// machine are the settings of the state machine of one term.
+func (f *Flags) machine(self *mesos.MasterInfo, debug bool) state.Config {
+	c := state.DefaultConfig(self)
+	c.AgentPingTimeout = f.AgentPingTimeout
+	c.MaxAgentPingTimeouts = f.MaxAgentPingTimeouts
+	c.AgentReregisterTimeout = f.AgentReregisterTimeout
+	if f.OfferTimeout != nil {
+		c.OfferTimeout = *f.OfferTimeout
+	}
+	c.MaxCompletedFrameworks = f.MaxCompletedFrameworks
+	c.MaxCompletedTasksPerFramework = f.MaxCompletedTasks
+	c.MaxUnreachableTasksPerFramework = f.MaxUnreachableTasks
+	c.RegistryGCInterval = f.RegistryGCInterval
+	c.RegistryMaxAgentAge = f.RegistryMaxAgentAge
+	c.RegistryMaxAgentCount = f.RegistryMaxAgentCount
+	c.Roles = split(f.Roles)
+	c.NoRootSubmissions = !f.RootSubmissions
+	c.AuthenticateFrameworks = f.AuthFrameworks
+	c.AuthenticateAgents = f.AuthAgents
+	c.RequireAgentDomain = f.RequireAgentDomain
+	c.DebugLog = debug
+	return c
+}
+
+// allocator are the settings of the allocator of one term.
+func (f *Flags) allocator(self *mesos.MasterInfo, seed uint64) (allocator.Config, error) {
+	c := allocator.DefaultConfig()
+	c.Interval = f.AllocationInterval
+	c.RoleSorter, c.FrameworkSorter = f.RoleSorter, f.FrameworkSorter
+	c.FairSharingExcluded = split(f.FairSharingExcluded)
+	c.FilterGPUs = f.FilterGPUs
+	c.Domain = self.Domain
+	c.RecoveryTimeout, c.RecoveryFactor = f.RecoveryTimeout, f.RecoveryFactor
+	c.Seed = seed
+	var err error
+	if c.MinAllocatable, err = allocator.ParseMinAllocatable(f.MinAllocatable); err != nil {
+		return c, fmt.Errorf("flag --min_allocatable_resources: %w", err)
+	}
+	return c, nil
+}
+
+func (f *Flags) constraints() constraint.Limits {
+	return constraint.Limits{MaxMemory: int(f.REMaxMemory), MaxProgramSize: f.REMaxProgramSize}
+}
+
+// raft are the settings of the raft registry.
+func (f *Flags) raft(log logr.Logger) (raft.Config, error) {
+	c := raft.Config{
+		Dir:     filepath.Join(f.WorkDir, "raft"),
+		ID:      value(f.RaftID),
+		Address: value(f.RaftAddress),
+		Bind:    value(f.RaftBind),
+		Log:     log,
+	}
+	var err error
+	if c.Peers, err = raft.ParsePeers(value(f.RaftPeers)); err != nil {
+		return c, fmt.Errorf("flag --raft_peers: %w", err)
+	}
+	return c, nil
+}
+
+func value(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}
+
+// split reads a list; nil if the flag isn't given.
+func split(s *string) []string {
+	if s == nil {
+		return nil
+	}
+	items := []string{}
+	for item := range strings.SplitSeq(*s, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// Logging are the settings of the log.
+func (f *Flags) Logging() logging.Config {
+	return logging.Config{Program: "masterd", Severity: f.LoggingLevel, Dir: value(f.LogDir), Quiet: f.Quiet}
+}

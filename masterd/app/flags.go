@@ -1,0 +1,215 @@
+package app
+
+import (
+	"encoding/json"
+	"net/netip"
+	"time"
+
+	"github.com/mesos-operator/mesos-operator/internal/flags"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator"
+)
+
+// Flags are the settings of masterd: those of mesos-master 1.11 under their
+// names, and a few of our own.
+type Flags struct {
+	Set *flags.Set
+
+	// Network.
+	IP                   *netip.Addr
+	IPDiscoveryCommand   *string
+	Port                 uint16
+	AdvertiseIP          *netip.Addr
+	AdvertisePort        *uint16
+	Hostname             *string
+	HostnameLookup       bool
+	Domain               *json.RawMessage
+	Cluster              *string
+	WorkDir              string
+	ShowVersion          bool
+	ExternalLogFile      *string
+	LogDir               *string
+	LoggingLevel         string
+	Quiet                bool
+	ZK                   *string
+	AuthReadonly         bool
+	AuthReadwrite        bool
+	AuthHTTPFrameworks   bool
+	AuthFrameworks       bool
+	AuthAgents           bool
+	ACLs, Firewall       *json.RawMessage
+	Roles                *string
+	RootSubmissions      bool
+	RequireAgentDomain   bool
+	MaxSubscribers       int
+	PerFrameworkMetrics  bool
+	RegistryFetchTimeout time.Duration
+
+	// Registry.
+	Registry    string
+	RaftID      *string
+	RaftAddress *string
+	RaftPeers   *string
+	RaftBind    *string
+
+	// Kubernetes.
+	KubeLeaderLabel *string
+
+	// Allocation.
+	AllocationInterval  time.Duration
+	RoleSorter          string
+	FrameworkSorter     string
+	MinAllocatable      string
+	FairSharingExcluded *string
+	FilterGPUs          bool
+	RecoveryTimeout     time.Duration
+	RecoveryFactor      float64
+	REMaxMemory         flags.Bytes
+	REMaxProgramSize    int
+
+	// Agents and frameworks.
+	AgentPingTimeout       time.Duration
+	MaxAgentPingTimeouts   int
+	AgentReregisterTimeout time.Duration
+	OfferTimeout           *time.Duration
+	MaxCompletedFrameworks int
+	MaxCompletedTasks      int
+	MaxUnreachableTasks    int
+	RegistryGCInterval     time.Duration
+	RegistryMaxAgentAge    time.Duration
+	RegistryMaxAgentCount  int
+}
+
+// The values of --registry.
+const (
+	registryMemory     = "in_memory"
+	registryRaft       = "raft"
+	registryReplicated = "replicated_log" // what Mesos's default is called: an alias of raft
+)
+
+// NewFlags defines the flags. Call Set.Parse next.
+func NewFlags() *Flags {
+	f := &Flags{Set: flags.New("masterd")}
+	f.defineProgram()
+	f.defineNetwork()
+	f.defineRegistry()
+	f.defineAccess()
+	f.defineAllocation()
+	f.defineLife()
+	defineIgnored(f.Set)
+	return f
+}
+
+func (f *Flags) defineProgram() {
+	s := f.Set
+	s.Bool(&f.ShowVersion, "version", false, "Print the version and exit.")
+	s.String(&f.WorkDir, "work_dir", "", "Directory for the registry; needed unless --registry=in_memory.")
+	s.OptionalString(&f.Cluster, "cluster", "Name of the cluster, shown by /state and UIs.")
+	flags.Var(s, &f.LoggingLevel, "logging_level", "INFO", flags.OneOf("INFO", "WARNING", "ERROR"),
+		"Lowest severity that is logged.")
+	s.OptionalString(&f.LogDir, "log_dir", "Directory for a log file, which /files shows as /master/log.")
+	s.OptionalString(&f.ExternalLogFile, "external_log_file",
+		"Log file written by somebody else, to be shown by /files as /master/log.")
+	s.Bool(&f.Quiet, "quiet", false, "Don't log to standard error.")
+}
+
+func (f *Flags) defineNetwork() {
+	s := f.Set
+	flags.Optional(s, &f.IP, "ip", flags.IPType, "IP address to listen on; default: all.")
+	s.OptionalString(&f.IPDiscoveryCommand, "ip_discovery_command",
+		"Shell command that prints the IP address to listen on.")
+	flags.Var(s, &f.Port, "port", 5050, flags.PortType, "Port to listen on.")
+	flags.Optional(s, &f.AdvertiseIP, "advertise_ip", flags.IPType,
+		"IP address by which agents, frameworks and other masters reach this one.")
+	flags.Optional(s, &f.AdvertisePort, "advertise_port", flags.PortType, "Port that goes with --advertise_ip.")
+	s.OptionalString(&f.Hostname, "hostname",
+		"Host name that clients are told; default: found by the IP address.")
+	s.Bool(&f.HostnameLookup, "hostname_lookup", true,
+		"Look up the host name of the IP address; without it the address stands for it.")
+	flags.Optional(s, &f.Domain, "domain", flags.JSONType, "Fault domain of this master, as JSON of DomainInfo.")
+	s.OptionalString(&f.ZK, "zk", "ZooKeeper ensemble that elects the leader. Not supported yet.")
+	s.OptionalString(&f.KubeLeaderLabel, "kube_leader_label",
+		"In Kubernetes: label that the leading master puts on its pod, which POD_NAME and POD_NAMESPACE name.")
+}
+
+func (f *Flags) defineRegistry() {
+	s := f.Set
+	flags.Var(s, &f.Registry, "registry", registryRaft,
+		flags.OneOf(registryRaft, registryReplicated, registryMemory),
+		"Where agents, quotas and weights are kept; replicated_log means raft.")
+	s.OptionalString(&f.RaftID, "raft_id", "ID of this master among --raft_peers; default: --raft_address.")
+	s.OptionalString(&f.RaftAddress, "raft_address", "host:port by which the other masters reach this one for the registry.")
+	s.OptionalString(&f.RaftBind, "raft_bind",
+		"host:port to listen on for the registry; default: --raft_address if that is an IP address, else its port.")
+	s.OptionalString(&f.RaftPeers, "raft_peers",
+		"All masters, this one included, as [id=]host:port separated by commas. The first one begins the group.")
+	s.Duration(&f.RegistryFetchTimeout, "registry_fetch_timeout", time.Minute,
+		"How long a new leader may take to read the registry.")
+	s.Duration(&f.RegistryGCInterval, "registry_gc_interval", 15*time.Minute,
+		"Time between two sweeps of unreachable and gone agents.")
+	s.Duration(&f.RegistryMaxAgentAge, "registry_max_agent_age", 14*24*time.Hour,
+		"How long an unreachable or gone agent is remembered.")
+	s.Int(&f.RegistryMaxAgentCount, "registry_max_agent_count", 100*1024,
+		"How many unreachable and how many gone agents are remembered.")
+}
+
+func (f *Flags) defineAccess() {
+	s := f.Set
+	s.Bool(&f.AuthReadonly, "authenticate_http_readonly", false, "Authenticate whoever reads over HTTP. Not supported yet.")
+	s.Bool(&f.AuthReadwrite, "authenticate_http_readwrite", false,
+		"Authenticate whoever changes something over HTTP. Not supported yet.", flags.Alias("authenticate_http"))
+	s.Bool(&f.AuthHTTPFrameworks, "authenticate_http_frameworks", false,
+		"Authenticate frameworks of the v1 API. Not supported yet.")
+	s.Bool(&f.AuthFrameworks, "authenticate_frameworks", false, "Refuse native drivers that did not authenticate.",
+		flags.Alias("authenticate"))
+	s.Bool(&f.AuthAgents, "authenticate_agents", false, "Refuse agents that did not authenticate.",
+		flags.Alias("authenticate_slaves"))
+	flags.Optional(s, &f.ACLs, "acls", flags.JSONType, "Who may do what, as JSON of ACLs. Not supported yet.")
+	flags.Optional(s, &f.Firewall, "firewall_rules", flags.JSONType, "Endpoints that are closed. Not supported yet.")
+	s.OptionalString(&f.Roles, "roles", "Roles that frameworks may have, separated by commas; default: all.")
+	s.Bool(&f.RootSubmissions, "root_submissions", true, "Let frameworks run as root.")
+	s.Bool(&f.RequireAgentDomain, "require_agent_domain", false, "Refuse agents without a fault domain.")
+	s.Int(&f.MaxSubscribers, "max_operator_event_stream_subscribers", 1000,
+		"Subscribers of operator events; when there are more, the oldest is cut off.")
+	s.Bool(&f.PerFrameworkMetrics, "publish_per_framework_metrics", true, "Have metrics of each framework.")
+}
+
+func (f *Flags) defineAllocation() {
+	s := f.Set
+	d := allocator.DefaultConfig()
+	s.Duration(&f.AllocationInterval, "allocation_interval", d.Interval, "Time between two allocations.")
+	sorter := flags.OneOf(allocator.SorterDRF, allocator.SorterRandom)
+	flags.Var(s, &f.RoleSorter, "role_sorter", d.RoleSorter, sorter, "How roles are ordered.", flags.Alias("user_sorter"))
+	flags.Var(s, &f.FrameworkSorter, "framework_sorter", d.FrameworkSorter, sorter,
+		"How the frameworks of a role are ordered.")
+	s.String(&f.MinAllocatable, "min_allocatable_resources", "cpus:0.01|mem:32",
+		"Least that is offered: quantities separated by ';', alternatives by '|'.")
+	s.OptionalString(&f.FairSharingExcluded, "fair_sharing_excluded_resource_names",
+		"Resources that don't count for fair shares, separated by commas.")
+	s.Bool(&f.FilterGPUs, "filter_gpu_resources", d.FilterGPUs,
+		"Offer agents with GPUs to frameworks with the capability GPU_RESOURCES only.")
+	s.Duration(&f.RecoveryTimeout, "allocator_recovery_timeout", d.RecoveryTimeout,
+		"Longest time that a new leader waits for agents before it offers, when there is quota.")
+	s.Float(&f.RecoveryFactor, "allocator_agent_recovery_factor", d.RecoveryFactor,
+		"Part of the known agents that ends the wait.")
+	s.Bytes(&f.REMaxMemory, "offer_constraints_re2_max_mem", 4*flags.Kilobyte,
+		"Memory that a regular expression of offer constraints may take.")
+	s.Int(&f.REMaxProgramSize, "offer_constraints_re2_max_program_size", 100,
+		"Size that a regular expression of offer constraints may have.")
+}
+
+func (f *Flags) defineLife() {
+	s := f.Set
+	s.Duration(&f.AgentPingTimeout, "agent_ping_timeout", 15*time.Second,
+		"Time an agent has to answer a ping.", flags.Alias("slave_ping_timeout"))
+	s.Int(&f.MaxAgentPingTimeouts, "max_agent_ping_timeouts", 5,
+		"Unanswered pings in a row after which an agent is unreachable.", flags.Alias("max_slave_ping_timeouts"))
+	s.Duration(&f.AgentReregisterTimeout, "agent_reregister_timeout", 10*time.Minute,
+		"Time that agents have to come back after a change of leader.", flags.Alias("slave_reregister_timeout"))
+	flags.Optional(s, &f.OfferTimeout, "offer_timeout", flags.DurationType,
+		"Time after which an offer that was not answered is taken back; default: never.")
+	s.Int(&f.MaxCompletedFrameworks, "max_completed_frameworks", 50, "Frameworks remembered after their end.")
+	s.Int(&f.MaxCompletedTasks, "max_completed_tasks_per_framework", 1000,
+		"Tasks of each framework remembered after their end.")
+	s.Int(&f.MaxUnreachableTasks, "max_unreachable_tasks_per_framework", 1000,
+		"Tasks on unreachable agents remembered of each framework.")
+}

@@ -1,0 +1,90 @@
+package app
+
+import (
+	"slices"
+
+	"github.com/mesos-operator/mesos-operator/internal/flags"
+)
+
+// What follows are flags of mesos-master that are accepted, so that command
+// lines written for it work, and that have no effect here, yet or ever. /flags
+// shows them as Mesos does.
+//
+// The defaults are those of mesos-master; "" is none.
+var (
+	ignoredValues = map[string]string{
+		"agent_removal_rate_limit":      "",
+		"allocator":                     "hierarchical",
+		"authentication_v0_timeout":     "15secs",
+		"authenticators":                "crammd5",
+		"authorizers":                   "local",
+		"credentials":                   "",
+		"hooks":                         "",
+		"http_authenticators":           "basic",
+		"http_framework_authenticators": "",
+		"logbufsecs":                    "0",
+		"master_contender":              "",
+		"master_detector":               "",
+		"max_executors_per_agent":       "",
+		"modules":                       "",
+		"modules_dir":                   "",
+		"quorum":                        "",
+		"rate_limits":                   "",
+		"recovery_agent_removal_limit":  "100%",
+		"registry_store_timeout":        "20secs",
+		"webui_dir":                     "/usr/local/share/mesos/webui",
+		"weights":                       "",
+		"whitelist":                     "",
+		"zk_session_timeout":            "10secs",
+	}
+	ignoredSwitches = map[string]bool{
+		"initialize_driver_logging": true,
+		"log_auto_initialize":       true,
+		"memory_profiling":          false,
+		"registry_strict":           false,
+	}
+	// oldNames are what older versions called them.
+	oldNames = map[string]string{
+		"agent_removal_rate_limit":     "slave_removal_rate_limit",
+		"max_executors_per_agent":      "max_executors_per_slave",
+		"recovery_agent_removal_limit": "recovery_slave_removal_limit",
+	}
+)
+
+func defineIgnored(s *flags.Set) {
+	for name, value := range ignoredValues {
+		options := []flags.Option{flags.Hidden()}
+		if old := oldNames[name]; old != "" {
+			options = append(options, flags.Alias(old))
+		}
+		kind := flags.PathType
+		if name == "credentials" { // whose value may be the secrets themselves
+			kind = flags.SecretType
+		}
+		if value == "" {
+			flags.Optional(s, new(*string), name, kind, "Has no effect.", options...)
+		} else {
+			flags.Var(s, new(string), name, value, kind, "Has no effect.", options...)
+		}
+	}
+	for name, value := range ignoredSwitches {
+		s.Bool(new(bool), name, value, "Has no effect.", flags.Hidden())
+	}
+}
+
+// Ignored returns the flags that were given and have no effect.
+func (f *Flags) Ignored() []string {
+	var names []string
+	for name := range ignoredValues {
+		if f.Set.Given(name) {
+			names = append(names, name)
+		}
+	}
+	for name := range ignoredSwitches {
+		if f.Set.Given(name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
