@@ -24,41 +24,11 @@ type fixedLeader struct{ state leader.State }
 
 func (f fixedLeader) State(context.Context, string) (leader.State, error) { return f.state, nil }
 
-// TestManager runs the controller as the operator does, with its caches, watches
-// and rights: nothing steps it, so every phase here is one that a watch has woken.
+// TestManager runs the controller as the operator does: nothing steps it, so every
+// phase here is one that a watch has woken.
 func TestManager(t *testing.T) {
 	w := newWorld(t)
-	config := rest.CopyConfig(apiServer)
-	config.Impersonate.UserName = operatorUser
-	mgr, err := ctrl.NewManager(config, ctrl.Options{
-		Scheme:  testScheme(),
-		Logger:  logr.Discard(),
-		Metrics: server.Options{BindAddress: "0"},
-		// A second run of the test in one process is a second controller of that name.
-		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
-		Cache: cache.Options{
-			ByObject:          CacheByObject(),
-			DefaultNamespaces: map[string]cache.Config{w.namespace: {}},
-		},
-	})
-	w.must(err)
-	watch := leader.NewWatch(fixedLeader{leader.State{Version: "1.11.0", ActiveAgents: 2}}, leader.Config{}, logr.Discard())
-	w.must(mgr.Add(watch))
-	r, err := New(Config{
-		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Leaders: watch, Recorder: mgr.GetEventRecorder("mesos-operator"),
-		Defaults: resources.Defaults{MasterImage: "m", AgentImage: "a"},
-	})
-	w.must(err)
-	w.must(r.SetupWithManager(mgr, watch.Events(), 1))
-	ctx, stop := context.WithCancel(t.Context())
-	var done sync.WaitGroup
-	done.Go(func() {
-		if err := mgr.Start(ctx); err != nil {
-			t.Errorf("the manager ended with %v", err)
-		}
-	})
-	t.Cleanup(func() { stop(); done.Wait() })
-
+	w.manage(2)
 	w.create(w.plain())
 	w.eventually("the masters' StatefulSet", func() bool { return w.existsStatefulSet() })
 	w.eventually("the agents' DaemonSet", func() bool { return w.exists("demo-agent-small") })
@@ -82,4 +52,40 @@ func (w *world) eventually(what string, is func() bool) {
 		}
 	}
 	w.t.Fatalf("still waiting for %s; the status is %+v", what, w.cluster().Status)
+}
+
+// manage starts the controller with the caches, watches and rights of the operator,
+// for this world's namespace, and leading masters that report a number of agents.
+func (w *world) manage(agents int32) {
+	w.t.Helper()
+	config := rest.CopyConfig(apiServer)
+	config.Impersonate.UserName = operatorUser
+	mgr, err := ctrl.NewManager(config, ctrl.Options{
+		Scheme:  testScheme(),
+		Logger:  logr.Discard(),
+		Metrics: server.Options{BindAddress: "0"},
+		// A second run of the test in one process is a second controller of that name.
+		Controller: ctrlconfig.Controller{SkipNameValidation: new(true)},
+		Cache: cache.Options{
+			ByObject:          CacheByObject(),
+			DefaultNamespaces: map[string]cache.Config{w.namespace: {}},
+		},
+	})
+	w.must(err)
+	watch := leader.NewWatch(fixedLeader{leader.State{Version: "1.11.0", ActiveAgents: agents}}, leader.Config{}, logr.Discard())
+	w.must(mgr.Add(watch))
+	r, err := New(Config{
+		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Leaders: watch, Recorder: mgr.GetEventRecorder("mesos-operator"),
+		Defaults: resources.Defaults{MasterImage: "m", AgentImage: "a"},
+	})
+	w.must(err)
+	w.must(r.SetupWithManager(mgr, watch.Events(), 1))
+	ctx, stop := context.WithCancel(w.t.Context())
+	var done sync.WaitGroup
+	done.Go(func() {
+		if err := mgr.Start(ctx); err != nil {
+			w.t.Errorf("the manager ended with %v", err)
+		}
+	})
+	w.t.Cleanup(func() { stop(); done.Wait() })
 }

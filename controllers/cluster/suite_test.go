@@ -26,6 +26,9 @@ import (
 // of this package; it is nil where no binaries for one are at hand.
 var apiServer *rest.Config
 
+// kubeConfig is a kubeconfig file's text for it.
+var kubeConfig []byte
+
 // builtAssets is where `make envtest` puts kube-apiserver and etcd.
 const builtAssets = "../../bin/envtest"
 
@@ -61,7 +64,7 @@ func withAPIServer(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, "granting the operator its rights:", err)
 		return 1
 	}
-	apiServer = config
+	apiServer, kubeConfig = config, env.KubeConfig
 	return m.Run()
 }
 
