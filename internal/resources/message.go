@@ -1,7 +1,8 @@
 package resources
 
 import (
-	"sync"
+	"maps"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -76,13 +77,18 @@ func walkField(v protoreflect.Value, fd protoreflect.FieldDescriptor, visit func
 	return nil
 }
 
-// fieldsByMessage remembers, by full name, which fields lead to a resource. Its size is bounded by
-// the number of message types.
-var fieldsByMessage sync.Map
+// fieldsByMessage remembers which fields of a message lead to a resource. The map is replaced, never
+// changed, so that readers need no lock; of two that learn at once one may have to learn again. Its
+// size is bounded by the number of message types.
+var fieldsByMessage atomic.Pointer[map[protoreflect.FullName][]protoreflect.FieldDescriptor]
 
 func resourceFields(d protoreflect.MessageDescriptor) []protoreflect.FieldDescriptor {
-	if known, ok := fieldsByMessage.Load(d.FullName()); ok {
-		return known.([]protoreflect.FieldDescriptor)
+	known := map[protoreflect.FullName][]protoreflect.FieldDescriptor{}
+	if p := fieldsByMessage.Load(); p != nil {
+		if fields, ok := (*p)[d.FullName()]; ok {
+			return fields
+		}
+		known = maps.Clone(*p)
 	}
 	var out []protoreflect.FieldDescriptor
 	for i := range d.Fields().Len() {
@@ -91,7 +97,8 @@ func resourceFields(d protoreflect.MessageDescriptor) []protoreflect.FieldDescri
 			out = append(out, fd)
 		}
 	}
-	fieldsByMessage.Store(d.FullName(), out)
+	known[d.FullName()] = out
+	fieldsByMessage.Store(&known)
 	return out
 }
 

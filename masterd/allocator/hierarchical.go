@@ -3,7 +3,6 @@ package allocator
 import (
 	"cmp"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -58,7 +57,7 @@ func New(cfg Config) (*Hierarchical, error) {
 		cfg: cfg, names: names{index: map[string]int{}}, tree: newRoleTree(),
 		frameworks: map[FrameworkID]*framework{}, agents: map[AgentID]*agent{},
 	}
-	h.sorter.random = rand.New(rand.NewPCG(cfg.Seed, 0))
+	h.sorter.lots = lots(cfg.Seed)
 	h.sorter.excluded = map[int]bool{}
 	for _, name := range cfg.FairSharingExcluded {
 		h.sorter.excluded[h.names.id(name)] = true
@@ -128,7 +127,7 @@ func (h *Hierarchical) takeCandidates() []*agent {
 	agents = slices.DeleteFunc(agents, func(a *agent) bool { return !h.mayPropose(a) })
 	// The order of maps must not show.
 	slices.SortFunc(agents, func(a, b *agent) int { return cmp.Compare(a.arrival, b.arrival) })
-	h.sorter.random.Shuffle(len(agents), func(i, j int) { agents[i], agents[j] = agents[j], agents[i] })
+	shuffle(&h.sorter.lots, agents)
 	for _, a := range agents {
 		h.begin(a)
 		// A shared volume can be proposed again although nothing changed.

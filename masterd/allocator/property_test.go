@@ -12,6 +12,7 @@ import (
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/internal/roles"
 )
 
 // world is an allocator and, kept naively beside it, what should be true.
@@ -235,6 +236,55 @@ func (w *world) giveBack(t *rapid.T) {
 	}
 }
 
+// reserve converts something that is free, or that a framework holds, and takes it back again later.
+func (w *world) reserve(t *rapid.T) {
+	agent, ok := pick(t, w.agents)
+	if !ok {
+		return
+	}
+	role := rapid.SampledFrom(someRoles).Draw(t, "role")
+	from := resources.MustParse(fmt.Sprintf("cpus:%d", rapid.IntRange(1, 3).Draw(t, "cpus")))
+	reserved, err := from.PushReservation(&mesos.Resource_ReservationInfo{
+		Type: mesos.Resource_ReservationInfo_DYNAMIC.Enum(), Role: &role,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rapid.Bool().Draw(t, "unreserve") {
+		from, reserved = reserved, from
+	}
+	id, some := pick(t, w.held[agent])
+	if some && rapid.Bool().Draw(t, "held") {
+		w.convertHeld(t, agent, id, role, from, reserved)
+		return
+	}
+	err = w.h.UpdateAvailable(agent, []resources.Conversion{{Consumed: from, Converted: reserved}})
+	free := w.agents[agent]
+	for _, r := range w.held[agent] {
+		free = free.Subtract(r.Unallocate())
+	}
+	if can := free.Contains(from); can != (err == nil) {
+		t.Fatalf("converting %s of the free %s: %v", from, free, err)
+	}
+	if err == nil {
+		w.agents[agent] = w.agents[agent].Subtract(from).Add(reserved)
+	}
+}
+
+func (w *world) convertHeld(t *rapid.T, agent AgentID, id FrameworkID, role string, from, to resources.Resources) {
+	held := w.held[agent][id]
+	err := w.h.UpdateAllocation(id, agent, held, []resources.Conversion{{
+		Consumed: from.Allocate(role), Converted: to.Allocate(role),
+	}})
+	if can := held.Contains(from.Allocate(role)); can != (err == nil) {
+		t.Fatalf("converting %s for %s of %s: %v", from, role, held, err)
+	}
+	if err == nil {
+		w.held[agent][id] = held.Subtract(from.Allocate(role)).Add(to.Allocate(role))
+		w.agents[agent] = w.agents[agent].Subtract(from).Add(to)
+	}
+}
+
 func (w *world) setQuota(t *rapid.T) {
 	role := rapid.SampledFrom([]string{"a", "d"}).Draw(t, "role")
 	guarantee := resources.Scalar(rapid.IntRange(0, 6).Draw(t, "guarantee")) * 1000
@@ -333,13 +383,28 @@ func (w *world) checkNothingLeft(t *rapid.T) {
 func (w *world) checkBooks(t *rapid.T) {
 	h := w.h
 	var total, free vector
+	reserved := map[string]resources.Scalar{}
 	for _, a := range h.agents {
+		for it := range a.total.Reserved().All() {
+			reserved[it.ReservedFor()] += it.Scalar()
+			for above := range roles.Ancestors(it.ReservedFor()) {
+				reserved[above] += it.Scalar()
+			}
+		}
 		total.addAll(h.names.measure(a.total))
 		free.addAll(h.names.measure(a.free.Unreserved()))
 	}
 	same(t, h, "total", h.sorter.total, total)
 	same(t, h, "free", h.freeUnreserved, free)
+	for role, sum := range reserved {
+		if r := h.tree.roles[role]; r == nil || r.reserved.get(h.names.id("cpus")) != sum {
+			t.Fatalf("%s is reserved for %s", sum, role)
+		}
+	}
 	for _, r := range h.tree.roles {
+		if r.name != "" && r.children == 0 && len(r.clients) == 0 && !r.hasQuota && reserved[r.name] == 0 {
+			t.Fatalf("nobody needs role %s", r.name)
+		}
 		var held vector
 		filters := 0
 		for _, a := range h.agents {
@@ -404,6 +469,8 @@ func TestProperties(t *testing.T) {
 					"revive":           w.revive,
 					"give back":        w.giveBack,
 					"give back more":   w.giveBack,
+					"reserve":          w.reserve,
+					"reserve more":     w.reserve,
 					"quota":            w.setQuota,
 					"weight":           w.setWeight,
 					"wait":             w.wait,

@@ -3,7 +3,6 @@ package allocator
 import (
 	"cmp"
 	"math"
-	"math/rand/v2"
 	"slices"
 
 	"github.com/mesos-operator/mesos-operator/internal/resources"
@@ -103,7 +102,7 @@ type sorter struct {
 	excluded map[int]bool
 	// version grows with every change of total.
 	version uint64
-	random  *rand.Rand
+	lots    lots
 	moved   []*node
 }
 
@@ -127,7 +126,7 @@ func (s *sorter) arrange(n *node, byLot bool) {
 // exponentially distributed ticket.
 func (s *sorter) shuffle(n *node) {
 	for _, c := range n.children {
-		c.ticket = s.random.ExpFloat64() / c.weight
+		c.ticket = s.lots.exponential() / c.weight
 	}
 	slices.SortFunc(n.children, func(a, b *node) int { return cmp.Compare(a.ticket, b.ticket) })
 	n.dirty = true

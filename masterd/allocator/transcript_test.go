@@ -17,7 +17,9 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator/constraint"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write what the allocator does now into the transcripts")
@@ -245,7 +247,8 @@ func domain(region string) *mesos.DomainInfo {
 	}}
 }
 
-// resources reads text, and options for what text can't say: rev=cpus:1, volume=id:mb, shared=id:mb.
+// resources reads text, and options for what text can't say: rev=cpus:1, volume=id:mb, shared=id:mb,
+// mount=mb.
 func (p *player) resources(text string, w words) resources.Resources {
 	r, err := resources.Parse(text, "*")
 	p.must(err)
@@ -254,6 +257,14 @@ func (p *player) resources(text string, w words) resources.Resources {
 			x.Revocable = &mesos.Resource_RevocableInfo{}
 			r = r.Add(resources.Of(x))
 		}
+	}
+	if mb := w.options["mount"]; mb != "" {
+		x := resources.MustParse("disk:" + mb).Proto()[0]
+		x.Disk = &mesos.Resource_DiskInfo{Source: &mesos.Resource_DiskInfo_Source{
+			Type:  mesos.Resource_DiskInfo_Source_MOUNT.Enum(),
+			Mount: &mesos.Resource_DiskInfo_Source_Mount{Root: new("/mnt")},
+		}}
+		r = r.Add(resources.Of(x))
 	}
 	for option, isShared := range map[string]bool{"volume": false, "shared": true} {
 		id, mb, ok := strings.Cut(w.options[option], ":")
@@ -314,6 +325,9 @@ func (p *player) framework(w words) Framework {
 		info.OfferFilters[names[0]] = offerFilters(p, m)
 	}
 	f := Framework{Info: info, Active: w.options["active"] != "no"}
+	if rack, ok := w.options["rack"]; ok {
+		f.Constraints = onRack(p, names[0], rack)
+	}
 	if s := w.options["suppressed"]; s != "" {
 		f.Suppressed = strings.Split(s, ",")
 	}
@@ -332,6 +346,27 @@ func offerFilters(p *player, text string) *mesos.OfferFilters {
 		m.Quantities = append(m.Quantities, &mesos.OfferFilters_ResourceQuantities{Quantities: values})
 	}
 	return &mesos.OfferFilters{MinAllocatableResources: m}
+}
+
+// onRack constrains a role to agents whose attribute rack has the value.
+func onRack(p *player, role, rack string) *constraint.Set {
+	c := &scheduler.AttributeConstraint{
+		Selector: &scheduler.AttributeConstraint_Selector{
+			Selector: &scheduler.AttributeConstraint_Selector_AttributeName{AttributeName: "rack"},
+		},
+		Predicate: &scheduler.AttributeConstraint_Predicate{
+			Predicate: &scheduler.AttributeConstraint_Predicate_TextEquals_{
+				TextEquals: &scheduler.AttributeConstraint_Predicate_TextEquals{Value: &rack},
+			},
+		},
+	}
+	set, err := constraint.Compile(&scheduler.OfferConstraints{
+		RoleConstraints: map[string]*scheduler.OfferConstraints_RoleConstraints{role: {
+			Groups: []*scheduler.OfferConstraints_RoleConstraints_Group{{AttributeConstraints: []*scheduler.AttributeConstraint{c}}},
+		}},
+	}, constraint.DefaultLimits)
+	p.must(err)
+	return set
 }
 
 // held reads held=<framework or agent>/<role>/<resources>.
