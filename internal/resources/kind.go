@@ -135,13 +135,6 @@ func appendLabels(b []byte, l *mesos.Labels) []byte {
 	return b
 }
 
-// with derives a kind from k by a change.
-func (k *kind) with(change func(*kind)) *kind {
-	c := *k
-	change(&c)
-	return &c
-}
-
 // The messages that say "revocable" and "shared" have no fields, so one of each serves all.
 var (
 	revocableInfo = &mesos.Resource_RevocableInfo{}

@@ -21,6 +21,8 @@ type agent struct {
 	// allocation_info. Shared volumes are always free.
 	total, used, free resources.Resources
 	shared            resources.Resources
+	// usedScalars are those of used.
+	usedScalars vector
 	// freeUnreserved are the scalars of free that guarantees can be met with.
 	freeUnreserved vector
 	// traits of total that most agents don't have, so that most checks can be left out.
@@ -160,8 +162,15 @@ func (h *Hierarchical) setTotal(a *agent, total resources.Resources) {
 
 // setUsed replaces what is held on the agent.
 func (h *Hierarchical) setUsed(a *agent, used resources.Resources) {
-	a.used = used
+	h.measureUsed(a, used)
 	h.setFree(a, a.total.NonShared().Subtract(used.NonShared()).Add(a.shared))
+}
+
+func (h *Hierarchical) measureUsed(a *agent, used resources.Resources) {
+	a.used = used
+	h.used.subtractAll(a.usedScalars)
+	a.usedScalars = h.names.measure(used)
+	h.used.addAll(a.usedScalars)
 }
 
 func (h *Hierarchical) setFree(a *agent, free resources.Resources) {
@@ -237,16 +246,5 @@ func (h *Hierarchical) nominate(a *agent) {
 	}
 }
 
-func (h *Hierarchical) nominateAll() {
-	for _, a := range h.agents {
-		h.nominate(a)
-	}
-}
-
-// reconsider lets a client be asked again, about all agents.
-func (h *Hierarchical) reconsider(c *client) {
-	for _, a := range h.agents {
-		a.ruledOut.clear(c.id)
-		h.nominate(a)
-	}
-}
+// nominateAll lets the next cycle look at all agents.
+func (h *Hierarchical) nominateAll() { h.everyAgent = true }

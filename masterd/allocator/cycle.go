@@ -60,7 +60,7 @@ func (c *cycle) toAnybody(r *role) bool {
 	c.h.sorter.arrange(r.queue, c.h.cfg.FrameworkSorter == SorterRandom)
 	free, known := resources.Resources{}, false
 	for _, n := range r.queue.children {
-		if c.agent.ruledOut.has(n.client.id) {
+		if c.agent.ruledOut.has(n.client.bit) {
 			continue
 		}
 		if !known {
@@ -102,7 +102,7 @@ func (c *cycle) offer(cl *client, free resources.Resources) bool {
 	if !cl.accepts(a, r) {
 		// That stays true until the agent has more, if nothing of this moment played a part.
 		if whole && a.givenIn != c.h.runs {
-			a.ruledOut.set(cl.id)
+			a.ruledOut.set(cl.bit)
 		}
 		return false
 	}
@@ -161,7 +161,7 @@ func (c *cycle) propose(cl *client, r resources.Resources) {
 	}
 	c.quota.spend(cl.role, func() {
 		h.give(a, cl, cl.fw.id, cl.role.name, r)
-		a.used = a.used.Add(r)
+		h.measureUsed(a, a.used.Add(r))
 		h.setFree(a, a.free.Subtract(r.NonShared()))
 	})
 	if !c.quota.active {

@@ -53,7 +53,7 @@ func (m *refusals) contains(refused, asked resources.Resources) bool {
 
 // find is where those of a client are: from i up to j.
 func (f filters) find(c *client) (i, j int) {
-	i, _ = slices.BinarySearchFunc(f, c.id, func(x filter, id int) int { return cmp.Compare(x.client.id, id) })
+	i, _ = slices.BinarySearchFunc(f, c.id, func(x filter, id uint64) int { return cmp.Compare(x.client.id, id) })
 	for j = i; j < len(f) && f[j].client == c; j++ {
 	}
 	return i, j
@@ -127,8 +127,7 @@ func (h *Hierarchical) refuse(c *client, a *agent, r resources.Resources, f *mes
 	h.dropFiltersIf(a, c, func(o filter) bool { return o.until <= x.until && r.Contains(o.resources) })
 	i, _ := a.filters.find(c)
 	a.filters = slices.Insert(a.filters, i, x)
-	c.role.filters++
-	h.filterCount++
+	h.countFilters(c, 1)
 	heap.Push(&h.expiries, expiry{until: x.until, serial: x.serial, agent: a, client: c})
 	h.compactExpiries()
 }
@@ -158,18 +157,24 @@ func (h *Hierarchical) expireFilters(now time.Time) {
 
 // dropFilters drops those of a client, for all agents.
 func (h *Hierarchical) dropFilters(c *client) {
-	for _, a := range h.agents {
-		if len(a.filters) > 0 {
-			h.dropFiltersIf(a, c, func(filter) bool { return true })
-		}
+	if c.filters == 0 {
+		return
 	}
+	for _, a := range h.agents {
+		h.dropFiltersIf(a, c, func(filter) bool { return true })
+	}
+}
+
+func (h *Hierarchical) countFilters(c *client, n int) {
+	c.filters += n
+	c.role.filters += n
+	h.filterCount += n
 }
 
 // dropAgentFilters drops those for an agent, of all clients.
 func (h *Hierarchical) dropAgentFilters(a *agent) {
 	for _, f := range a.filters {
-		f.client.role.filters--
-		h.filterCount--
+		h.countFilters(f.client, -1)
 	}
 	a.filters = nil
 	a.ruledOut = nil
@@ -191,9 +196,8 @@ func (h *Hierarchical) dropFiltersIf(a *agent, c *client, drop func(filter) bool
 	}
 	if kept < j {
 		a.filters = slices.Delete(a.filters, kept, j)
-		c.role.filters -= j - kept
-		h.filterCount -= j - kept
-		a.ruledOut.clear(c.id)
+		h.countFilters(c, kept-j)
+		a.ruledOut.clear(c.bit)
 		h.nominate(a)
 	}
 }

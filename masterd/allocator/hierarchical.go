@@ -22,21 +22,25 @@ type Hierarchical struct {
 	agents     map[AgentID]*agent
 	whitelist  map[string]bool
 
-	clientIDs     int
-	freeClientIDs []int
+	// orphans are the agents where a framework holds something that is not known yet.
+	orphans map[FrameworkID]map[*agent]bool
+	// serial numbers what must be told apart, clients counts the living, nextBit is that of the next.
+	serial  uint64
+	clients int
+	nextBit int
 
 	expiries    expiries
 	filterCount int
-	serial      uint64
 
-	// candidates wait for the next cycle. heldBack were not proposed as a whole because of quota;
+	// candidates wait for the next cycle; everyAgent says that all agents do. heldBack were not proposed as a whole because of quota;
 	// quotaEased says that they are worth another look.
 	candidates []*agent
+	everyAgent bool
 	heldBack   []*agent
 	quotaEased bool
 
-	// freeUnreserved is the sum over agents: what guarantees can be met with.
-	freeUnreserved vector
+	// used and freeUnreserved are sums over agents: what is held, and what guarantees can be met with.
+	used, freeUnreserved vector
 
 	// held says that nothing is proposed until as many agents as expected are there, or resume.
 	held     bool
@@ -56,6 +60,7 @@ func New(cfg Config) (*Hierarchical, error) {
 	h := &Hierarchical{
 		cfg: cfg, names: names{index: map[string]int{}}, tree: newRoleTree(),
 		frameworks: map[FrameworkID]*framework{}, agents: map[AgentID]*agent{},
+		orphans: map[FrameworkID]map[*agent]bool{},
 	}
 	h.sorter.lots = lots(cfg.Seed)
 	h.sorter.excluded = map[int]bool{}
@@ -118,6 +123,12 @@ func (h *Hierarchical) takeCandidates() []*agent {
 			h.nominate(a)
 		}
 		h.heldBack, h.quotaEased = h.heldBack[:0], false
+	}
+	if h.everyAgent {
+		for _, a := range h.agents {
+			h.nominate(a)
+		}
+		h.everyAgent = false
 	}
 	agents := h.candidates
 	h.candidates = nil

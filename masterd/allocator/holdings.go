@@ -94,8 +94,29 @@ func (h *Hierarchical) give(a *agent, c *client, id FrameworkID, name string, r 
 			c.agents++
 		}
 	}
-	if c != nil {
-		h.account(c, a, r, 1)
+	if c == nil {
+		h.orphan(a, id)
+		return
+	}
+	h.account(c, a, r, 1)
+}
+
+// orphan notes that a framework that is not known yet holds something on the agent.
+func (h *Hierarchical) orphan(a *agent, id FrameworkID) {
+	if h.orphans[id] == nil {
+		h.orphans[id] = map[*agent]bool{}
+	}
+	h.orphans[id][a] = true
+}
+
+// unorphan takes that back once it doesn't.
+func (h *Hierarchical) unorphan(a *agent, id FrameworkID) {
+	if slices.ContainsFunc(a.holdings, func(x holding) bool { return x.framework == id }) {
+		return
+	}
+	delete(h.orphans[id], a)
+	if len(h.orphans[id]) == 0 {
+		delete(h.orphans, id)
 	}
 }
 
@@ -116,6 +137,7 @@ func (h *Hierarchical) release(a *agent, id FrameworkID, name string, r resource
 	h.quotaEased = true
 	h.nominate(a)
 	if c == nil {
+		h.unorphan(a, id)
 		return nil
 	}
 	h.account(c, a, r, -1)

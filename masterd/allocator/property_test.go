@@ -382,7 +382,7 @@ func (w *world) checkNothingLeft(t *rapid.T) {
 // checkBooks compares what the allocator adds up as it goes with sums from scratch.
 func (w *world) checkBooks(t *rapid.T) {
 	h := w.h
-	var total, free vector
+	var total, free, used vector
 	reserved := map[string]resources.Scalar{}
 	for _, a := range h.agents {
 		for it := range a.total.Reserved().All() {
@@ -392,10 +392,12 @@ func (w *world) checkBooks(t *rapid.T) {
 			}
 		}
 		total.addAll(h.names.measure(a.total))
+		used.addAll(h.names.measure(a.used))
 		free.addAll(h.names.measure(a.free.Unreserved()))
 	}
 	same(t, h, "total", h.sorter.total, total)
 	same(t, h, "free", h.freeUnreserved, free)
+	same(t, h, "used", h.used, used)
 	for role, sum := range reserved {
 		if r := h.tree.roles[role]; r == nil || r.reserved.get(h.names.id("cpus")) != sum {
 			t.Fatalf("%s is reserved for %s", sum, role)

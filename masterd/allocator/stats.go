@@ -32,12 +32,7 @@ type RoleStats struct {
 
 // Stats implements Allocator.
 func (h *Hierarchical) Stats() Stats {
-	s := Stats{Runs: h.runs, Total: h.names.quantities(h.sorter.total)}
-	var used vector
-	for _, a := range h.agents {
-		used.addAll(h.names.measure(a.used))
-	}
-	s.Held = h.names.quantities(used)
+	s := Stats{Runs: h.runs, Total: h.names.quantities(h.sorter.total), Held: h.names.quantities(h.used)}
 	for _, name := range sortedKeys(h.tree.roles) {
 		s.Roles = append(s.Roles, h.roleStats(h.tree.roles[name]))
 	}
