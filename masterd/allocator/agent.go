@@ -13,9 +13,7 @@ type agent struct {
 	info   *mesos.AgentInfo
 	active bool
 
-	multiRole, hierarchicalRole bool
-	// gpus says that it has some, remote that it is in another region than the master.
-	gpus, remote bool
+	traits
 
 	// total is what it has. used is held by somebody, free is the rest; neither carries
 	// allocation_info. Shared volumes are always free.
@@ -25,8 +23,6 @@ type agent struct {
 	usedScalars vector
 	// freeUnreserved are the scalars of free that guarantees can be met with.
 	freeUnreserved vector
-	// traits of total that most agents don't have, so that most checks can be left out.
-	hasReserved, hasSpecial bool
 
 	holdings []holding
 
@@ -48,6 +44,17 @@ type agent struct {
 	unavailability *mesos.Unavailability
 	// asked are the frameworks with an outstanding inverse offer.
 	asked map[FrameworkID]bool
+}
+
+// traits are what checks go by, computed once.
+type traits struct {
+	hostname, region, zone      string
+	multiRole, hierarchicalRole bool
+	// remote says that it is in another region than the master.
+	remote bool
+	// gpus says that it has some. hasReserved and hasSpecial (shared, revocable or refined) are false
+	// for most agents, so that most checks can be left out.
+	gpus, hasReserved, hasSpecial bool
 }
 
 // holding is what a framework holds in a role, without allocation_info.
@@ -99,18 +106,26 @@ func (h *Hierarchical) AddAgent(desc Agent, held []Held) (bool, error) {
 	return !h.held, nil
 }
 
-// UpdateAgent implements Allocator.
+// UpdateAgent implements Allocator. An agent that says what it said before is not looked at again.
 func (h *Hierarchical) UpdateAgent(desc Agent) (bool, error) {
 	a, err := h.agent("updating", AgentID(desc.Info.GetId().GetValue()))
 	if err != nil {
 		return false, err
 	}
+	before, changed := a.traits, false
 	if !resources.EqualAttributes(a.info.GetAttributes(), desc.Info.GetAttributes()) {
 		h.dropAgentFilters(a)
+		changed = true
 	}
 	h.describeAgent(a, desc)
+	if !a.total.Equal(desc.Total) {
+		h.setTotal(a, desc.Total)
+		changed = true
+	}
+	if !changed && a.traits == before {
+		return false, nil
+	}
 	a.ruledOut = nil
-	h.setTotal(a, desc.Total)
 	h.nominate(a)
 	return !h.held, nil
 }
@@ -123,7 +138,9 @@ func (h *Hierarchical) agent(doing string, id AgentID) (*agent, error) {
 }
 
 func (h *Hierarchical) describeAgent(a *agent, desc Agent) {
-	a.info = desc.Info
+	a.info, a.hostname = desc.Info, desc.Info.GetHostname()
+	domain := desc.Info.GetDomain().GetFaultDomain()
+	a.region, a.zone = domain.GetRegion().GetName(), domain.GetZone().GetName()
 	a.multiRole, a.hierarchicalRole = false, false
 	for _, c := range desc.Capabilities {
 		switch c {
@@ -235,7 +252,7 @@ func (h *Hierarchical) Whitelist(hosts map[string]bool) {
 }
 
 func (h *Hierarchical) mayPropose(a *agent) bool {
-	return a.active && h.agents[a.id] == a && (h.whitelist == nil || h.whitelist[a.info.GetHostname()])
+	return a.active && h.agents[a.id] == a && (h.whitelist == nil || h.whitelist[a.hostname])
 }
 
 // nominate lets the next cycle look at the agent.

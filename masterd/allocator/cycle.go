@@ -1,9 +1,6 @@
 package allocator
 
 import (
-	"slices"
-	"strings"
-
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
 
@@ -108,47 +105,6 @@ func (c *cycle) offer(cl *client, free resources.Resources) bool {
 	}
 	c.propose(cl, r)
 	return true
-}
-
-// canUse reports whether the framework may get anything of the agent at all.
-func (cl *client) canUse(a *agent) bool {
-	can := cl.fw.can
-	switch {
-	case a.gpus && !can.gpus && cl.fw.filtersGPUs:
-		return false
-	case a.remote && !can.regions:
-		return false
-	case can.multiRole && !a.multiRole:
-		return false
-	case !a.hierarchicalRole && strings.Contains(cl.role.name, "/"):
-		return false
-	}
-	return !cl.fw.constraints.Excludes(cl.role.name, a.info)
-}
-
-// strip leaves out what the framework doesn't understand.
-func (cl *client) strip(a *agent, r resources.Resources) resources.Resources {
-	can := cl.fw.can
-	if !a.hasSpecial || can.shared && can.revocable && can.refinement {
-		return r
-	}
-	return r.Filter(func(it resources.Item) bool {
-		return (can.shared || !it.IsShared()) &&
-			(can.revocable || !it.IsRevocable()) &&
-			(can.refinement || !it.IsRefined())
-	})
-}
-
-// accepts reports whether a proposal is large enough and was not refused before.
-func (cl *client) accepts(a *agent, r resources.Resources) bool {
-	if r.IsEmpty() || !cl.isEnough(r) {
-		return false
-	}
-	return !a.rejects(cl, r)
-}
-
-func (cl *client) isEnough(r resources.Resources) bool {
-	return len(cl.min) == 0 || slices.ContainsFunc(cl.min, r.ContainsQuantities)
 }
 
 // propose gives the resources to the client. The order of roles and frameworks changes once the agent
