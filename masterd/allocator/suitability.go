@@ -41,7 +41,7 @@ func (c *client) accepts(a *agent, r resources.Resources) bool {
 	if r.IsEmpty() || !c.isEnough(r) {
 		return false
 	}
-	return !a.rejects(cl, r)
+	return !a.rejects(c, r)
 }
 
 func (c *client) isEnough(r resources.Resources) bool {
