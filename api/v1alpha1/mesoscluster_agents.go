@@ -66,7 +66,7 @@ type AgentPool struct {
 	// flags are further flags of agentd.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['ip', 'port', 'advertise_ip', 'advertise_port', 'hostname', 'master', 'master_detector'])",message="leave out ip, port, advertise_ip, advertise_port, hostname, master and master_detector: the operator sets them; agentPools[].port changes the port"
-	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['resources', 'attributes', 'isolation', 'launcher'])",message="write agentPools[].resources, attributes, isolation and runtime in place of the flags resources, attributes, isolation and launcher"
+	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['resources', 'attributes', 'isolation', 'launcher', 'runtime'])",message="write agentPools[].resources, attributes, isolation and runtime in place of the flags resources, attributes, isolation, launcher and runtime"
 	// +kubebuilder:validation:XValidation:rule="!self.exists(name, name in ['work_dir', 'runtime_dir', 'cgroups_root', 'cgroups_hierarchy', 'host_mount_namespace', 'reconfiguration_policy', 'log_dir', 'external_log_file'])",message="leave out work_dir, runtime_dir, cgroups_*, host_mount_namespace, reconfiguration_policy, log_dir and external_log_file: the operator sets what upgrades and clean-up rely on, and agents log to their containers' output"
 	Flags Flags `json:"flags,omitempty"`
 }

@@ -72,7 +72,7 @@ func TestDeletionCleansNodesThenMastersThenClaims(t *testing.T) {
 	if got := cleanup.Spec.Template.Spec.NodeSelector["pool"]; got != "small" {
 		t.Errorf("cleaning visits nodes with pool=%q", got)
 	}
-	if args := cleanup.Spec.Template.Spec.InitContainers[0].Args; !slices.Contains(args, "--work_dir=/var/lib/mesos-operator/"+w.namespace+"/demo/small") {
+	if args := cleanup.Spec.Template.Spec.InitContainers[0].Args; !slices.Contains(args, "--work_dir=/var/lib/mesos-operator/"+w.namespace+"_demo_small") {
 		t.Errorf("cleaning removes %q", args)
 	}
 

@@ -38,7 +38,9 @@ func agentArgs(c *v1alpha1.MesosCluster, pool v1alpha1.AgentPool) []string {
 		option(flagRuntimeDir, nodePath(runtimeRoot, c, pool.Name)),
 		option(flagCgroupsRoot, cgroupsRoot(c, pool.Name)),
 		option("host_mount_namespace", nodeMounts),
-		option("launcher", string(pool.Runtime)),
+		// A cgroup for each container, whatever starts it.
+		option("launcher", "linux"),
+		option("runtime", string(pool.Runtime)),
 		option("isolation", isolation(pool.Isolation)),
 		option("resources", offered(pool.Resources)),
 		option("attributes", attributes(pool)),

@@ -10,8 +10,8 @@
 //
 // What an agent leaves on its node, by pool:
 //
-//	/var/lib/mesos-operator/<namespace>/<cluster>/<pool>   work_dir: sandboxes, checkpoints, images
-//	/run/mesos-operator/<namespace>/<cluster>/<pool>       runtime_dir, gone after a reboot
+//	/var/lib/mesos-operator/<namespace>_<cluster>_<pool>   work_dir: sandboxes, checkpoints, images
+//	/run/mesos-operator/<namespace>_<cluster>_<pool>       runtime_dir, gone after a reboot
 //	cgroup mesos_<namespace>_<cluster>_<pool>              the tasks, at the root of every hierarchy
 //
 // The clean-up DaemonSet removes all three, and reads their names from the agent

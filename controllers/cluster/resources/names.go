@@ -63,19 +63,24 @@ func peerHost(c *v1alpha1.MesosCluster, pod string) string {
 	return fmt.Sprintf("%s.%s.%s.svc", pod, MastersServiceName(c), c.Namespace)
 }
 
-// Where an agent keeps things on its node; nested, as names may contain the
-// dashes that would otherwise separate them.
+// Where agents keep things on their nodes: a directory for each below these.
 const (
 	workRoot    = "/var/lib/mesos-operator"
 	runtimeRoot = "/run/mesos-operator"
 )
 
-func nodePath(root string, c *v1alpha1.MesosCluster, pool string) string {
-	return fmt.Sprintf("%s/%s/%s/%s", root, c.Namespace, c.Name, pool)
+// nodeID is an agent's name on its node. Underscores occur in none of the three
+// names, so no two agents have the same.
+func nodeID(c *v1alpha1.MesosCluster, pool string) string {
+	return fmt.Sprintf("%s_%s_%s", c.Namespace, c.Name, pool)
 }
 
-// cgroupsRoot is a single level, so that the agent can weigh all of its tasks
-// against the kubelet's pods; underscores occur in none of the three names.
+func nodePath(root string, c *v1alpha1.MesosCluster, pool string) string {
+	return root + "/" + nodeID(c, pool)
+}
+
+// cgroupsRoot is a single level, so that all of an agent's tasks are weighed as
+// one against the kubelet's pods.
 func cgroupsRoot(c *v1alpha1.MesosCluster, pool string) string {
-	return fmt.Sprintf("mesos_%s_%s_%s", c.Namespace, c.Name, pool)
+	return "mesos_" + nodeID(c, pool)
 }
