@@ -8,9 +8,7 @@ import (
 // client is a framework in a role: what competes for resources.
 type client struct {
 	// id is never used again. The filters for an agent are sorted by it.
-	id uint64
-	// bit is the client's in agent.ruledOut. A client that is to be asked again gets a new one.
-	bit        int
+	id         uint64
 	fw         *framework
 	role       *role
 	node       *node
@@ -73,7 +71,7 @@ func (h *Hierarchical) client(fw *framework, name string) *client {
 	h.serial++
 	c := &client{id: h.serial, fw: fw, role: h.tree.get(name), node: newNode(string(fw.id))}
 	c.node.client = c
-	c.bit = h.freshBit()
+	c.node.bit = h.freshBit()
 	h.clients++
 	fw.clients[name] = c
 	if len(c.role.clients) == 0 {
@@ -100,7 +98,7 @@ func (h *Hierarchical) releaseClient(c *client) {
 
 // reconsider lets a client be asked again, about all agents: with a new bit nothing is remembered.
 func (h *Hierarchical) reconsider(c *client) {
-	c.bit = h.freshBit()
+	c.node.bit = h.freshBit()
 	h.nominateAll()
 }
 
@@ -114,7 +112,7 @@ func (h *Hierarchical) freshBit() int {
 		}
 		for _, fw := range h.frameworks {
 			for _, c := range fw.clients {
-				c.bit = h.nextBit
+				c.node.bit = h.nextBit
 				h.nextBit++
 			}
 		}

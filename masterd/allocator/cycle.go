@@ -57,7 +57,7 @@ func (c *cycle) toAnybody(r *role) bool {
 	c.h.sorter.arrange(r.queue, c.h.cfg.FrameworkSorter == SorterRandom)
 	free, known := resources.Resources{}, false
 	for _, n := range r.queue.children {
-		if c.agent.ruledOut.has(n.client.bit) {
+		if c.agent.ruledOut.has(n.bit) {
 			continue
 		}
 		if !known {
@@ -99,7 +99,7 @@ func (c *cycle) offer(cl *client, free resources.Resources) bool {
 	if !cl.accepts(a, r) {
 		// That stays true until the agent has more, if nothing of this moment played a part.
 		if whole && a.givenIn != c.h.runs {
-			a.ruledOut.set(cl.bit)
+			a.ruledOut.set(cl.node.bit)
 		}
 		return false
 	}

@@ -197,7 +197,7 @@ func (h *Hierarchical) dropFiltersIf(a *agent, c *client, drop func(filter) bool
 	if kept < j {
 		a.filters = slices.Delete(a.filters, kept, j)
 		h.countFilters(c, kept-j)
-		a.ruledOut.clear(c.bit)
+		a.ruledOut.clear(c.node.bit)
 		h.nominate(a)
 	}
 }

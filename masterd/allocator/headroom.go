@@ -170,7 +170,7 @@ func (c *cycle) toGuaranteed(r *role) bool {
 		if !c.isUnmet(guarantor) {
 			break
 		}
-		if c.agent.ruledOut.has(cl.bit) || !cl.canUse(c.agent) {
+		if c.agent.ruledOut.has(cl.node.bit) || !cl.canUse(c.agent) {
 			continue
 		}
 		offer := c.quota.guarantee(r, guarantor, cl.strip(c.agent, c.freeFor(r)))

@@ -151,7 +151,7 @@ func (h *Hierarchical) takeCandidates() []*agent {
 
 // begin checks what is remembered of an agent against what it has now.
 func (h *Hierarchical) begin(a *agent) {
-	if !a.seen.Contains(a.free) {
+	if !a.seen.Same(a.free) && !a.seen.Contains(a.free) {
 		clear(a.ruledOut)
 	}
 	a.seen = a.free

@@ -16,6 +16,8 @@ type node struct {
 	// role is set for a leaf, client for a framework.
 	role   *role
 	client *client
+	// bit is the client's in agent.ruledOut. A client that is to be asked again gets a new one.
+	bit int
 
 	// children are those that may get something, in order once arrange was called.
 	children []*node
