@@ -1,0 +1,86 @@
+package executor
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	"github.com/mesos-operator/mesos-operator/agentd/executor/client"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// Name is the subcommand of the agent's binary.
+const Name = "executor"
+
+// CommandInfo starts the executor from the binary of that path.
+func CommandInfo(binary string) *mesos.CommandInfo {
+	return &mesos.CommandInfo{
+		Shell:     new(false),
+		Value:     &binary,
+		Arguments: []string{binary, Name},
+	}
+}
+
+// A collection at every tenth of growth costs nothing with a heap of a megabyte,
+// and one thread is enough for what happens a few times in a task's life.
+const (
+	gcPercent   = 10
+	memoryLimit = 8 << 20
+)
+
+// Main is the executor's process. It returns its exit code.
+func Main(args []string) int {
+	runtime.GOMAXPROCS(1)
+	debug.SetGCPercent(gcPercent)
+	debug.SetMemoryLimit(memoryLimit)
+	if err := checkFlags(args); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 2
+	}
+	cfg, err := client.FromEnvironment(os.LookupEnv)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "This program is started by a Mesos agent:", err)
+		return 2
+	}
+	// It is for the executor alone. The process's own copy is out of the task's
+	// reach: tasks get environ().
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
+	exits := make(chan *syscall.WaitStatus, 1)
+	c := client.New(cfg)
+	m := &machine{
+		agent: c, log: os.Stderr, grace: cfg.ShutdownGrace, environ: environ(os.Environ()),
+		start: starter(exits),
+	}
+	return m.run(context.Background(), c, exits, signals)
+}
+
+// environ is what tasks inherit.
+func environ(own []string) []string {
+	var out []string
+	for _, v := range own {
+		if !strings.HasPrefix(v, "MESOS_EXECUTOR_AUTHENTICATION_TOKEN=") {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// checkFlags accepts the flags of Mesos's command executor that concern images,
+// which the agent sets for tasks that have one, as long as they can be ignored.
+func checkFlags(args []string) error {
+	for _, arg := range args {
+		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		switch name {
+		case "sandbox_directory", "user", "launcher_dir":
+		default:
+			return fmt.Errorf("unknown flag %q", arg)
+		}
+	}
+	return nil
+}
