@@ -75,7 +75,7 @@ func (h *Hierarchical) Start(expectedAgents int, quotas []*quota.QuotaConfig, we
 	h.UpdateWeights(weights)
 	h.UpdateQuota(quotas)
 	h.expected = int(float64(expectedAgents) * h.cfg.RecoveryFactor)
-	h.held = len(quotas) > 0 && len(h.agents) < h.expected
+	h.held = len(h.tree.withQuota) > 0 && len(h.agents) < h.expected
 	h.resume = now.Add(h.cfg.RecoveryTimeout)
 }
 
