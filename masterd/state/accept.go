@@ -137,6 +137,7 @@ func taskError(reason mesos.TaskStatus_Reason, err error) report {
 
 // refuseTasks tells a framework that tasks were not launched.
 func (m *Machine) refuseTasks(f *framework, tasks []*mesos.TaskInfo, r report) {
+	m.warn("refusing a launch", "framework", f.id, "tasks", len(tasks), "reason", r.message)
 	for _, t := range tasks {
 		status := m.status(t.GetTaskId(), t.GetAgentId(), r)
 		m.countEnd(status)

@@ -19,6 +19,11 @@ const (
 // tasks uses, without the executor.
 func (m *Machine) validateGroup(acc *acceptance, group *mesos.Offer_Operation_LaunchGroup) ([]resources.Resources, error) {
 	tasks := group.GetTaskGroup().GetTasks()
+	if len(tasks) == 0 {
+		// An agent would not start the executor, and we would wait for its
+		// end for ever.
+		return nil, errors.New("the group has no tasks")
+	}
 	used := make([]resources.Resources, len(tasks))
 	ids := make(map[string]bool, len(tasks))
 	for i, t := range tasks {

@@ -1,0 +1,23 @@
+// Package sim runs masters, agents and frameworks against each other in one
+// goroutine, on a clock of its own and over a network that loses connections,
+// delays, and cuts nodes off. Everything that happens follows from a seed, so a
+// run that breaks a promise is run again by its seed.
+//
+// The master and the agents are the real machines of masterd/state and
+// agentd/state, the allocator is the real one behind the engine's bridge, and
+// what one node sends to another is encoded and decoded on its way. The rest is
+// modelled: disks (durable at once, or slow), containers with executors in
+// them, and frameworks that accept, decline, kill, reconcile, forget to
+// acknowledge, crash and come back.
+//
+// # What is promised
+//
+// After every step of the master: what agents have is never offered or used
+// twice, and master and allocator agree who is there. At every update that a
+// framework gets: a task ends in one terminal state, and after it there is no
+// other. After the faults stop and time has passed: every update was
+// acknowledged, every task ended and its framework knows, nothing is in use,
+// and nobody believes in anything that is not there.
+//
+// Run is the entry; the tests of this package are its callers.
+package sim

@@ -1,0 +1,299 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator"
+	"github.com/mesos-operator/mesos-operator/masterd/allocator/constraint"
+	"github.com/mesos-operator/mesos-operator/masterd/engine"
+	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// masterPID is where the leading master is. Every leader is at the same place,
+// which is hard on whoever does not notice that it changed.
+const masterPID = "master@10.0.0.1:5050"
+
+// master is the leading master, and the registry that outlives it.
+type master struct {
+	sim  *sim
+	life int // of leaders
+
+	machine *state.Machine
+	alloc   engine.Allocator
+	timers  map[state.Timer]int // serial of the arming
+	arming  int
+	due     bool // an allocation is planned
+	parsed  map[*mesos.Resource]resources.Resources
+
+	// registry is durable; writes that are under way belong to a leader.
+	registry *registry.Registry
+	index    *op.Index
+	written  time.Time
+
+	calls   map[state.ReplyID]func(status int)
+	replies state.ReplyID
+	streams map[state.StreamID]*framework
+}
+
+func newMaster(s *sim) *master {
+	m := &master{sim: s, registry: &registry.Registry{}}
+	m.index = op.NewIndex(m.registry)
+	m.lead()
+	return m
+}
+
+// lead begins the time of a new leader.
+func (m *master) lead() {
+	m.life++
+	info := &mesos.MasterInfo{
+		Id: new(fmt.Sprintf("m%d", m.life)), Ip: new(uint32(0)), Port: new(uint32(5050)), Pid: new(masterPID),
+		Capabilities: []*mesos.MasterInfo_Capability{{Type: mesos.MasterInfo_Capability_AGENT_DRAINING.Enum()}},
+	}
+	m.machine = state.New(state.DefaultConfig(info))
+	cfg := allocator.DefaultConfig()
+	cfg.Seed = m.sim.rng.Uint64()
+	a, err := allocator.New(cfg)
+	if err != nil {
+		m.sim.fail("allocator: %v", err)
+		return
+	}
+	m.alloc = engine.Bridge(a, constraint.DefaultLimits, funcr.New(m.logged, funcr.Options{}))
+	m.timers = map[state.Timer]int{}
+	m.calls = map[state.ReplyID]func(int){}
+	m.streams = map[state.StreamID]*framework{}
+	m.due = false
+	m.parsed = map[*mesos.Resource]resources.Resources{}
+	m.step(state.Recovered{Registry: proto.CloneOf(m.registry)})
+	m.tick()
+}
+
+// logged takes what the bridge logs: only that the allocator lost track.
+func (m *master) logged(_, args string) {
+	m.sim.fail("master and allocator disagree: %s", args)
+}
+
+// failover replaces the leader. Nobody is told but by broken connections.
+func (m *master) failover() {
+	m.sim.note("the master fails over")
+	m.sim.stats.MasterFailovers++
+	m.sim.net.forget("m")
+	m.lead()
+	for _, a := range m.sim.agents {
+		m.sim.net.breakUp("m", a.node)
+	}
+	for _, f := range m.sim.frameworks {
+		m.sim.net.breakUp("m", f.node)
+	}
+}
+
+// tick allocates once a second.
+func (m *master) tick() {
+	life := m.life
+	m.sim.after(time.Second, func() {
+		if m.life == life {
+			m.allocate()
+			m.tick()
+		}
+	})
+}
+
+func (m *master) allocate() {
+	m.due = false
+	proposals := m.machineProposals()
+	if len(proposals) == 0 {
+		return
+	}
+	life := m.life
+	m.sim.after(m.sim.upTo(3*time.Millisecond), func() {
+		if m.life == life {
+			m.step(state.Allocated{Proposals: proposals})
+		}
+	})
+}
+
+func (m *master) machineProposals() []state.Proposal { return m.alloc.Allocate(m.sim.now) }
+
+// step steps the machine and performs the effects.
+func (m *master) step(in state.Input) {
+	if m.sim.err != nil {
+		return
+	}
+	effects := append([]state.Effect(nil), m.machine.Step(in, m.sim.now)...)
+	for _, e := range effects {
+		m.perform(e)
+	}
+	m.checkResources()
+}
+
+func (m *master) perform(e state.Effect) {
+	switch e := e.(type) {
+	case state.AllocatorEffect:
+		if m.alloc.Apply(e, m.sim.now) && !m.due {
+			m.due = true
+			life := m.life
+			m.sim.after(m.sim.upTo(5*time.Millisecond), func() {
+				if m.life == life {
+					m.allocate()
+				}
+			})
+		}
+	case state.Reply:
+		m.answer(e.Reply, e.Status)
+	case state.OpenStream:
+		m.answer(e.Reply, 200)
+	case state.SendEvent:
+		m.sendEvent(e.Stream, e.Event)
+	case state.CloseStream:
+		m.closeStream(e.Stream)
+	case state.SendMessage:
+		m.send(e)
+	case state.Link:
+		m.link(e.PID)
+	case state.Persist:
+		m.persist(e)
+	case state.Arm:
+		m.arm(e)
+	case state.Disarm:
+		delete(m.timers, e.Timer)
+	case state.Abdicate:
+		m.sim.fail("the master gives up: %v", e.Reason)
+	case state.Log:
+		if e.Level >= state.LogInfo {
+			m.sim.note("master: %s %v", e.Text, e.KeysAndValues)
+		}
+	}
+}
+
+func (m *master) arm(e state.Arm) {
+	m.arming++
+	serial := m.arming
+	m.timers[e.Timer] = serial
+	life := m.life
+	m.sim.after(e.After, func() {
+		if m.life == life && m.timers[e.Timer] == serial {
+			delete(m.timers, e.Timer)
+			m.step(state.TimerFired{Timer: e.Timer})
+		}
+	})
+}
+
+// persist writes after a while, in order. What a leader was writing when it
+// fell may or may not be there.
+func (m *master) persist(e state.Persist) {
+	at := m.sim.now.Add(m.sim.upTo(30 * time.Millisecond))
+	if m.sim.troubled() && m.sim.chance(0.05) {
+		at = at.Add(m.sim.upTo(5 * time.Second))
+	}
+	if at.Before(m.written) {
+		at = m.written
+	}
+	m.written = at
+	log, err := op.Append(nil, e.Operations)
+	if err != nil {
+		m.sim.fail("operations that can't be written: %v", err)
+		return
+	}
+	life := m.life
+	m.sim.at(at, func() {
+		if m.life != life {
+			return
+		}
+		ops, err := op.Unmarshal(log)
+		if err != nil {
+			m.sim.fail("operations that can't be read: %v", err)
+			return
+		}
+		results := op.Apply(m.registry, m.index, ops)
+		m.step(state.Persisted{Token: e.Token, Results: results})
+	})
+}
+
+// nodeOf finds the node of an agent's PID, "slave(1)@10.0.1.<n>:5051".
+func (m *master) nodeOf(pid state.PID) *agent {
+	for _, a := range m.sim.agents {
+		if string(pid) == a.pid {
+			return a
+		}
+	}
+	return nil
+}
+
+func (m *master) link(pid state.PID) {
+	if a := m.nodeOf(pid); a != nil {
+		life := m.life
+		m.sim.net.watch("m", a.node, func() {
+			if m.life == life {
+				m.step(state.PeerExited{PID: pid})
+			}
+		})
+	}
+}
+
+func (m *master) send(e state.SendMessage) {
+	a := m.nodeOf(e.To)
+	if a == nil {
+		return
+	}
+	from := e.From + strings.TrimPrefix(masterPID, "master")
+	msg := carry(m.sim, e.Message)
+	m.sim.net.send("m", a.node, func() { a.receive(from, msg) })
+}
+
+// receive takes a message of an agent.
+func (m *master) receive(a *agent, to string, msg proto.Message) {
+	process, _, _ := strings.Cut(to, "@")
+	m.step(state.PeerMessage{From: state.PID(a.pid), To: process, Message: msg})
+}
+
+// call takes a call of a framework; done gets the status.
+func (m *master) call(f *framework, stream state.StreamID, c *scheduler.Call, done func(status int)) {
+	m.replies++
+	m.calls[m.replies] = done
+	if c.GetType() == scheduler.Call_SUBSCRIBE {
+		m.streams[stream] = f
+		life := m.life
+		m.sim.net.watch("m", f.node, func() {
+			if m.life == life {
+				delete(m.streams, stream)
+				m.step(state.StreamClosed{Stream: stream})
+			}
+		})
+	}
+	m.step(state.SchedulerCall{Reply: m.replies, Stream: stream, Call: c})
+	if m.sim.err == nil && m.calls[m.replies] != nil {
+		m.sim.fail("%s of %s got no answer", c.GetType(), f.node)
+	}
+}
+
+func (m *master) answer(id state.ReplyID, status int) {
+	if done := m.calls[id]; done != nil {
+		delete(m.calls, id)
+		done(status)
+		return
+	}
+	m.sim.fail("call %d is answered twice", id)
+}
+
+func (m *master) sendEvent(stream state.StreamID, e *scheduler.Event) {
+	if f := m.streams[stream]; f != nil {
+		arrived := carry(m.sim, e)
+		m.sim.net.send("m", f.node, func() { f.event(stream, arrived) })
+	}
+}
+
+func (m *master) closeStream(stream state.StreamID) {
+	if f := m.streams[stream]; f != nil {
+		delete(m.streams, stream)
+		m.sim.net.send("m", f.node, func() { f.closed(stream) })
+	}
+}

@@ -1,0 +1,138 @@
+package sim
+
+import (
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+func terminal(s mesos.TaskState) bool {
+	switch s {
+	case mesos.TaskState_TASK_FINISHED, mesos.TaskState_TASK_FAILED, mesos.TaskState_TASK_KILLED,
+		mesos.TaskState_TASK_ERROR, mesos.TaskState_TASK_LOST, mesos.TaskState_TASK_DROPPED,
+		mesos.TaskState_TASK_GONE, mesos.TaskState_TASK_GONE_BY_OPERATOR:
+		return true
+	}
+	return false
+}
+
+// checkResources: what agents have is offered or used once at most.
+func (m *master) checkResources() {
+	if m.sim.err != nil {
+		return
+	}
+	v := m.machine.View()
+	used := map[state.AgentID]resources.Resources{}
+	ports := map[state.AgentID]uint64{}
+	count := func(id string, list []*mesos.Resource) {
+		r := m.parse(list)
+		used[state.AgentID(id)] = used[state.AgentID(id)].Add(r)
+		ports[state.AgentID(id)] += r.Ranges("ports").Count()
+	}
+	for t := range v.Tasks.All() {
+		if !terminal(t.GetState()) {
+			count(t.GetAgentId().GetValue(), t.GetResources())
+		}
+	}
+	for e := range v.Executors.All() {
+		count(string(e.Agent), e.Info.GetResources())
+	}
+	for o := range v.Offers.All() {
+		count(o.Offer.GetAgentId().GetValue(), o.Offer.GetResources())
+	}
+	for a := range v.Agents.All() {
+		total, sum := m.parse(a.Total), used[a.ID].Unallocate()
+		if !total.Contains(sum) || sum.Ranges("ports").Count() != ports[a.ID] {
+			m.sim.fail("agent %s has %s, and %s is offered or in use (%d ports)", a.ID, total, sum, ports[a.ID])
+		}
+		if got := m.parse(a.Used).Add(m.parse(a.Offered)).Unallocate(); !got.Equal(sum) {
+			m.sim.fail("agent %s counts %s, and %s is offered or in use", a.ID, got, sum)
+		}
+	}
+}
+
+// parse is resources.Of with a memory: what is in a View is never changed, and
+// there is a View for every step.
+func (m *master) parse(list []*mesos.Resource) resources.Resources {
+	if len(list) == 0 {
+		return resources.Resources{}
+	}
+	r, ok := m.parsed[list[0]]
+	if !ok {
+		r = resources.Of(list...)
+		m.parsed[list[0]] = r
+	}
+	return r
+}
+
+// checkUpdate holds an update of a task against what was heard of it before.
+func (f *framework) checkUpdate(t *launched, s *mesos.TaskStatus) {
+	if t.terminal == nil {
+		return
+	}
+	state := s.GetState()
+	switch {
+	case len(s.GetUuid()) > 0 && state != *t.terminal:
+		// What the agent itself says comes in order, so nothing follows the
+		// end.
+		f.sim.fail("task %s ended as %s, and now its agent says %s", t.id, *t.terminal, state)
+	case !terminal(state) && state != mesos.TaskState_TASK_UNREACHABLE && state != mesos.TaskState_TASK_UNKNOWN:
+		f.sim.fail("task %s ended as %s, and now the master says %s", t.id, *t.terminal, state)
+	}
+}
+
+// checkSettled: after the trouble everybody agrees that it is over.
+func (s *sim) checkSettled() {
+	for _, a := range s.agents {
+		a.checkSettled()
+	}
+	v := s.master.machine.View()
+	for t := range v.Tasks.All() {
+		s.fail("the master still believes in task %s, %s", t.GetTaskId().GetValue(), t.GetState())
+	}
+	for t := range v.UnreachableTasks.All() {
+		s.fail("the master still believes in the unreachable task %s", t.GetTaskId().GetValue())
+	}
+	for e := range v.Executors.All() {
+		s.fail("the master still believes in executor %s", e.Info.GetExecutorId().GetValue())
+	}
+	if got := v.Agents.Len(); got != len(s.agents) {
+		s.fail("%d of %d agents are registered", got, len(s.agents))
+	}
+	for a := range v.Agents.All() {
+		if !a.Active {
+			s.fail("agent %s is not active", a.ID)
+		}
+	}
+	for _, f := range s.frameworks {
+		f.checkSettled()
+	}
+}
+
+// checkSettled: nothing is left on an agent.
+func (a *agent) checkSettled() {
+	for _, c := range a.order {
+		if c.alive {
+			a.sim.fail("container %s of executor %s on %s is still there: subscribed %t, unacknowledged %v, tasks %v",
+				c.id, c.executor.GetValue(), a.node, c.subscribed, c.updates, c.order)
+		}
+	}
+	for _, f := range a.machine.View().Frameworks {
+		for _, e := range f.Executors {
+			a.sim.fail("%s still has executor %s: %d queued, %d launched, %d terminated", a.node, e.ID,
+				len(e.Queued), len(e.Launched), len(e.Terminated))
+		}
+	}
+}
+
+// checkSettled: the framework knows the end of everything it launched.
+func (f *framework) checkSettled() {
+	if !f.subscribed {
+		f.sim.fail("%s did not get back to the master", f.node)
+	}
+	for _, t := range f.order {
+		if !t.ended {
+			f.sim.fail("%s does not know the end of task %s: it heard %v", f.node, t.id, t.heard)
+		}
+	}
+}

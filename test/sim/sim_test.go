@@ -1,0 +1,74 @@
+package sim
+
+import (
+	"flag"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+var (
+	seeds = flag.Int("seeds", 200, "how many seeds to try; SIM_SEEDS does the same")
+	watch = flag.String("watch", "", "print the lines of the trace that hold this text")
+	from  = flag.Uint64("seed", 1, "the first seed")
+)
+
+// TestSeeds runs one simulation per seed. A failure says its seed; run it
+// again with -seed N -seeds 1.
+func TestSeeds(t *testing.T) {
+	n := *seeds
+	if env := os.Getenv("SIM_SEEDS"); env != "" {
+		var err error
+		if n, err = strconv.Atoi(env); err != nil {
+			t.Fatalf("SIM_SEEDS: %v", err)
+		}
+	}
+	var total Stats
+	for seed := *from; seed < *from+uint64(n); seed++ {
+		cfg := DefaultConfig(seed)
+		if *watch != "" {
+			cfg.Trace = func(line string) {
+				if strings.Contains(line, *watch) {
+					t.Log(line)
+				}
+			}
+		}
+		stats, err := Run(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		total.add(stats)
+	}
+	t.Logf("%d seeds: %+v", n, total)
+	if n >= 100 && (total.Launched == 0 || total.Finished == 0 || total.AgentCrashes == 0 ||
+		total.MasterFailovers == 0 || total.FrameworkCrashes == 0 || total.Cuts == 0 || total.Unreachable == 0) {
+		t.Errorf("something never happened: %+v", total)
+	}
+}
+
+func (s *Stats) add(o Stats) {
+	s.Events += o.Events
+	s.Launched += o.Launched
+	s.Finished += o.Finished
+	s.AgentCrashes += o.AgentCrashes
+	s.MasterFailovers += o.MasterFailovers
+	s.FrameworkCrashes += o.FrameworkCrashes
+	s.Cuts += o.Cuts
+	s.Unreachable += o.Unreachable
+}
+
+// TestRepeatable: a seed is a whole story.
+func TestRepeatable(t *testing.T) {
+	first, err := Run(DefaultConfig(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Run(DefaultConfig(7))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first != second {
+		t.Errorf("seed 7 was %+v and is %+v", first, second)
+	}
+}
