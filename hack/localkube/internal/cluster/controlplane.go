@@ -39,6 +39,9 @@ func (k Cluster) controlPlane(ctx context.Context, d dirs) error {
 		return err
 	}
 	for _, p := range programs {
+		if k.table().Alive(p.name) && (p.ready == nil || p.ready(ctx) == nil) {
+			continue
+		}
 		if err := k.table().Start(k.Config, p.name, controlPlane, p.argv...); err != nil {
 			return err
 		}

@@ -49,6 +49,14 @@ func (k Cluster) Up(ctx context.Context) error {
 	if err := k.addons(ctx, d); err != nil {
 		return err
 	}
+	client, err := k.Client()
+	if err != nil {
+		return err
+	}
+	if missing, err := k.missing(ctx, client); err == nil && missing == "" {
+		k.Log.Printf("Kubernetes is ready")
+		return nil
+	}
 	return k.Log.Step(ctx, "waiting for the nodes and the cluster's DNS", k.awaitReady)
 }
 
@@ -130,7 +138,11 @@ func pack(binary, reference, user string) (archive string, err error) {
 }
 
 func (k Cluster) startNode(ctx context.Context, d dirs, n config.Node, archives []string) error {
-	return k.Log.Step(ctx, "starting "+n.Name, func(ctx context.Context, say func(string)) error {
+	what := "starting " + n.Name
+	if k.table().Alive(n.Name) {
+		what = "checking " + n.Name
+	}
+	return k.Log.Step(ctx, what, func(ctx context.Context, say func(string)) error {
 		if err := node.Start(ctx, node.Spec{Config: k.Config, Node: n, Programs: d.kubernetes}); err != nil {
 			return err
 		}
