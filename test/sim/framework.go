@@ -219,7 +219,7 @@ func (f *framework) offered(o *mesos.Offer) {
 	}
 	if !f.sim.troubled() || f.sim.chance(0.75) {
 		f.call(&scheduler.Call{Type: scheduler.Call_DECLINE.Enum(), Decline: &scheduler.Call_Decline{
-			OfferIds: []*mesos.OfferID{o.Id}, Filters: &mesos.Filters{RefuseSeconds: new(f.sim.rng.Float64() * 10)},
+			OfferIds: []*mesos.OfferID{o.Id}, Filters: &mesos.Filters{RefuseSeconds: new(f.refusal())},
 		}})
 		return
 	}
@@ -233,6 +233,14 @@ func (f *framework) offered(o *mesos.Offer) {
 	f.call(&scheduler.Call{Type: scheduler.Call_ACCEPT.Enum(), Accept: &scheduler.Call_Accept{
 		OfferIds: []*mesos.OfferID{o.Id}, Operations: ops, Filters: &mesos.Filters{RefuseSeconds: new(f.sim.rng.Float64() * 5)},
 	}})
+}
+
+// refusal is for how long it doesn't want to see resources again, in seconds.
+func (f *framework) refusal() float64 {
+	if !f.sim.troubled() {
+		return 3600
+	}
+	return f.sim.rng.Float64() * 10
 }
 
 // launch makes an operation of a task, or a group of two, that fits.

@@ -14,32 +14,35 @@ const module = "github.com/mesos-operator/mesos-operator"
 // binVariable names a directory with binaries to use instead of new ones.
 const binVariable = "TESTBED_BIN"
 
-var build = sync.OnceValues(func() (string, error) {
+// binaries are built when the first test asks for them, static as they are
+// shipped.
+var binaries = map[string]func() (string, error){
+	"masterd": sync.OnceValues(func() (string, error) { return build("masterd") }),
+	"agentd":  sync.OnceValues(func() (string, error) { return build("agentd") }),
+}
+
+func build(program string) (string, error) {
 	if dir := os.Getenv(binVariable); dir != "" {
-		return dir, nil
+		return filepath.Join(dir, program), nil
 	}
-	dir := filepath.Join(RunDir(), "bin")
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("making the directory of binaries: %w", err)
-	}
-	command := exec.Command("go", "build", "-trimpath", "-o", dir+"/", module+"/cmd/masterd", module+"/cmd/agentd")
+	path := filepath.Join(RunDir(), "bin", program)
+	command := exec.Command("go", "build", "-trimpath", "-o", path, module+"/cmd/"+program)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building masterd and agentd: %w\n%s", err, out)
+		return "", fmt.Errorf("building %s: %w\n%s", program, err, out)
 	}
-	return dir, nil
-})
+	return path, nil
+}
 
-// Binary returns the path of a program, "masterd" or "agentd". They are built
-// once a run, static as they are shipped.
+// Binary returns the path of a program, "masterd" or "agentd".
 func Binary(t testing.TB, program string) string {
 	t.Helper()
 	if RunDir() == "" {
 		t.Fatal("testbed.Main doesn't run this test")
 	}
-	dir, err := build()
+	path, err := binaries[program]()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Join(dir, program)
+	return path
 }

@@ -1,6 +1,8 @@
 package testbed
 
 import (
+	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +22,23 @@ func StartMaster(t testing.TB, flags ...string) *Master {
 	return m
 }
 
+// Start begins a life and waits until the master leads.
+func (m *Master) Start() {
+	m.t.Helper()
+	m.Process.Start()
+	Eventually(m.t, m.Name+" leads", func() error {
+		response, err := http.Get(m.URL("/state"))
+		if err != nil {
+			return err
+		}
+		_ = response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return fmt.Errorf("/state answers %s", response.Status)
+		}
+		return nil
+	})
+}
+
 // NewMaster is StartMaster without the start.
 func NewMaster(t testing.TB, flags ...string) *Master {
 	t.Helper()
@@ -36,7 +55,7 @@ func NewMaster(t testing.TB, flags ...string) *Master {
 // Runtime is a way in which the agent starts containers.
 type Runtime string
 
-// Runtimes of agentd's --launcher.
+// Runtimes of agentd's --runtime.
 const (
 	Posix Runtime = "posix"
 	OCI   Runtime = "oci"
@@ -76,15 +95,15 @@ func NewAgent(t testing.TB, master string, runtime Runtime, flags ...string) *Ag
 	t.Helper()
 	p := newProcess(t, "agentd")
 	a := &Agent{Process: p, WorkDir: filepath.Join(p.Dir, "work"), CgroupsRoot: cgroupPrefix(RunDir()) + p.Name}
-	isolation := "posix/cpu,posix/mem"
+	launcher, isolation := "posix", "posix/cpu,posix/mem"
 	if os.Geteuid() == 0 {
-		isolation = "cgroups/cpu,cgroups/mem"
+		launcher, isolation = "linux", "cgroups/cpu,cgroups/mem"
 	}
 	p.args = lastWins(append([]string{
 		"--master=" + master, "--ip=127.0.0.1", "--port=" + p.Port(), "--hostname=localhost",
 		"--work_dir=" + a.WorkDir, "--runtime_dir=" + filepath.Join(p.Dir, "run"),
 		"--cgroups_root=" + a.CgroupsRoot,
-		"--launcher=" + string(runtime), "--isolation=" + isolation,
+		"--runtime=" + string(runtime), "--launcher=" + launcher, "--isolation=" + isolation,
 		"--resources=" + AgentResources,
 		"--registration_backoff_factor=100ms",
 		"--no-systemd_enable_support",

@@ -48,6 +48,11 @@ func Subscribe(t testing.TB, master *Master, o FrameworkOptions) *Framework {
 	return f
 }
 
+// NewFramework returns one with exactly this FrameworkInfo that isn't subscribed.
+func NewFramework(t testing.TB, master *Master, info Object) *Framework {
+	return &Framework{t: t, master: master, encoding: JSON, info: info}
+}
+
 // TrySubscribe sends SUBSCRIBE, with the framework's ID if it has one. The answer
 // is of interest if there is no stream.
 func (f *Framework) TrySubscribe() (*Stream, Answer) {

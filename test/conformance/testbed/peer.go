@@ -102,7 +102,13 @@ func (p *Peer) receive(conn net.Conn) {
 		}
 		from := request.Header.Get("Libprocess-From")
 		if from == "" {
-			from = strings.TrimPrefix(request.Header.Get("User-Agent"), "libprocess/")
+			from, _ = strings.CutPrefix(request.Header.Get("User-Agent"), "libprocess/")
+		}
+		if request.Method != http.MethodPost {
+			if p.redirect(conn, request) != nil {
+				return
+			}
+			continue
 		}
 		to, name, _ := strings.Cut(strings.TrimPrefix(request.URL.Path, "/"), "/")
 		m := Message{From: from, To: to, Name: name, Body: body}
@@ -115,6 +121,16 @@ func (p *Peer) receive(conn net.Conn) {
 			answer(m)
 		}
 	}
+}
+
+// redirect answers what a leading master is asked by who looks for the leader.
+func (p *Peer) redirect(conn net.Conn, request *http.Request) error {
+	if !strings.HasSuffix(request.URL.Path, "/redirect") {
+		_, err := io.WriteString(conn, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+		return err
+	}
+	_, err := fmt.Fprintf(conn, "HTTP/1.1 307 Temporary Redirect\r\nLocation: //%s\r\nContent-Length: 0\r\n\r\n", p.listener.Addr())
+	return err
 }
 
 // Send sends a message as libprocess does: one chunk, no answer awaited. name is
