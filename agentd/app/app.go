@@ -1,0 +1,258 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"github.com/mesos-operator/mesos-operator/agentd/checkpoint"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
+	"github.com/mesos-operator/mesos-operator/agentd/detector"
+	"github.com/mesos-operator/mesos-operator/agentd/engine"
+	"github.com/mesos-operator/mesos-operator/agentd/httpapi"
+	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
+	"github.com/mesos-operator/mesos-operator/internal/files"
+	"github.com/mesos-operator/mesos-operator/internal/flags"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess"
+	"github.com/mesos-operator/mesos-operator/internal/logging"
+	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/version"
+)
+
+// logPath is where /files shows the agent's log, as in Mesos.
+const logPath = "/slave/log"
+
+// farewell is how long the last messages have to leave before the process ends.
+const farewell = 200 * time.Millisecond
+
+// Main is the daemon's process. It returns the exit code.
+func Main(args, environ []string, stdout, stderr io.Writer) int {
+	f, err := ParseFlags(args, environ)
+	switch {
+	case errors.Is(err, flags.ErrHelp):
+		if err := f.set.Usage(stdout); err != nil {
+			return 1
+		}
+		return 0
+	case err != nil:
+		fmt.Fprintln(stderr, "agentd:", err)
+		return 2
+	case f.Version:
+		fmt.Fprintf(stdout, "mesos %s (agentd %s)\n", version.Mesos, version.Build())
+		return 0
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	if err := Run(ctx, f); err != nil {
+		fmt.Fprintln(stderr, "agentd:", err)
+		return 1
+	}
+	return 0
+}
+
+// Run runs an agent until the context ends, which leaves its tasks running, or
+// until it is told to end.
+func Run(ctx context.Context, f *Flags) error {
+	logs, err := logging.New(logging.Config{
+		Program: "agentd", Severity: f.LoggingLevel, Dir: text(f.LogDir), Quiet: f.Quiet,
+	})
+	if err != nil {
+		return err
+	}
+	defer logs.Close()
+	a := &app{flags: f, logs: logs, log: logs.Logger, started: time.Now()}
+	defer a.close()
+	err = a.run(ctx)
+	if err != nil {
+		a.log.Error(err, "agent ended")
+	}
+	return err
+}
+
+// app is an agent that is being put together. What has to be undone is.
+type app struct {
+	flags   *Flags
+	logs    *logging.Logs
+	log     logr.Logger
+	started time.Time
+
+	listener net.Listener
+	node     *libprocess.Node
+	engine   *engine.Engine
+	router   *httpserver.Router
+	undo     []func()
+}
+
+func (a *app) close() {
+	for _, f := range slices.Backward(a.undo) {
+		f()
+	}
+}
+
+func (a *app) run(ctx context.Context) error {
+	a.log.Info("starting", "version", version.Build(), "mesos", version.Mesos, "workDir", a.flags.WorkDir)
+	slices.Sort(a.flags.ignored)
+	if len(a.flags.ignored) > 0 {
+		a.log.Info("flags without effect in this agent", "flags", a.flags.ignored)
+	}
+	for _, step := range []func(context.Context) error{a.listen, a.assemble} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a.onUserSignal(ctx)
+	served := make(chan error, 1)
+	go func() {
+		served <- httpserver.New(httpserver.Config{Handler: a.router, Node: a.node, Log: a.log.WithName("http")}).
+			Serve(ctx, a.listener)
+		cancel() // without its port an agent is no use
+	}()
+	err := a.engine.Run(ctx)
+	if ctx.Err() == nil {
+		time.Sleep(farewell) // the agent ended by itself and has said so to its master
+	}
+	cancel()
+	return errors.Join(err, <-served)
+}
+
+// listen opens the port, by which the agent's identity is known.
+func (a *app) listen(ctx context.Context) error {
+	endpoint := httpserver.Endpoint{Port: a.flags.Port}
+	if a.flags.IP != nil {
+		endpoint.IP = *a.flags.IP
+	}
+	if a.flags.AdvertiseIP != nil {
+		endpoint.AdvertiseIP = *a.flags.AdvertiseIP
+	}
+	if a.flags.AdvertisePort != nil {
+		endpoint.AdvertisePort = *a.flags.AdvertisePort
+	}
+	listener, address, err := httpserver.Listen(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	a.listener = listener
+	a.undo = append(a.undo, func() { listener.Close() })
+	a.node, err = libprocess.NewNode(libprocess.Config{Address: address, Log: a.log.WithName("libprocess")})
+	if err != nil {
+		return err
+	}
+	a.undo = append(a.undo, func() { a.node.Close() })
+	return nil
+}
+
+// assemble makes everything that the engine works with, and the engine.
+func (a *app) assemble(ctx context.Context) error {
+	if err := atomicfile.MkdirAll(a.flags.WorkDir, 0o755); err != nil {
+		return fmt.Errorf("making the work directory: %w", err)
+	}
+	store, err := checkpoint.Open(a.flags.WorkDir)
+	if err != nil {
+		return err
+	}
+	a.undo = append(a.undo, func() { store.Close() })
+	containers, err := a.containerizer(ctx)
+	if err != nil {
+		return err
+	}
+	masters, err := detector.ParseMasters(a.flags.Master)
+	if err != nil {
+		return err
+	}
+	find, err := detector.New(detector.Config{Masters: masters, Log: a.log.WithName("detector")})
+	if err != nil {
+		return err
+	}
+	shown, registry := a.files(), metrics.NewRegistry()
+	if a.engine, err = a.newEngine(ctx, store, containers, find, shown, registry); err != nil {
+		return err
+	}
+	names := newMasterNames()
+	api, err := httpapi.New(httpapi.Config{
+		Engine: a.engine, MasterHostname: names.of, Flags: a.flags.set.Values(),
+		LogDir: text(a.flags.LogDir), ExternalLogFile: text(a.flags.ExternalLogFile), Started: a.started,
+		Metrics: registry, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),
+	})
+	if err != nil {
+		return err
+	}
+	a.router = httpserver.NewRouter(httpapi.Process)
+	api.Register(a.router)
+	return nil
+}
+
+func (a *app) newEngine(
+	ctx context.Context, store *checkpoint.Store, containers *mesos.Containerizer, find *detector.Detector,
+	shown *files.Files, registry *metrics.Registry,
+) (*engine.Engine, error) {
+	machine, err := a.machineConfig(ctx, containers.Binary())
+	if err != nil {
+		return nil, err
+	}
+	variables, err := a.flags.variables()
+	if err != nil {
+		return nil, err
+	}
+	return engine.New(engine.Config{
+		State: machine, Node: a.node, ProcessID: httpapi.Process,
+		Store: store, Containerizer: containers, Detector: find, Files: shown, Metrics: registry, BootID: bootID(),
+		Environment: engine.Environment{
+			Executors: variables, LibprocessIP: os.Getenv("LIBPROCESS_IP"),
+			RecoveryTimeout: a.flags.RecoveryTimeout, SubscriptionBackoffMax: a.flags.ExecutorReregistration,
+			ShutdownGrace: a.flags.ExecutorShutdownGrace,
+		},
+		GCDelay: a.flags.GCDelay, GCDiskHeadroom: a.flags.GCDiskHeadroom, DiskWatchInterval: a.flags.DiskWatchInterval,
+		Log: a.log.WithName("agent"),
+	})
+}
+
+// files shows the agent's log.
+func (a *app) files() *files.Files {
+	shown := files.New()
+	path := a.logs.Path()
+	if a.flags.ExternalLogFile != nil {
+		path = *a.flags.ExternalLogFile
+	}
+	if path != "" {
+		if err := shown.Attach(path, logPath, nil); err != nil {
+			a.log.Error(err, "the log is not shown", "path", path)
+		}
+	}
+	return shown
+}
+
+// onUserSignal ends everything and then the agent when it gets SIGUSR1, as Mesos's
+// agents do.
+func (a *app) onUserSignal(ctx context.Context) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGUSR1)
+	go func() {
+		defer signal.Stop(signals)
+		select {
+		case <-ctx.Done():
+		case <-signals:
+			if err := a.engine.Shutdown(ctx, "received SIGUSR1"); err != nil {
+				a.log.Error(err, "shutting down")
+			}
+		}
+	}()
+}
+
+func text(s *string) string {
+	if s == nil {
+		return ""
+	}
+	return *s
+}

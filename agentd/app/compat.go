@@ -1,0 +1,149 @@
+package app
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/mesos-operator/mesos-operator/internal/flags"
+)
+
+// compat are flags of mesos-agent that are accepted so that its command lines
+// work, and that have no effect here, or not yet.
+type compat struct {
+	switches map[string]*bool
+	texts    map[string]*string
+	optional map[string]**string
+}
+
+// ignoredSwitches and ignoredTexts have the defaults of Mesos 1.11; optionalTexts have none.
+var (
+	ignoredSwitches = map[string]bool{
+		"authenticate_http_readonly":           false,
+		"authenticate_http_readwrite":          false,
+		"authenticate_http_executors":          false,
+		"check_agent_port_range_only":          false,
+		"disallow_sharing_agent_ipc_namespace": false,
+		"disallow_sharing_agent_pid_namespace": false,
+		"docker_ignore_runtime":                false,
+		"docker_kill_orphans":                  true,
+		"docker_volume_chown":                  false,
+		"enforce_container_disk_quota":         false,
+		"enforce_container_ports":              false,
+		"gc_non_executor_container_sandboxes":  false,
+		"host_path_volume_force_creation":      false,
+		"http_command_executor":                false,
+		"http_executor_domain_sockets":         false,
+		"initialize_driver_logging":            true,
+		"memory_profiling":                     false,
+		"network_cni_metrics":                  true,
+		"network_cni_root_dir_persist":         false,
+		"strict":                               true,
+		"systemd_enable_support":               false,
+	}
+	ignoredTexts = map[string]string{
+		"appc_simple_discovery_uri_prefix":  "http://",
+		"appc_store_dir":                    "/tmp/mesos/store/appc",
+		"authenticatee":                     "crammd5",
+		"authentication_backoff_factor":     "1secs",
+		"authentication_timeout_max":        "1mins",
+		"authentication_timeout_min":        "5secs",
+		"authorizer":                        "local",
+		"container_disk_watch_interval":     "15secs",
+		"containerizers":                    "mesos",
+		"docker":                            "docker",
+		"docker_registry":                   "https://registry-1.docker.io",
+		"docker_remove_delay":               "6hrs",
+		"docker_socket":                     "/var/run/docker.sock",
+		"docker_stop_timeout":               "0ns",
+		"docker_store_dir":                  "/tmp/mesos/store/docker",
+		"docker_volume_checkpoint_dir":      "/var/run/mesos/isolators/docker/volume",
+		"http_heartbeat_interval":           "30secs",
+		"launcher_dir":                      "/usr/local/libexec/mesos",
+		"logbufsecs":                        "0",
+		"oversubscribed_resources_interval": "15secs",
+		"perf_duration":                     "10secs",
+		"perf_interval":                     "1mins",
+		"qos_correction_interval_min":       "0ns",
+		"systemd_runtime_directory":         "/run/systemd/system",
+		"zk_session_timeout":                "10secs",
+	}
+	optionalTexts = []string{
+		"acls", "agent_features", "allowed_devices", "bounding_capabilities", "cgroups_net_cls_primary_handle",
+		"cgroups_net_cls_secondary_handles", "container_logger", "container_ports_isolated_range",
+		"container_ports_watch_interval", "credential", "csi_plugin_config_dir", "default_container_dns",
+		"default_container_shm_size", "disk_profile_adaptor", "docker_config", "docker_mesos_image",
+		"domain_socket_location", "effective_capabilities", "egress_flow_classifier_parent",
+		"egress_rate_limit_per_container", "ephemeral_ports_per_container", "eth0_name",
+		"executor_reregistration_retry_interval", "firewall_rules", "hadoop_home", "hooks", "http_authenticators",
+		"http_credentials", "image_gc_config", "image_providers", "image_provisioner_backend", "ip6",
+		"ip6_discovery_command", "ip_discovery_command", "jwt_secret_key", "lo_name", "master_detector", "modules",
+		"modules_dir", "network_cni_config_dir", "network_cni_plugins_dir", "nvidia_gpu_devices", "perf_events",
+		"qos_controller", "resource_estimator", "resource_provider_config_dir", "seccomp_config_dir",
+		"seccomp_profile_name", "secret_resolver", "volume_gid_range", "xfs_project_range",
+	}
+)
+
+// protective are flags whose omission would open what the operator wants closed.
+var protective = []string{
+	"acls", "authenticate_http_executors", "authenticate_http_readonly", "authenticate_http_readwrite",
+	"firewall_rules", "http_credentials", "jwt_secret_key",
+}
+
+// errUnprotected explains why the agent doesn't start.
+var errUnprotected = errors.New("this agent can't do yet what these flags ask for, and would run without protection: remove")
+
+func defineCompat(s *flags.Set) *compat {
+	c := &compat{switches: map[string]*bool{}, texts: map[string]*string{}, optional: map[string]**string{}}
+	for name, value := range ignoredSwitches {
+		c.switches[name] = new(bool)
+		s.Bool(c.switches[name], name, value, "Accepted, without effect.", flags.Hidden())
+	}
+	for name, value := range ignoredTexts {
+		c.texts[name] = new(string)
+		s.String(c.texts[name], name, value, "Accepted, without effect.", flags.Hidden())
+	}
+	for _, name := range optionalTexts {
+		c.optional[name] = new(*string)
+		// PATH-like values must not be read: they may be secrets, or not exist.
+		flags.Optional(s, c.optional[name], name, flags.PathType, "Accepted, without effect.", flags.Hidden())
+	}
+	return c
+}
+
+// check returns the flags that were given and have no effect. It fails for those
+// that must not be ignored.
+func (c *compat) check(s *flags.Set) (ignored []string, err error) {
+	var unprotected []string
+	for _, name := range protective {
+		on := s.Given(name)
+		if v, isSwitch := c.switches[name]; isSwitch {
+			on = *v
+		}
+		if on {
+			unprotected = append(unprotected, "--"+name)
+		}
+	}
+	if len(unprotected) > 0 {
+		return nil, fmt.Errorf("%w %s", errUnprotected, strings.Join(unprotected, ", "))
+	}
+	if got := *c.texts["containerizers"]; got != "mesos" {
+		return nil, fmt.Errorf("--containerizers=%s: only mesos is supported yet", got)
+	}
+	for name, v := range c.switches {
+		if s.Given(name) && *v != ignoredSwitches[name] {
+			ignored = append(ignored, name)
+		}
+	}
+	for name, v := range c.texts {
+		if s.Given(name) && *v != ignoredTexts[name] {
+			ignored = append(ignored, name)
+		}
+	}
+	for name := range c.optional {
+		if s.Given(name) {
+			ignored = append(ignored, name)
+		}
+	}
+	return ignored, nil
+}

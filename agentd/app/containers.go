@@ -1,0 +1,114 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
+	"github.com/mesos-operator/mesos-operator/agentd/executor"
+	"github.com/mesos-operator/mesos-operator/agentd/state"
+	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/version"
+
+	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
+	cgmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/mem"
+)
+
+// containerizerConfig is what the flags say about containers.
+func (f *Flags) containerizerConfig() (mesos.Config, error) {
+	isolation, err := mesos.Isolators(f.Isolation)
+	if err != nil {
+		return mesos.Config{}, err
+	}
+	launcher, runtime := f.Launcher, f.Runtime
+	// Some name the runtime by --launcher, as Mesos's "launcher" was both.
+	if launcher == "oci" {
+		launcher, runtime = mesos.LauncherLinux, "oci"
+	}
+	if launcher == mesos.LauncherPosix && slices.ContainsFunc(isolation, isCgroups) {
+		launcher = mesos.LauncherLinux // cgroups are the Linux launcher's
+	}
+	return mesos.Config{
+		WorkDir: f.WorkDir, RuntimeDir: f.RuntimeDir, MountNamespace: f.MountNamespace,
+		Isolation: isolation, Launcher: launcher, Runtime: runtime, OCIRuntime: f.OCIRuntime,
+		CgroupsHierarchy: f.CgroupsHierarchy, CgroupsRoot: f.CgroupsRoot, DestroyTimeout: f.CgroupsDestroyTimeout,
+		CPU: cgcpu.Config{
+			EnableCFS: f.EnableCFS, RevocableLowPriority: f.RevocableLowPriority, CountTasks: f.CountTasks,
+		},
+		Mem: cgmem.Config{LimitSwap: f.LimitSwap},
+	}, nil
+}
+
+func isCgroups(isolator string) bool { return strings.HasPrefix(isolator, "cgroups/") }
+
+func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
+	cfg, err := a.flags.containerizerConfig()
+	if err != nil {
+		return nil, err
+	}
+	return mesos.New(ctx, cfg, a.log.WithName("containerizer"), a.fetcher)
+}
+
+// machineConfig is what the state machine is told of the flags.
+func (a *app) machineConfig(ctx context.Context, binary string) (state.Config, error) {
+	f := a.flags
+	info, err := f.agentInfo(ctx, a.node.Address())
+	if err != nil {
+		return state.Config{}, err
+	}
+	container, err := f.defaultContainer()
+	if err != nil {
+		return state.Config{}, err
+	}
+	limits := func(isolators ...string) bool {
+		return slices.ContainsFunc(isolators, func(i string) bool { return strings.Contains(f.Isolation, i) })
+	}
+	return state.Config{
+		Agent: info, Capabilities: capabilities(), Version: version.Mesos, IP: a.node.Address().Host, WorkDir: f.WorkDir,
+		Reconnect: f.Recover == "reconnect", Reconfiguration: f.Reconfiguration,
+		RegistrationBackoff: f.RegistrationBackoff, ExecutorRegistration: f.ExecutorRegistration,
+		ExecutorReregistration: f.ExecutorReregistration, ExecutorShutdownGrace: f.ExecutorShutdownGrace,
+		MaxCompletedExecutors: f.MaxCompletedExecutors, SwitchUser: f.SwitchUser, DefaultContainer: container,
+		SandboxDirectory: f.SandboxDirectory, EnableCFS: f.EnableCFS,
+		CPULimits: limits("cgroups/cpu", "cgroups/all"), MemoryLimits: limits("cgroups/mem", "cgroups/all"),
+		CommandExecutor: executor.CommandInfo(binary),
+	}, nil
+}
+
+// capabilities are those of Mesos 1.11's agents: masters send messages of the
+// newer protocols to agents that name them.
+func capabilities() []*v1.AgentInfo_Capability {
+	var out []*v1.AgentInfo_Capability
+	for _, c := range []v1.AgentInfo_Capability_Type{
+		v1.AgentInfo_Capability_MULTI_ROLE,
+		v1.AgentInfo_Capability_HIERARCHICAL_ROLE,
+		v1.AgentInfo_Capability_RESERVATION_REFINEMENT,
+		v1.AgentInfo_Capability_RESOURCE_PROVIDER,
+		v1.AgentInfo_Capability_RESIZE_VOLUME,
+		v1.AgentInfo_Capability_AGENT_OPERATION_FEEDBACK,
+		v1.AgentInfo_Capability_AGENT_DRAINING,
+		v1.AgentInfo_Capability_TASK_RESOURCE_LIMITS,
+	} {
+		out = append(out, &v1.AgentInfo_Capability{Type: &c})
+	}
+	return out
+}
+
+// errNoFetcher says that URIs can't be fetched.
+var errNoFetcher = errors.New("this agent has no fetcher")
+
+func (a *app) fetcher(*spawn.Spawner) mesos.Fetcher { return noFetcher{} }
+
+// noFetcher refuses containers with URIs.
+type noFetcher struct{}
+
+func (noFetcher) Fetch(_ context.Context, r mesos.FetchRequest) error {
+	if len(r.URIs) == 0 {
+		return nil
+	}
+	return errors.Join(containerizer.ErrFetch, errNoFetcher)
+}

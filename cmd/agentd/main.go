@@ -1,0 +1,30 @@
+// Command agentd is the Mesos agent, with the flags of mesos-agent. Its
+// subcommands are the programs that containers need, in one static binary:
+//
+//	agentd [flags]           the agent
+//	agentd executor          the command executor, started by an agent
+//	agentd launch            the first process of a container, likewise
+//	agentd cleanup [flags]   removes what agents left on a machine
+package main
+
+import (
+	"os"
+
+	"github.com/mesos-operator/mesos-operator/agentd/app"
+	"github.com/mesos-operator/mesos-operator/agentd/executor"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run picks the program. The stage "launch" takes over before main.
+func run(args []string) int {
+	if len(args) > 0 {
+		switch args[0] {
+		case executor.Name:
+			return executor.Main(args[1:])
+		case app.CleanupName:
+			return app.CleanupMain(args[1:], os.Environ(), os.Stdout, os.Stderr)
+		}
+	}
+	return app.Main(args, os.Environ(), os.Stdout, os.Stderr)
+}
