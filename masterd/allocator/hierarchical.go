@@ -32,8 +32,8 @@ type Hierarchical struct {
 	expiries    expiries
 	filterCount int
 
-	// candidates wait for the next cycle; everyAgent says that all agents do. heldBack were not proposed as a whole because of quota;
-	// quotaEased says that they are worth another look.
+	// candidates wait for the next cycle; everyAgent says that all agents do. heldBack were not proposed
+	// as a whole because of quota; quotaEased says that they are worth another look.
 	candidates []*agent
 	everyAgent bool
 	heldBack   []*agent
