@@ -16,7 +16,7 @@ step() { # NAME COMMAND...
 step "packages" hack/packages.sh
 step "generated code" make --no-print-directory verify
 step "lint" make --no-print-directory lint
-step "local Kubernetes binaries" make --no-print-directory localkube-binaries
+step "local Kubernetes binaries" make --no-print-directory envtest-assets
 step "unit, simulation, conformance, envtest, root tests" hack/gotest.sh
 step "local Kubernetes module" make --no-print-directory localkube-test
 step "end to end" make --no-print-directory e2e

@@ -26,5 +26,5 @@ verify-crds: ## Fail if what generate-crds makes is not what the tree holds.
 
 ENVTEST ?= $(CURDIR)/bin/envtest
 .PHONY: envtest
-envtest: localkube-binaries ## The operator's tests against a real kube-apiserver and etcd.
+envtest: envtest-assets ## The operator's tests against a real kube-apiserver and etcd.
 	KUBEBUILDER_ASSETS=$(ENVTEST) $(GO) test -count=1 -timeout 10m ./api/v1alpha1/... ./controllers/... ./cmd/operator/...
