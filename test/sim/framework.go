@@ -314,6 +314,9 @@ func (f *framework) update(s *mesos.TaskStatus) {
 		return
 	}
 	f.checkUpdate(t, s)
+	if !t.ended && terminal(s.GetState()) {
+		f.sim.stats.Ended++
+	}
 	t.hear(s)
 	if len(s.GetUuid()) == 0 || f.sim.troubled() && f.sim.chance(0.15) {
 		return

@@ -129,10 +129,17 @@ func (m *master) step(in state.Input) {
 		return
 	}
 	effects := append([]state.Effect(nil), m.machine.Step(in, m.sim.now)...)
+	allocated := false
 	for _, e := range effects {
+		switch e.(type) {
+		case state.AllocatorEffect:
+			allocated = true
+		}
 		m.perform(e)
 	}
-	m.checkResources()
+	if _, offered := in.(state.Allocated); offered || allocated {
+		m.checkResources()
+	}
 }
 
 func (m *master) perform(e state.Effect) {
@@ -190,6 +197,11 @@ func (m *master) arm(e state.Arm) {
 // persist writes after a while, in order. What a leader was writing when it
 // fell may or may not be there.
 func (m *master) persist(e state.Persist) {
+	for _, o := range e.Operations {
+		if _, ok := o.(op.MarkUnreachable); ok {
+			m.sim.stats.Unreachable++
+		}
+	}
 	at := m.sim.now.Add(m.sim.upTo(30 * time.Millisecond))
 	if m.sim.troubled() && m.sim.chance(0.05) {
 		at = at.Add(m.sim.upTo(5 * time.Second))

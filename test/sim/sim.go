@@ -26,7 +26,7 @@ type Config struct {
 
 // DefaultConfig returns a run that takes a fraction of a second.
 func DefaultConfig(seed uint64) Config {
-	return Config{Seed: seed, Agents: 4, Frameworks: 3, Trouble: 4 * time.Minute, Peace: 45 * time.Minute}
+	return Config{Seed: seed, Agents: 4, Frameworks: 3, Trouble: 3 * time.Minute, Peace: 30 * time.Minute}
 }
 
 // maxEvents bounds a run: peers that go in circles without time passing.
@@ -57,7 +57,7 @@ type sim struct {
 // Stats says what happened in a run, for tests that want to be sure that
 // something did.
 type Stats struct {
-	Events, Launched, Finished, AgentCrashes, MasterFailovers, FrameworkCrashes, Cuts, Unreachable int
+	Events, Launched, Ended, AgentCrashes, MasterFailovers, FrameworkCrashes, Cuts, Unreachable int
 }
 
 // Run simulates and returns the first broken promise, with what led to it.

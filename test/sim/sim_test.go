@@ -3,9 +3,14 @@ package sim
 import (
 	"flag"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 )
 
 var (
@@ -24,33 +29,63 @@ func TestSeeds(t *testing.T) {
 			t.Fatalf("SIM_SEEDS: %v", err)
 		}
 	}
-	var total Stats
-	for seed := *from; seed < *from+uint64(n); seed++ {
-		cfg := DefaultConfig(seed)
-		if *watch != "" {
-			cfg.Trace = func(line string) {
-				if strings.Contains(line, *watch) {
-					t.Log(line)
-				}
-			}
-		}
-		stats, err := Run(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		total.add(stats)
-	}
+	total := runSeeds(t, *from, n)
 	t.Logf("%d seeds: %+v", n, total)
-	if n >= 100 && (total.Launched == 0 || total.Finished == 0 || total.AgentCrashes == 0 ||
+	if n >= 100 && (total.Launched == 0 || total.Ended == 0 || total.AgentCrashes == 0 ||
 		total.MasterFailovers == 0 || total.FrameworkCrashes == 0 || total.Cuts == 0 || total.Unreachable == 0) {
 		t.Errorf("something never happened: %+v", total)
 	}
 }
 
+// runSeeds runs seeds on all processors and adds up what happened. It stops
+// with the first failure.
+func runSeeds(t *testing.T, first uint64, n int) Stats {
+	var (
+		work  errgroup.Group
+		next  atomic.Uint64
+		mu    sync.Mutex
+		total Stats
+	)
+	for range runtime.GOMAXPROCS(0) {
+		work.Go(func() error {
+			for {
+				i := next.Add(1) - 1
+				if i >= uint64(n) {
+					return nil
+				}
+				stats, err := Run(config(t, first+i))
+				if err != nil {
+					next.Store(uint64(n))
+					return err
+				}
+				mu.Lock()
+				total.add(stats)
+				mu.Unlock()
+			}
+		})
+	}
+	if err := work.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return total
+}
+
+func config(t *testing.T, seed uint64) Config {
+	cfg := DefaultConfig(seed)
+	if *watch != "" {
+		cfg.Trace = func(line string) {
+			if strings.Contains(line, *watch) {
+				t.Log(line)
+			}
+		}
+	}
+	return cfg
+}
+
 func (s *Stats) add(o Stats) {
 	s.Events += o.Events
 	s.Launched += o.Launched
-	s.Finished += o.Finished
+	s.Ended += o.Ended
 	s.AgentCrashes += o.AgentCrashes
 	s.MasterFailovers += o.MasterFailovers
 	s.FrameworkCrashes += o.FrameworkCrashes

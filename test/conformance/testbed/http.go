@@ -56,6 +56,16 @@ func (p *Process) Get(path string) Value {
 	return MustParse(p.t, answer.Body)
 }
 
+// TryGet is Get for what may not be there yet; it is absent then.
+func (p *Process) TryGet(path string) Value {
+	p.t.Helper()
+	answer := Do(p.t, http.MethodGet, p.URL(path), nil, nil)
+	if answer.Status != http.StatusOK {
+		return Value{}
+	}
+	return MustParse(p.t, answer.Body)
+}
+
 // Operator makes a call of the operator API in JSON and returns the answer.
 func (p *Process) Operator(call Object) Answer {
 	p.t.Helper()
