@@ -148,7 +148,7 @@ func (a *agent) perform(e agentstate.Effect) {
 		life := a.life
 		a.sim.net.watch(a.node, "m", func() {
 			if a.life == life {
-				a.step(agentstate.PeerExited{PID: e.PID})
+				a.step(agentstate.PeerExited(e))
 			}
 		})
 	case agentstate.DetectMaster:

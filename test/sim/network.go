@@ -124,13 +124,6 @@ func (n *network) breakUp(x, y string) {
 	}
 }
 
-// reset breaks all connections of a node.
-func (n *network) reset(node string, others []string) {
-	for _, other := range others {
-		n.breakUp(node, other)
-	}
-}
-
 // cutOff keeps two nodes apart for a time.
 func (n *network) cutOff(x, y string, d time.Duration) {
 	c := n.between(x, y)

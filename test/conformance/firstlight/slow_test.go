@@ -33,7 +33,7 @@ func TestStreamThatIsNotRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	header := http.Header{"Content-Type": {"application/json"}, "Mesos-Stream-Id": {streamID}}
-	for range 20 {
+	for range 100 {
 		answer := testbed.Do(t, http.MethodPost, master.URL("/api/v1/scheduler"), header.Clone(), call)
 		if answer.Status != http.StatusAccepted && answer.Status != http.StatusForbidden {
 			t.Fatalf("RECONCILE: %d %s", answer.Status, answer.Text())
