@@ -121,11 +121,7 @@ func (r *rig) acceptOffer(o *offer, ops ...*mesos.Offer_Operation) []Effect {
 	})
 }
 
-// update sends a status update of an agent.
-func (r *rig) update(t TaskKey, a AgentID, from PID, state mesos.TaskState, uuid []byte) []Effect {
-	return r.do(PeerMessage{From: from, To: "master", Message: updateMessage(t, a, from, state, uuid)})
-}
-
+// updateMessage is a status update of an agent.
 func updateMessage(t TaskKey, a AgentID, from PID, state mesos.TaskState, uuid []byte) *messages.StatusUpdateMessage {
 	return &messages.StatusUpdateMessage{
 		Pid: new(string(from)),
