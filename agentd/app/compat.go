@@ -19,27 +19,31 @@ type compat struct {
 // ignoredSwitches and ignoredTexts have the defaults of Mesos 1.11; optionalTexts have none.
 var (
 	ignoredSwitches = map[string]bool{
-		"authenticate_http_readonly":           false,
-		"authenticate_http_readwrite":          false,
-		"authenticate_http_executors":          false,
-		"check_agent_port_range_only":          false,
-		"disallow_sharing_agent_ipc_namespace": false,
-		"disallow_sharing_agent_pid_namespace": false,
-		"docker_ignore_runtime":                false,
-		"docker_kill_orphans":                  true,
-		"docker_volume_chown":                  false,
-		"enforce_container_disk_quota":         false,
-		"enforce_container_ports":              false,
-		"gc_non_executor_container_sandboxes":  false,
-		"host_path_volume_force_creation":      false,
-		"http_command_executor":                false,
-		"http_executor_domain_sockets":         false,
-		"initialize_driver_logging":            true,
-		"memory_profiling":                     false,
-		"network_cni_metrics":                  true,
-		"network_cni_root_dir_persist":         false,
-		"strict":                               true,
-		"systemd_enable_support":               false,
+		"authenticate_http_readonly":               false,
+		"authenticate_http_readwrite":              false,
+		"authenticate_http_executors":              false,
+		"check_agent_port_range_only":              false,
+		"disallow_sharing_agent_ipc_namespace":     false,
+		"disallow_sharing_agent_pid_namespace":     false,
+		"docker_ignore_runtime":                    false,
+		"docker_kill_orphans":                      true,
+		"docker_volume_chown":                      false,
+		"egress_unique_flow_per_container":         false,
+		"enforce_container_disk_quota":             false,
+		"enforce_container_ports":                  false,
+		"gc_non_executor_container_sandboxes":      false,
+		"host_path_volume_force_creation":          false,
+		"http_command_executor":                    false,
+		"http_executor_domain_sockets":             false,
+		"initialize_driver_logging":                true,
+		"memory_profiling":                         false,
+		"network_cni_metrics":                      true,
+		"network_cni_root_dir_persist":             false,
+		"network_enable_snmp_statistics":           false,
+		"network_enable_socket_statistics_details": false,
+		"network_enable_socket_statistics_summary": false,
+		"strict":                 true,
+		"systemd_enable_support": false,
 	}
 	ignoredTexts = map[string]string{
 		"appc_simple_discovery_uri_prefix":  "http://",
@@ -69,7 +73,7 @@ var (
 		"zk_session_timeout":                "10secs",
 	}
 	optionalTexts = []string{
-		"acls", "agent_features", "allowed_devices", "bounding_capabilities", "cgroups_net_cls_primary_handle",
+		"acls", "agent_features", "agent_subsystems", "allowed_devices", "bounding_capabilities", "cgroups_net_cls_primary_handle",
 		"cgroups_net_cls_secondary_handles", "container_logger", "container_ports_isolated_range",
 		"container_ports_watch_interval", "credential", "csi_plugin_config_dir", "default_container_dns",
 		"default_container_shm_size", "disk_profile_adaptor", "docker_config", "docker_mesos_image",
@@ -136,7 +140,7 @@ func (c *compat) check(s *flags.Set) (ignored []string, err error) {
 		}
 	}
 	for name, v := range c.texts {
-		if s.Given(name) && *v != ignoredTexts[name] {
+		if s.Given(name) && !same(*v, ignoredTexts[name]) {
 			ignored = append(ignored, name)
 		}
 	}
@@ -146,4 +150,11 @@ func (c *compat) check(s *flags.Set) (ignored []string, err error) {
 		}
 	}
 	return ignored, nil
+}
+
+// same says whether two values mean the same: durations can be written in many ways.
+func same(a, b string) bool {
+	x, err1 := flags.ParseDuration(a)
+	y, err2 := flags.ParseDuration(b)
+	return a == b || err1 == nil && err2 == nil && x == y
 }

@@ -20,7 +20,9 @@ import (
 const Patience = 10 * time.Second
 
 // NewNode is a libprocess node that listens on loopback.
-func NewNode(t testing.TB) *libprocess.Node {
+func NewNode(t testing.TB) *libprocess.Node { return newNode(t, http.NotFoundHandler()) }
+
+func newNode(t testing.TB, h http.Handler) *libprocess.Node {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -34,7 +36,7 @@ func NewNode(t testing.TB) *libprocess.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: http.NotFoundHandler()}
+	server := &http.Server{Handler: h}
 	go server.Serve(node.Listener(l))
 	t.Cleanup(func() {
 		server.Close()
@@ -69,7 +71,12 @@ func NewMaster(t testing.TB) *Master {
 	keep[messages.UpdateSlaveMessage](m, mux)
 	keep[messages.ExitedExecutorMessage](m, mux)
 	keep[messages.UnregisterSlaveMessage](m, mux)
-	process, err := NewNode(t).Spawn("master", libprocess.HandlerFuncs{OnMessage: mux.Message})
+	// Whoever looks for the leader over HTTP is sent back here.
+	node := newNode(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "//"+r.Host)
+		w.WriteHeader(http.StatusTemporaryRedirect)
+	}))
+	process, err := node.Spawn("master", libprocess.HandlerFuncs{OnMessage: mux.Message})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +100,9 @@ func (m *Master) keep(from libprocess.PID, msg proto.Message) {
 	m.mu.Unlock()
 	m.Got <- msg
 }
+
+// Address is where the master listens.
+func (m *Master) Address() string { return m.process.PID().Address.String() }
 
 // Detect implements Detector.
 func (m *Master) Detect(context.Context) (string, error) { return m.process.PID().String(), nil }
