@@ -74,6 +74,7 @@ func TestWriterJoinsWhatWaits(t *testing.T) {
 		}
 		time.Sleep(3 * time.Second)
 		cancel()
+		synctest.Wait()
 		if diff := cmp.Diff([]string{"a 1", "b 2 3", "c", "d 4"}, r.got); diff != "" {
 			t.Error(diff)
 		}
@@ -100,6 +101,7 @@ func TestWriterBoundsABatch(t *testing.T) {
 		go w.Run(ctx)
 		time.Sleep(5 * time.Second)
 		cancel()
+		synctest.Wait()
 		if diff := cmp.Diff([]int{maxBatch - 1, 2}, term.batches); diff != "" {
 			t.Error(diff)
 		}
@@ -117,6 +119,7 @@ func TestWriterStopsAtAnError(t *testing.T) {
 			time.Sleep(2 * time.Second)
 		}
 		cancel()
+		synctest.Wait()
 		want := []string{"0 x", "1: disk full", "2: disk full", "3: disk full"}
 		if diff := cmp.Diff(want, r.got); diff != "" {
 			t.Error(diff)
