@@ -104,7 +104,7 @@ func (p *Peer) receive(conn net.Conn) {
 		if from == "" {
 			from, _ = strings.CutPrefix(request.Header.Get("User-Agent"), "libprocess/")
 		}
-		if request.Method != http.MethodPost {
+		if from == "" { // no message
 			if p.redirect(conn, request) != nil {
 				return
 			}

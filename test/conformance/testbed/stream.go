@@ -105,6 +105,40 @@ func (s *Stream) Events() []Value {
 	return append([]Value(nil), s.events...)
 }
 
+// Arrival is an event and when it came.
+type Arrival struct {
+	Event Value
+	At    time.Time
+}
+
+// After returns what has come after the first n events, and waits until there is
+// something. It is for who reads everything in order; it takes nothing.
+func (s *Stream) After(n int) []Arrival {
+	s.t.Helper()
+	timeout := time.NewTimer(Patience)
+	defer timeout.Stop()
+	for {
+		s.mu.Lock()
+		var out []Arrival
+		for i := n; i < len(s.events); i++ {
+			out = append(out, Arrival{s.events[i], s.arrivals[i]})
+		}
+		changed, ended := s.changed, s.ended
+		s.mu.Unlock()
+		if len(out) > 0 {
+			return out
+		}
+		if ended {
+			s.t.Fatal("the stream has ended")
+		}
+		select {
+		case <-changed:
+		case <-timeout.C:
+			s.t.Fatal("nothing comes any more")
+		}
+	}
+}
+
 // Await takes the first event that matches, from those that have arrived and
 // weren't taken, or waits for it.
 func (s *Stream) Await(what string, match func(Value) bool) Value {
