@@ -2,14 +2,13 @@ package app
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
-	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
 	"github.com/mesos-operator/mesos-operator/agentd/executor"
+	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/version"
@@ -98,17 +97,9 @@ func capabilities() []*v1.AgentInfo_Capability {
 	return out
 }
 
-// errNoFetcher says that URIs can't be fetched.
-var errNoFetcher = errors.New("this agent has no fetcher")
-
-func (a *app) fetcher(*spawn.Spawner) mesos.Fetcher { return noFetcher{} }
-
-// noFetcher refuses containers with URIs.
-type noFetcher struct{}
-
-func (noFetcher) Fetch(_ context.Context, r mesos.FetchRequest) error {
-	if len(r.URIs) == 0 {
-		return nil
-	}
-	return errors.Join(containerizer.ErrFetch, errNoFetcher)
+// fetcher fetches URIs by processes that the containerizer's spawner starts.
+func (a *app) fetcher(spawner *spawn.Spawner) (mesos.Fetcher, error) {
+	cfg := fetcher.DefaultConfig()
+	cfg.FrameworksHome, cfg.StallTimeout = a.flags.FrameworksHome, a.flags.FetcherStallTimeout
+	return fetcher.New(cfg, spawner)
 }

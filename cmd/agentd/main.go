@@ -4,6 +4,7 @@
 //	agentd [flags]           the agent
 //	agentd executor          the command executor, started by an agent
 //	agentd launch            the first process of a container, likewise
+//	agentd fetch             fetches files into a sandbox, likewise
 //	agentd cleanup [flags]   removes what agents left on a machine
 package main
 
@@ -12,6 +13,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/app"
 	"github.com/mesos-operator/mesos-operator/agentd/executor"
+	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -22,6 +24,8 @@ func run(args []string) int {
 		switch args[0] {
 		case executor.Name:
 			return executor.Main(args[1:])
+		case fetcher.Name:
+			return fetcher.Main(args[1:])
 		case app.CleanupName:
 			return app.CleanupMain(args[1:], os.Environ(), os.Stdout, os.Stderr)
 		}

@@ -44,7 +44,7 @@ func beAgent() error {
 		return err
 	}
 	ctx := context.Background()
-	m, err := New(ctx, o.Config, logr.Discard(), func(*spawn.Spawner) Fetcher { return noURIs{} })
+	m, err := New(ctx, o.Config, logr.Discard(), func(*spawn.Spawner) (Fetcher, error) { return noURIs{}, nil })
 	if err != nil {
 		return err
 	}

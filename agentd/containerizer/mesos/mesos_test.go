@@ -107,7 +107,7 @@ func agent(t testing.TB, cfg Config) *Containerizer {
 			}
 		}, funcr.Options{Verbosity: 1})
 	}
-	m, err := New(ctx, cfg, log, func(*spawn.Spawner) Fetcher { return noURIs{errors.New("no such file")} })
+	m, err := New(ctx, cfg, log, func(*spawn.Spawner) (Fetcher, error) { return noURIs{errors.New("no such file")}, nil })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,7 +70,7 @@ var _ containerizer.Containerizer = (*Containerizer)(nil)
 
 // New makes the containerizer, which works until ctx ends. fetcher makes the
 // Fetcher that starts its processes by the containerizer's spawner.
-func New(ctx context.Context, cfg Config, log logr.Logger, fetcher func(*spawn.Spawner) Fetcher) (*Containerizer, error) {
+func New(ctx context.Context, cfg Config, log logr.Logger, fetcher func(*spawn.Spawner) (Fetcher, error)) (*Containerizer, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("containerizer: %w", err)
 	}
@@ -80,7 +80,10 @@ func New(ctx context.Context, cfg Config, log logr.Logger, fetcher func(*spawn.S
 			return nil, fmt.Errorf("containerizer: %w", err)
 		}
 	}
-	m.fetcher = fetcher(m.spawner)
+	var err error
+	if m.fetcher, err = fetcher(m.spawner); err != nil {
+		return nil, fmt.Errorf("containerizer: %w", err)
+	}
 	go m.reapOrphans(ctx)
 	return m, nil
 }

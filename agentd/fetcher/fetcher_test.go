@@ -1,0 +1,153 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
+	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// The test binary is the fetcher's process when it is started as one.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == Name {
+		os.Exit(Main(os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+func fetcher(t *testing.T) *Fetcher {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := spawn.New(t.Context(), spawn.Config{Binary: exe})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := New(DefaultConfig(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func request1(t *testing.T, uri string) mesos.FetchRequest {
+	t.Helper()
+	log, err := os.CreateTemp(t.TempDir(), "stderr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { log.Close() })
+	return mesos.FetchRequest{ID: "c1", Sandbox: t.TempDir(), Output: log,
+		URIs: []*v1.CommandInfo_URI{{Value: &uri}}}
+}
+
+func TestProcess(t *testing.T) {
+	f := fetcher(t)
+	local := filepath.Join(t.TempDir(), "local")
+	if err := os.WriteFile(local, []byte("contents"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := request1(t, local)
+	if err := f.Fetch(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(r.Sandbox, "local")); err != nil || string(got) != "contents" {
+		t.Errorf("%q, error %v", got, err)
+	}
+
+	r = request1(t, local+"-missing")
+	err := f.Fetch(context.Background(), r)
+	if err == nil || !strings.HasPrefix(err.Error(), "Failed to fetch '"+local+"-missing': ") {
+		t.Errorf("error %v", err)
+	}
+	if out, readErr := os.ReadFile(r.Output.Name()); readErr != nil || string(out) != err.Error()+"\n" {
+		t.Errorf("the task's user is told %q, error %v", out, readErr)
+	}
+
+	err = f.Fetch(context.Background(), request1(t, "/a/.."))
+	if !errors.Is(err, ErrURI) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// A fetch that is given up ends.
+func TestProcessCancelled(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // and nobody accepts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	defer cancel()
+	f := fetcher(t)
+	if err := f.Fetch(ctx, request1(t, "http://"+l.Addr().String()+"/f")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("error %v", err)
+	}
+}
+
+// Files are read with the rights of the task's user, and become theirs.
+func TestRootUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: becomes another user")
+	}
+	f := fetcher(t)
+	const nobody = 65534
+	dir, err := os.MkdirTemp("/tmp", "fetcher") // t.TempDir is closed to others
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, mode := range map[string]os.FileMode{"public": 0o644, "secret": 0o600} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	box := filepath.Join(dir, "sandbox")
+	if err := errors.Join(os.Mkdir(box, 0o755), os.Chown(box, nobody, nobody)); err != nil {
+		t.Fatal(err)
+	}
+	exe, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "fetcher") // the test's own is closed to others as well
+	if err := os.WriteFile(binary, exe, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if f.spawner, err = spawn.New(t.Context(), spawn.Config{Binary: binary}); err != nil {
+		t.Fatal(err)
+	}
+	for name, allowed := range map[string]bool{"public": true, "secret": false} {
+		r := request1(t, filepath.Join(dir, name))
+		r.Sandbox, r.Credential = box, &syscall.Credential{Uid: nobody, Gid: nobody}
+		err := f.Fetch(context.Background(), r)
+		if !allowed {
+			if err == nil || !strings.Contains(err.Error(), "permission denied") {
+				t.Errorf("%s: error %v", name, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		info, err := os.Stat(filepath.Join(box, name))
+		if err != nil || info.Sys().(*syscall.Stat_t).Uid != nobody {
+			t.Errorf("%s: %v, error %v", name, info, err)
+		}
+	}
+}

@@ -1,0 +1,179 @@
+package fetcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// work fetches into one sandbox.
+type work struct {
+	cfg    Config
+	root   *os.Root
+	client *http.Client
+	log    io.Writer
+}
+
+// fetch brings one file, and does with it what was asked for.
+func (w *work) fetch(ctx context.Context, i item) error {
+	name, err := i.target()
+	if err != nil {
+		return err
+	}
+	if dir := filepath.Dir(name); dir != "." {
+		if err := w.root.MkdirAll(dir, 0o755); err != nil {
+			return fmt.Errorf("making directory %s: %w", dir, err)
+		}
+	}
+	if err := w.download(ctx, i.URI, name); err != nil {
+		return err
+	}
+	fmt.Fprintf(w.log, "Fetched '%s' to '%s'\n", i.URI, name)
+	switch {
+	case i.Executable:
+		return w.root.Chmod(name, 0o755)
+	case i.Extract:
+		extracted, err := w.extract(name)
+		if err != nil {
+			return fmt.Errorf("extracting %s: %w", name, err)
+		}
+		if extracted {
+			fmt.Fprintf(w.log, "Extracted '%s'\n", name)
+		}
+	}
+	return nil
+}
+
+// download gets the bytes from wherever they are.
+func (w *work) download(ctx context.Context, uri, name string) error {
+	path, local, err := localPath(uri, w.cfg.FrameworksHome)
+	if err != nil {
+		return err
+	}
+	scheme, _, _ := strings.Cut(uri, "://")
+	switch {
+	case local:
+		return w.copy(path, name)
+	case scheme == "http" || scheme == "https":
+		return w.get(ctx, uri, name)
+	case scheme == "ftp" || scheme == "ftps":
+		return fmt.Errorf("%w: %s is not supported", ErrURI, scheme)
+	}
+	return w.hadoop(ctx, uri, name)
+}
+
+// copy copies a file of the node, with its permissions for an executable.
+func (w *work) copy(path, name string) error {
+	src, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer src.Close()
+	info, err := src.Stat()
+	if err != nil {
+		return err
+	}
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
+	}
+	return w.write(name, src, info.Mode().Perm())
+}
+
+// write makes a new file: what was there, a link perhaps, is not written through.
+func (w *work) write(name string, from io.Reader, mode fs.FileMode) error {
+	if err := w.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("replacing %s: %w", name, err)
+	}
+	f, err := w.root.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode|0o200)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(f, io.LimitReader(from, w.cfg.MaxBytes+1))
+	if err == nil && n > w.cfg.MaxBytes {
+		err = fmt.Errorf("%w of %d bytes", ErrTooLarge, w.cfg.MaxBytes)
+	}
+	return errors.Join(err, f.Close())
+}
+
+func newClient(cfg Config) *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.ResponseHeaderTimeout = cfg.StallTimeout
+	t.DisableCompression = true // the file as it is
+	return &http.Client{Transport: t}
+}
+
+// get downloads. Only a 200 is the file.
+func (w *work) get(ctx context.Context, uri, name string) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrURI, err)
+	}
+	req.Header.Set("User-Agent", "mesos-fetcher")
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answered %s", resp.Status)
+	}
+	if resp.ContentLength > w.cfg.MaxBytes {
+		return fmt.Errorf("%w of %d bytes", ErrTooLarge, w.cfg.MaxBytes)
+	}
+	body := &watched{Reader: resp.Body, wait: w.cfg.StallTimeout}
+	body.timer = time.AfterFunc(w.cfg.StallTimeout, func() {
+		cancel(fmt.Errorf("no data for %v", w.cfg.StallTimeout))
+	})
+	defer body.timer.Stop()
+	err = w.write(name, body, 0o644)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return cause
+	}
+	return err
+}
+
+// watched puts a timer off with everything that is read.
+type watched struct {
+	io.Reader
+	timer *time.Timer
+	wait  time.Duration
+}
+
+func (r *watched) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p)
+	if n > 0 {
+		r.timer.Reset(r.wait)
+	}
+	return n, err
+}
+
+// hadoop leaves a URI to the command that may know its scheme.
+func (w *work) hadoop(ctx context.Context, uri, name string) error {
+	command := "hadoop"
+	if home := os.Getenv("HADOOP_HOME"); home != "" {
+		command = filepath.Join(home, "bin", "hadoop")
+	}
+	path, err := exec.LookPath(command)
+	if err != nil {
+		return fmt.Errorf("%w: no http, https or file, and this agent has no hadoop client", ErrURI)
+	}
+	if err := w.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("replacing %s: %w", name, err)
+	}
+	cmd := exec.CommandContext(ctx, path, "fs", "-copyToLocal", uri, filepath.Join(w.root.Name(), name))
+	cmd.Stderr = w.log
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("the hadoop client failed: %w", err)
+	}
+	return nil
+}
