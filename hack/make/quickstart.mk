@@ -12,7 +12,7 @@ quickstart: # compiles the command; quick, but for the first time on a machine
 
 .PHONY: up
 up: quickstart ## Everything: a Kubernetes (a local one if none is reachable), the operator, a MesosCluster, a task.
-	@$(QUICKSTART) up $(QUICKSTART_FLAGS) --registry='$(REGISTRY)' --version='$(VERSION)'
+	@$(QUICKSTART) up $(QUICKSTART_FLAGS) --registry='$(REGISTRY)'
 
 .PHONY: down
 down: quickstart ## Remove everything that make up has made, but the built binaries.

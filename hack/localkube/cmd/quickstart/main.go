@@ -40,6 +40,7 @@ func run(args []string) error {
 	f := flag.NewFlagSet("quickstart "+args[0], flag.ContinueOnError)
 	read := config.Flags(f)
 	f.StringVar(&q.Registry, "registry", "", "registry and `path` to push images to, for a cluster other than localkube")
+	// Not the commit: every commit, of documentation too, would be rolled out.
 	f.StringVar(&q.Version, "version", "dev", "version to stamp into the binaries")
 	if err := f.Parse(args[1:]); err != nil {
 		return err

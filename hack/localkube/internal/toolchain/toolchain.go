@@ -73,7 +73,7 @@ func (b Builder) build(ctx context.Context, t Tool, ldflags, dir string, say fun
 		return err
 	}
 	module := filepath.Join(b.Config.RepoDir, t.Dir)
-	if err := Compile(ctx, module, t.Package, filepath.Join(tmp, t.Programs[0]), ldflags, say); err != nil {
+	if err := Compile(ctx, module, filepath.Join(tmp, t.Programs[0]), ldflags, say, t.Package); err != nil {
 		return err
 	}
 	for _, name := range t.Programs[1:] {
@@ -138,16 +138,18 @@ func (b Builder) key(ctx context.Context, t Tool, ldflags string) (string, error
 	return hex.EncodeToString(h.Sum(nil))[:12], nil
 }
 
-// Compile builds one static binary and tells through say how far it is.
-func Compile(ctx context.Context, module, pkg, out, ldflags string, say func(string)) error {
+// Compile builds static binaries of packages of a module and tells through say how
+// far it is. out is the binary, or for several packages an existing folder.
+func Compile(ctx context.Context, module, out, ldflags string, say func(string), packages ...string) error {
 	say("resolving modules")
 	var deps bytes.Buffer
-	if err := run(ctx, module, &deps, downloads(say), "go", "list", "-deps", pkg); err != nil {
+	list := append([]string{"go", "list", "-deps"}, packages...)
+	if err := run(ctx, module, &deps, downloads(say), list...); err != nil {
 		return err
 	}
 	total, done := bytes.Count(deps.Bytes(), []byte("\n")), 0
 	say("linking, or compiling the first packages")
-	args := slices.Concat([]string{"go", "build", "-v"}, buildFlags, []string{"-ldflags", ldflags, "-o", out, pkg})
+	args := slices.Concat([]string{"go", "build", "-v"}, buildFlags, []string{"-ldflags", ldflags, "-o", out}, packages)
 	return run(ctx, module, io.Discard, func(line string) {
 		// With -v, go build prints the name of each package that it compiles.
 		if !strings.Contains(line, " ") {
