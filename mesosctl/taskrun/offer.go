@@ -25,6 +25,8 @@ func frameworkInfo(o Options) *mesos.FrameworkInfo {
 		User:  new(o.User),
 		Name:  new("mesosctl task run " + o.Name),
 		Roles: []string{o.Role},
+		// Without it, the task would end with the agent's process.
+		Checkpoint: new(true),
 		Capabilities: []*mesos.FrameworkInfo_Capability{
 			{Type: mesos.FrameworkInfo_Capability_MULTI_ROLE.Enum()},
 			{Type: mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT.Enum()},
