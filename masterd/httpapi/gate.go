@@ -27,11 +27,17 @@ func (a *API) sendToLeader(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case leader == nil:
 		text(w, http.StatusServiceUnavailable, "No leader elected")
-	case leader.GetPid() == a.cfg.Self.GetPid():
+	case a.isSelf(leader):
 		text(w, http.StatusServiceUnavailable, "Master has not finished recovery")
 	default:
 		redirect(w, base(leader)+r.URL.RequestURI())
 	}
+}
+
+// isSelf compares what stays the same over a master's terms. The PID alone would
+// not do: masters behind one address, as in Kubernetes, share it.
+func (a *API) isSelf(m *mesos.MasterInfo) bool {
+	return m.GetPid() == a.cfg.Self.GetPid() && m.GetHostname() == a.cfg.Self.GetHostname()
 }
 
 // serveRedirect sends the client to the leader's own address, wherever it is.
@@ -67,7 +73,7 @@ func (a *API) failed(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	case errors.Is(err, engine.ErrStopped):
-		if leader := a.cfg.Leader(); leader.GetPid() == a.cfg.Self.GetPid() {
+		if a.isSelf(a.cfg.Leader()) {
 			text(w, http.StatusServiceUnavailable, "This master stopped leading")
 			return
 		}

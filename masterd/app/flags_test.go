@@ -1,0 +1,168 @@
+package app
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr"
+	"github.com/google/go-cmp/cmp"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess"
+)
+
+func parse(t *testing.T, args ...string) *Flags {
+	t.Helper()
+	f := NewFlags()
+	if err := f.Set.Parse(args, nil); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// documented is a flag of mesos-master as its documentation has it.
+type documented struct{ name, kind, value string }
+
+func readFlags(t *testing.T) []documented {
+	t.Helper()
+	data, err := os.ReadFile("testdata/flags.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []documented
+	for i, line := range strings.Split(strings.TrimRight(string(data), "\n"), "\n") {
+		if cells := strings.Split(line, "\t"); i > 0 {
+			all = append(all, documented{cells[0], cells[1], cells[2]})
+		}
+	}
+	if len(all) < 70 {
+		t.Fatalf("only %d flags", len(all))
+	}
+	return all
+}
+
+// TestFlagsOfMesos holds names and defaults against Mesos's documentation.
+func TestFlagsOfMesos(t *testing.T) {
+	differs := map[string]string{
+		"allocator":           "hierarchical", // HierarchicalDRF is the old name
+		"http_authenticators": "basic",        // the documentation has a sentence there
+		"registry":            "raft",         // replicated_log is an alias of it
+	}
+	values := parse(t).Set.Values()
+	for _, d := range readFlags(t) {
+		t.Run(d.name, func(t *testing.T) {
+			sample := map[string]string{
+				"bool": "true", "acls": "{}", "domain": "{}", "firewall_rules": "{}", "ip": "127.0.0.1", "advertise_ip": "127.0.0.1",
+				"logging_level": "INFO", "registry": "in_memory", "role_sorter": "drf", "framework_sorter": "drf",
+				"offer_constraints_re2_max_mem": "1KB", "allocator_agent_recovery_factor": "0.5",
+			}
+			value, ok := sample[d.name]
+			switch {
+			case ok:
+			case d.kind == "bool":
+				value = "true"
+			case strings.HasSuffix(d.value, "secs") || strings.HasSuffix(d.value, "mins") || d.value == "2weeks" || d.name == "offer_timeout":
+				value = "3secs"
+			default:
+				value = "7"
+			}
+			if err := NewFlags().Set.Parse([]string{"--" + d.name + "=" + value}, nil); err != nil && !strings.Contains(err.Error(), "help") {
+				t.Errorf("--%s=%s: %v", d.name, value, err)
+			}
+			want := d.value
+			if other, ok := differs[d.name]; ok {
+				want = other
+			}
+			if got := values[d.name]; want != "" && got != want {
+				t.Errorf("default %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func TestOldNamesAndEnvironment(t *testing.T) {
+	f := NewFlags()
+	err := f.Set.Parse([]string{"--slave_ping_timeout=20secs", "--registry=replicated_log", "--no-root_submissions"},
+		[]string{"MESOS_WORK_DIR=/var/lib/mesos", "MESOS_QUORUM=1", "MESOS_TASK_ID=x"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.AgentPingTimeout != 20*time.Second || f.WorkDir != "/var/lib/mesos" || f.RootSubmissions {
+		t.Errorf("read %v, %q, %v", f.AgentPingTimeout, f.WorkDir, f.RootSubmissions)
+	}
+	if err := f.Validate(); err != nil {
+		t.Error(err)
+	}
+	if diff := cmp.Diff([]string{"quorum"}, f.Ignored()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for name, c := range map[string]struct {
+		args []string
+		want string // "" is valid
+	}{
+		"raft":                  {[]string{"--work_dir=/x"}, ""},
+		"no work_dir":           {nil, "--work_dir"},
+		"memory":                {[]string{"--registry=in_memory"}, ""},
+		"two ways to an IP":     {[]string{"--registry=in_memory", "--ip=127.0.0.1", "--ip_discovery_command=x"}, "--ip_discovery_command"},
+		"peers, no address":     {[]string{"--work_dir=/x", "--raft_peers=a:1,b:1"}, "--raft_address"},
+		"ZooKeeper":             {[]string{"--work_dir=/x", "--zk=zk://a/b"}, "--zk"},
+		"authentication":        {[]string{"--work_dir=/x", "--authenticate_http_readwrite"}, "--authenticate_http_readwrite"},
+		"authentication is off": {[]string{"--work_dir=/x", "--authenticate_http_readwrite=false"}, ""},
+		"ACLs":                  {[]string{"--work_dir=/x", `--acls={"permissive":false}`}, "--acls"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := parse(t, c.args...).Validate()
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one about %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestMasterInfo(t *testing.T) {
+	f := parse(t, "--registry=in_memory", "--hostname=m.example",
+		`--domain={"fault_domain":{"region":{"name":"eu"},"zone":{"name":"eu-1"}}}`)
+	info, err := f.masterInfo(t.Context(), libprocess.Address{Host: "127.0.0.1", Port: 5050})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As a real master at that address calls itself.
+	if info.GetIp() != 16777343 || info.GetPid() != "master@127.0.0.1:5050" || info.GetAddress().GetIp() != "127.0.0.1" ||
+		info.GetHostname() != "m.example" || info.GetVersion() != "1.11.0" || info.GetDomain().GetFaultDomain().GetZone().GetName() != "eu-1" {
+		t.Errorf("info %v", info)
+	}
+	a, b := withNewID(info), withNewID(info)
+	if a.GetId() == "" || a.GetId() == b.GetId() {
+		t.Errorf("IDs %q and %q of two terms", a.GetId(), b.GetId())
+	}
+	if _, err := parse(t, "--registry=in_memory", `--domain={"fault_domain":{"region":{}}}`).
+		masterInfo(t.Context(), libprocess.Address{Host: "127.0.0.1", Port: 5050}); err == nil {
+		t.Error("a domain without a name is accepted")
+	}
+}
+
+func TestMachineGetsTheFlags(t *testing.T) {
+	f := parse(t, "--registry=in_memory", "--agent_ping_timeout=20secs", "--max_agent_ping_timeouts=3", "--offer_timeout=1mins",
+		"--roles=a, b", "--no-root_submissions", "--max_completed_frameworks=1", "--authenticate_agents")
+	c := f.machine(&mesos.MasterInfo{Id: new("m")}, true)
+	if err := c.Validate(); err != nil {
+		t.Error(err)
+	}
+	if c.AgentPingTimeout != 20*time.Second || c.MaxAgentPingTimeouts != 3 || c.OfferTimeout != time.Minute || !c.NoRootSubmissions ||
+		c.MaxCompletedFrameworks != 1 || !c.AuthenticateAgents || !c.DebugLog || !cmp.Equal(c.Roles, []string{"a", "b"}) {
+		t.Errorf("machine %+v", c)
+	}
+	if _, err := parse(t, "--registry=in_memory", "--min_allocatable_resources=nonsense").
+		allocator(&mesos.MasterInfo{}, 1); err == nil || !strings.Contains(err.Error(), "--min_allocatable_resources") {
+		t.Errorf("error %v does not name the flag", err)
+	}
+	if _, err := parse(t, "--work_dir=/x", "--raft_address=a:1", "--raft_peers=a").raft(logr.Discard()); err == nil ||
+		!strings.Contains(err.Error(), "--raft_peers") {
+		t.Errorf("error %v does not name the flag", err)
+	}
+}
