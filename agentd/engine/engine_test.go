@@ -61,10 +61,11 @@ func TestTaskRunsAndFinishes(t *testing.T) {
 
 func checkLaunch(t *testing.T, workDir string, containers *enginetest.Containers, id containerizer.ID) {
 	t.Helper()
-	c, err := containers.Config(id)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var c containerizer.Config
+	eventually(t, "the container is launched", func() (err error) {
+		c, err = containers.Config(id)
+		return err
+	})
 	env := c.Environment
 	for name, want := range map[string]string{
 		"MESOS_FRAMEWORK_ID": "m-0000", "MESOS_EXECUTOR_ID": "t1", "MESOS_SLAVE_ID": "m-S0", "MESOS_CHECKPOINT": "1",
