@@ -137,9 +137,20 @@ func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.closing)
 		s.work.Wait()
+		s.leaveInGoodOrder()
 		s.closed = errors.Join(s.raft.Shutdown().Error(), s.storage.close())
 	})
 	return s.closed
+}
+
+// leaveInGoodOrder spares the others the wait for a leader that is gone.
+func (s *Store) leaveInGoodOrder() {
+	if len(s.cfg.Peers) < 2 || s.raft.State() != hraft.Leader {
+		return
+	}
+	if err := s.Resign(); err != nil { // then they wait
+		s.log.V(1).Info("leadership could not be passed on", "reason", err.Error())
+	}
 }
 
 // term is the right to write since an index of the log.
