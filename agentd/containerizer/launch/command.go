@@ -3,7 +3,6 @@ package launch
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -90,10 +89,10 @@ func (c *Command) executable() (string, error) {
 		path = defaultPath
 	}
 	for dir := range strings.SplitSeq(path, ":") {
-		if !filepath.IsAbs(dir) {
-			dir = filepath.Join(c.Dir, dir)
+		if !strings.HasPrefix(dir, "/") {
+			dir = c.Dir + "/" + dir
 		}
-		candidate := filepath.Join(dir, name)
+		candidate := dir + "/" + name
 		if info, err := os.Stat(candidate); err == nil && !info.IsDir() && info.Mode()&0o111 != 0 {
 			return candidate, nil
 		}

@@ -18,8 +18,8 @@
 // If the agent dies before it says Go, the conversation ends and so does the
 // stage, having started nothing. From then on the stage is on file, needs the
 // agent no more, and whoever is the agent later learns from the status file
-// how the command ended. It adopts the command's orphans, forwards signals to
-// the command, and has the fate of its cgroups.
+// how the command ended. It adopts the command's orphans, ignores signals other
+// than SIGKILL, and has the fate of its cgroups.
 //
 // # Why it runs in init
 //
@@ -27,8 +27,9 @@
 // The agent's other packages keep megabytes from their initialization on, which
 // a stage never uses. Go initializes packages in the order of their
 // dependencies and then of their paths, so this one, with few imports, takes
-// over before they begin. That is also why it must import nothing but small
-// packages of the standard library.
+// over before they begin. That is also why it must import only what package
+// encoding/json needs itself: of the standard library even path/filepath and
+// os/signal come after google.golang.org/protobuf. A test looks after that.
 package launch
 
 // Name is the argument that selects this stage.

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"os/signal"
 	"runtime"
 	"strconv"
 	"syscall"
+	"unsafe"
 )
 
 func init() {
@@ -31,11 +31,8 @@ func run() int {
 		c.reply(Reply{Error: err.Error()})
 		return 1
 	}
-	// Signals are forwarded from here on; until now they end the stage, as
-	// there is nothing to forward them to.
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, forwarded...)
-	go forward(signals, pid)
+	// Until now a signal ended the stage, and with it nothing else.
+	ignoreSignals()
 	c.reply(Reply{PID: pid})
 	c.close()
 
@@ -120,16 +117,22 @@ func (c *conversation) reply(r Reply) {
 
 func (c *conversation) close() { _ = c.file.Close() }
 
-// forwarded are the signals that mean the container.
-var forwarded = []os.Signal{
-	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM,
-	syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH,
+// ignored are the signals that people send to what they want to end. The agent
+// sends them to the command, and ends the stage by its cgroup.
+var ignored = []syscall.Signal{
+	syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2,
 }
 
-func forward(signals <-chan os.Signal, pid int) {
-	for s := range signals {
-		if n, ok := s.(syscall.Signal); ok {
-			_ = syscall.Kill(pid, n)
-		}
+// ignoreSignals does what os/signal would do if it could be imported here. The
+// command doesn't inherit it: it runs already.
+func ignoreSignals() {
+	const ignore = 1 // SIG_IGN
+	action := struct {
+		handler, flags, restorer uintptr
+		mask                     uint64
+	}{handler: ignore}
+	for _, s := range ignored {
+		_, _, _ = syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(s), uintptr(unsafe.Pointer(&action)), 0,
+			unsafe.Sizeof(action.mask), 0, 0)
 	}
 }

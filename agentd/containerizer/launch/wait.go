@@ -2,7 +2,6 @@ package launch
 
 import (
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,7 +56,7 @@ func children() []int {
 	}
 	var pids []int
 	for _, thread := range threads {
-		data, err := os.ReadFile(filepath.Join(tasks, thread, "children"))
+		data, err := os.ReadFile(tasks + "/" + thread + "/children")
 		if err != nil {
 			continue
 		}
@@ -73,8 +72,7 @@ func children() []int {
 // writeStatus writes under another name first, so that the file is whole when
 // it can be seen.
 func writeStatus(file string, status syscall.WaitStatus) error {
-	dir, name := filepath.Split(file)
-	temporary := filepath.Join(dir, "."+name)
+	temporary := file + ".new"
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err

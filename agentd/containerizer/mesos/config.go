@@ -57,6 +57,10 @@ type Config struct {
 	// (--cgroups_root). Agents must not share a root: each destroys what it
 	// doesn't know there.
 	CgroupsHierarchy, CgroupsRoot string
+	// Weight is the cpus that the agent's group is to weigh against its neighbours,
+	// such as Kubernetes's pods: those that it offers. Zero leaves it alone, as Mesos
+	// does: then all containers together weigh as one cpu.
+	Weight float64
 	// DestroyTimeout is how long to try to empty and remove cgroups
 	// (--cgroups_destroy_timeout).
 	DestroyTimeout time.Duration

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 
@@ -61,6 +63,9 @@ type Containerizer struct {
 	root   string
 	boot   string
 	orphan chan struct{}
+	// oomScoreAdj is what containers get unless an isolator says otherwise; nil
+	// for the agent's.
+	oomScoreAdj *int
 
 	mu         sync.Mutex
 	containers map[containerizer.ID]*container
@@ -114,11 +119,24 @@ func (m *Containerizer) places(context.Context) error {
 	if err != nil {
 		return fmt.Errorf("identifying the boot of the machine: %w", err)
 	}
-	m.boot = string(boot[:len(boot)-1])
+	m.boot = strings.TrimSpace(string(boot))
+	m.oomScoreAdj = unprotected()
 	if proc == "" {
 		return nil
 	}
 	return errors.Join(m.checkShared(m.cfg.WorkDir), m.checkShared(m.cfg.RuntimeDir))
+}
+
+// unprotected is 0 if the agent's own score is below that.
+func unprotected() *int {
+	data, err := os.ReadFile("/proc/self/oom_score_adj")
+	if err != nil {
+		return nil
+	}
+	if score, err := strconv.Atoi(strings.TrimSpace(string(data))); err != nil || score >= 0 {
+		return nil
+	}
+	return new(0)
 }
 
 // checkShared makes sure that the agent and its containers mean the same
@@ -183,7 +201,14 @@ func (m *Containerizer) cgroups(context.Context) error {
 	if err != nil {
 		return err
 	}
-	return m.tree.Group(m.cfg.CgroupsRoot).Create()
+	root := m.tree.Group(m.cfg.CgroupsRoot)
+	if err := root.Create(); err != nil {
+		return err
+	}
+	if m.cfg.Weight <= 0 || !m.tree.Has("cpu") {
+		return nil
+	}
+	return root.Set(cgcpu.Weight(m.tree, m.cfg.Weight))
 }
 
 // isolation makes the isolators.

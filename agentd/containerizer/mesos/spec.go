@@ -53,6 +53,9 @@ func (m *Containerizer) specify(cfg containerizer.Config, who specs.User) (spec 
 			Env:     environment(cfg),
 			Cwd:     cfg.Sandbox,
 			Rlimits: rlimits(cfg.Container.GetRlimitInfo()),
+			// The agent may be protected from the kernel's killer, as a pod of
+			// Kubernetes's class Guaranteed is; what it starts is not to be.
+			OOMScoreAdj: m.oomScoreAdj,
 		},
 		Linux: &specs.Linux{
 			CgroupsPath: m.groupPath(cfg.ID),

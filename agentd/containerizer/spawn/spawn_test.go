@@ -142,11 +142,11 @@ func TestLaunchFails(t *testing.T) {
 	}
 }
 
-// Signals to the stage are meant for the command, whose orphans it adopts.
+// Signals to the stage don't end it, and the command's orphans become its.
 func TestStage(t *testing.T) {
 	s := spawner(t)
 	l := request(t, `trap 'echo got; exit 5' TERM; (sh -c 'sleep 0.05; echo $PPID' &) ; echo up; while :; do sleep 0.01; done`)
-	stage, _, err := s.Launch(context.Background(), l)
+	stage, pid, err := s.Launch(context.Background(), l)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,6 +155,13 @@ func TestStage(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	if err := stage.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(20 * time.Millisecond)
+	if !stage.Identity().Alive() {
+		t.Fatal("SIGTERM ended the stage")
+	}
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := stage.Wait(context.Background()); err != nil {

@@ -110,6 +110,15 @@ func (i *Isolator) weight(d isolator.Demand) uint64 {
 	return uint64(min(max(per*d.CPUs, minWeight), maxWeight))
 }
 
+// Weight is what a group that is not a container's weighs as so many cpus.
+func Weight(tree *cgroups.Tree, cpus float64) *specs.LinuxResources {
+	i, d := &Isolator{}, isolator.Demand{CPUs: cpus}
+	if tree.Version() == cgroups.V2 {
+		return &specs.LinuxResources{Unified: map[string]string{"cpu.weight": strconv.FormatUint(i.weight(d), 10)}}
+	}
+	return &specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: new(i.shares(d))}}
+}
+
 // quota is the time in microseconds that a container may run in each period;
 // -1 is no limit, nil leaves it as it is.
 func (i *Isolator) quota(d isolator.Demand) *int64 {
