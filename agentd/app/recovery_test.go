@@ -14,6 +14,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/engine/enginetest"
 	"github.com/mesos-operator/mesos-operator/agentd/executor"
+	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -26,6 +27,8 @@ func TestMain(m *testing.M) {
 	switch {
 	case len(os.Args) > 1 && os.Args[1] == executor.Name:
 		os.Exit(executor.Main(os.Args[2:]))
+	case len(os.Args) > 1 && os.Args[1] == fetcher.Name:
+		os.Exit(fetcher.Main(os.Args[2:]))
 	case os.Getenv(daemonVariable) != "":
 		os.Exit(Main(os.Args[1:], nil, os.Stdout, os.Stderr))
 	}
@@ -162,17 +165,63 @@ func TestTaskSurvivesKill(t *testing.T) {
 	}
 	time.Sleep(300 * time.Millisecond) // the task ends, with nobody to tell
 	startDaemon(t, address, master.Address(), dir)
-	failed := master.Update(mesos.TaskState_TASK_FAILED)
-	if got := failed.GetStatus().GetMessage(); !strings.Contains(got, "exited with status 3") {
-		t.Errorf("the last update says %q", got)
+	for { // the last acknowledgement may have been lost with the agent
+		u := enginetest.Expect[*messages.StatusUpdateMessage](master).GetUpdate()
+		master.Acknowledge(u)
+		if u.GetStatus().GetState() == mesos.TaskState_TASK_RUNNING {
+			continue
+		}
+		if got := u.GetStatus(); got.GetState() != mesos.TaskState_TASK_FAILED ||
+			!strings.Contains(got.GetMessage(), "exited with status 3") {
+			t.Errorf("the last update says %v", got)
+		}
+		break
 	}
-	master.Acknowledge(failed)
 	stdout, err := filepath.Glob(filepath.Join(dir, "work/slaves/m-S0/frameworks/f/executors/t/runs/*-*/stdout"))
 	if err != nil || len(stdout) != 1 {
 		t.Fatal(stdout, err)
 	}
 	if out, err := os.ReadFile(stdout[0]); err != nil || !strings.HasSuffix(string(out), "over\n") {
 		t.Errorf("stdout %q, %v", out, err)
+	}
+}
+
+// TestURIs has a task find what it asked for.
+func TestURIs(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	dir, master := shortTempDir(t), enginetest.NewMaster(t)
+	source := filepath.Join(dir, "greeting")
+	if err := os.WriteFile(source, []byte("hello"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	startDaemon(t, freeAddress(t), master.Address(), dir)
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	task := shellTask(`test "$(cat greeting)" = hello`)
+	task.Task.Command.Uris = []*mesos.CommandInfo_URI{{Value: &source}}
+	master.Send(task)
+	for _, s := range []mesos.TaskState{
+		mesos.TaskState_TASK_STARTING, mesos.TaskState_TASK_RUNNING, mesos.TaskState_TASK_FINISHED,
+	} {
+		master.Acknowledge(master.Update(s))
+	}
+}
+
+// TestMissingURI fails a task before it starts.
+func TestMissingURI(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds")
+	}
+	dir, master := shortTempDir(t), enginetest.NewMaster(t)
+	startDaemon(t, freeAddress(t), master.Address(), dir)
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	task := shellTask("true")
+	task.Task.Command.Uris = []*mesos.CommandInfo_URI{{Value: new("/does/not/exist")}}
+	master.Send(task)
+	failed := master.Update(mesos.TaskState_TASK_FAILED).GetStatus()
+	if failed.GetReason() != mesos.TaskStatus_REASON_CONTAINER_LAUNCH_FAILED {
+		t.Errorf("%v", failed)
 	}
 }
 
