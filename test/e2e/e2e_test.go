@@ -290,7 +290,7 @@ func TestNonsenseIsRefused(t *testing.T) {
 	k := setUp(t)
 	tests := map[string]struct{ patch, want string }{
 		"two masters":         {`{"spec":{"masters":{"replicas":2}}}`, "1, 3 or 5"},
-		"shrinking a pool":    {`{"spec":{"agentPools":[{"name":"default","resources":{"cpu":"500m","memory":"1Gi","ephemeralStorage":"2Gi","ports":[{"begin":31000,"end":31999}]}}]}}`, "add another pool"},
+		"shrinking a pool":    {`{"spec":{"agentPools":[{"name":"default","resources":{"cpu":"500m","memory":"1Gi","ephemeralStorage":"2Gi","ports":[{"begin":31000,"end":31999}]}}]}}`, "add a pool of another name"},
 		"ports the wrong way": {`{"spec":{"agentPools":[{"name":"other","port":5099,"resources":{"cpu":"1","memory":"1Gi","ephemeralStorage":"1Gi","ports":[{"begin":9,"end":8}]}}]}}`, "begin"},
 	}
 	for name, test := range tests {
