@@ -199,3 +199,37 @@ func TestAgentStaysAway(t *testing.T) {
 	})
 	sleeper.PID(t)
 }
+
+// UPDATE_FRAMEWORK changes what may change, and says what may not.
+func TestUpdateFramework(t *testing.T) {
+	master := testbed.StartMaster(t)
+	framework := testbed.Subscribe(t, master, testbed.FrameworkOptions{})
+	update := func(user string) testbed.Answer {
+		return framework.Send(testbed.Object{"type": "UPDATE_FRAMEWORK", "update_framework": testbed.Object{"framework_info": testbed.Object{
+			"id": id(framework.ID), "user": user, "name": "renamed", "roles": testbed.List{"a", "b"}, "failover_timeout": 60.0,
+			"capabilities": testbed.List{testbed.Object{"type": "MULTI_ROLE"}},
+		}}})
+	}
+	if answer := update("root"); answer.Status != http.StatusOK {
+		t.Errorf("UPDATE_FRAMEWORK: %d %s", answer.Status, answer.Text())
+	}
+	shown := master.Get("/frameworks").At("frameworks").Find(framework.ID, "id")
+	if got := shown.At("name").Text(); got != "renamed" || len(shown.At("roles").List()) != 2 {
+		t.Errorf("/frameworks: %v", shown)
+	}
+	if answer := update("nobody"); answer.Status != http.StatusBadRequest || !strings.Contains(answer.Text(), "user") {
+		t.Errorf("UPDATE_FRAMEWORK of the user: %d %s", answer.Status, answer.Text())
+	}
+}
+
+// An operation that nobody knows is unknown.
+func TestReconcileOperations(t *testing.T) {
+	master := testbed.StartMaster(t)
+	framework := testbed.Subscribe(t, master, testbed.FrameworkOptions{})
+	framework.Call("RECONCILE_OPERATIONS", testbed.Object{"operations": testbed.List{testbed.Object{"operation_id": id("nothing")}}})
+	event := framework.Await("an answer", testbed.Type("UPDATE_OPERATION_STATUS"))
+	status := event.At("update_operation_status", "status")
+	if status.At("operation_id", "value").Text() != "nothing" || status.At("state").Text() != "OPERATION_UNKNOWN" {
+		t.Errorf("answer: %v", event)
+	}
+}

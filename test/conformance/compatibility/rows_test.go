@@ -1,0 +1,155 @@
+package compatibility
+
+// Statuses of a row.
+const (
+	works   = "works"
+	partly  = "partly"
+	ignored = "no effect"
+	refused = "refused"
+	notYet  = "not yet"
+)
+
+// row is a line of a table.
+type row struct {
+	name   string
+	status string
+	// proof is "package.Test", several separated by spaces.
+	proof string
+	note  string
+}
+
+const (
+	fl   = "test/conformance/firstlight."
+	mst  = "masterd/state."
+	mapi = "masterd/httpapi."
+	ast  = "agentd/state."
+	aapi = "agentd/httpapi."
+	xctr = "agentd/executor."
+)
+
+var schedulerCalls = []row{
+	{"SUBSCRIBE", works, fl + "TestPath " + fl + "TestSecondSubscription " + fl + "TestRefusedSubscriptions", ""},
+	{"TEARDOWN", works, fl + "TestTeardown", ""},
+	{"ACCEPT", partly, fl + "TestPath " + fl + "TestOverUse " + mst + "TestGroupValidation", "LAUNCH and LAUNCH_GROUP; see operations"},
+	{"DECLINE", works, fl + "TestDeclineSuppressRevive", ""},
+	{"REVIVE", works, fl + "TestDeclineSuppressRevive", ""},
+	{"SUPPRESS", works, fl + "TestDeclineSuppressRevive", ""},
+	{"KILL", works, fl + "TestKill", ""},
+	{"SHUTDOWN", works, "", "forwarded to the agent"},
+	{"ACKNOWLEDGE", works, fl + "TestPath " + fl + "TestUpdatesAreRetried", ""},
+	{"RECONCILE", works, fl + "TestReconcile", ""},
+	{"MESSAGE", works, "", "forwarded to the executor; ours has no use for it"},
+	{"REQUEST", ignored, "", "as in Mesos, whose allocator ignores it"},
+	{"ACCEPT_INVERSE_OFFERS", ignored, "", "no inverse offer is made yet"},
+	{"DECLINE_INVERSE_OFFERS", ignored, "", "no inverse offer is made yet"},
+	{"ACKNOWLEDGE_OPERATION_STATUS", partly, ast + "TestOperationTranscripts", "forwarded; frameworks can't begin operations yet"},
+	{"RECONCILE_OPERATIONS", works, fl + "TestReconcileOperations", ""},
+	{"UPDATE_FRAMEWORK", works, fl + "TestUpdateFramework " + mst + "TestFrameworkValidation", ""},
+}
+
+var operations = []row{
+	{"LAUNCH", works, fl + "TestPath " + mst + "TestTaskValidation", ""},
+	{"LAUNCH_GROUP", notYet, mst + "TestGroupValidation " + ast + "TestTranscripts", "master and agent pass it on; the default executor that runs groups doesn't exist yet"},
+	{"RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME, CREATE_DISK, DESTROY_DISK", notYet, "", "refused: OPERATION_DROPPED or OPERATION_ERROR if the operation has an ID, and the offer comes back"},
+}
+
+var schedulerEvents = []row{
+	{"SUBSCRIBED", works, fl + "TestPath", ""},
+	{"HEARTBEAT", works, fl + "TestPath", "at once after SUBSCRIBED, then every 15 s"},
+	{"OFFERS", works, fl + "TestPath " + fl + "TestPlainFramework", ""},
+	{"INVERSE_OFFERS", notYet, "", ""},
+	{"RESCIND", works, mst + "TestTranscripts", "when an agent leaves or an offer times out"},
+	{"RESCIND_INVERSE_OFFER", notYet, "", ""},
+	{"UPDATE", works, fl + "TestPath " + fl + "TestUpdatesAreRetried", ""},
+	{"UPDATE_OPERATION_STATUS", partly, fl + "TestReconcileOperations", "answers to RECONCILE_OPERATIONS, and refusals"},
+	{"MESSAGE", works, "", ""},
+	{"FAILURE", works, fl + "TestAgentStaysAway", ""},
+	{"ERROR", works, fl + "TestRefusedSubscriptions " + fl + "TestSecondSubscription", ""},
+}
+
+var executorCalls = []row{
+	{"SUBSCRIBE", works, aapi + "TestExecutorAPI " + fl + "TestAgentIsKilled", ""},
+	{"UPDATE", works, aapi + "TestExecutorAPI " + fl + "TestPath", ""},
+	{"MESSAGE", works, aapi + "TestExecutorAPI", ""},
+	{"HEARTBEAT", works, aapi + "TestExecutorAPIRefuses", ""},
+}
+
+var executorEvents = []row{
+	{"SUBSCRIBED", works, aapi + "TestExecutorAPI", ""},
+	{"LAUNCH", works, aapi + "TestExecutorAPI " + xctr + "TestMachine", ""},
+	{"LAUNCH_GROUP", works, ast + "TestTranscripts", "to executors that know groups; ours doesn't yet"},
+	{"KILL", works, fl + "TestKill " + xctr + "TestMachine", ""},
+	{"ACKNOWLEDGED", works, aapi + "TestExecutorAPI " + xctr + "TestMachine", ""},
+	{"MESSAGE", works, ast + "TestTranscripts", ""},
+	{"SHUTDOWN", works, fl + "TestTeardown", ""},
+	{"ERROR", notYet, "", "the agent refuses by status instead"},
+	{"HEARTBEAT", works, "", "every 30 minutes, as in Mesos"},
+}
+
+// masterMessages are what agents and native drivers send to masters.
+var masterMessages = map[string]row{
+	"mesos.scheduler.Call":                              {proof: fl + "TestNativeDriver"},
+	"mesos.internal.RegisterFrameworkMessage":           {proof: fl + "TestOldDriver"},
+	"mesos.internal.ReregisterFrameworkMessage":         {proof: mst + "TestTranscripts"},
+	"mesos.internal.LaunchTasksMessage":                 {proof: fl + "TestOldDriver"},
+	"mesos.internal.KillTaskMessage":                    {proof: fl + "TestOldDriver"},
+	"mesos.internal.RegisterSlaveMessage":               {proof: fl + "TestForeignAgent"},
+	"mesos.internal.ReregisterSlaveMessage":             {proof: fl + "TestMasterIsKilled"},
+	"mesos.internal.UpdateSlaveMessage":                 {proof: fl + "TestForeignMaster"},
+	"mesos.internal.StatusUpdateMessage":                {proof: fl + "TestForeignAgent"},
+	"mesos.internal.PongSlaveMessage":                   {proof: fl + "TestForeignAgent"},
+	"mesos.internal.AuthenticateMessage":                {note: "SASL; masters with `--authenticate_agents` or `--authenticate_frameworks` refuse everybody"},
+	"mesos.internal.UpdateOperationStatusMessage":       {},
+	"mesos.internal.StatusUpdateAcknowledgementMessage": {},
+}
+
+// agentMessages are what masters send to agents.
+var agentMessages = []row{
+	{"mesos.internal.SlaveRegisteredMessage", works, fl + "TestForeignMaster", ""},
+	{"mesos.internal.SlaveReregisteredMessage", works, fl + "TestMasterIsKilled", ""},
+	{"mesos.internal.PingSlaveMessage", works, fl + "TestForeignMaster", ""},
+	{"mesos.internal.RunTaskMessage", works, fl + "TestForeignMaster", ""},
+	{"mesos.internal.RunTaskGroupMessage", works, ast + "TestTranscripts", "for custom executors"},
+	{"mesos.internal.KillTaskMessage", works, fl + "TestKill", ""},
+	{"mesos.internal.StatusUpdateAcknowledgementMessage", works, fl + "TestForeignMaster", ""},
+	{"mesos.internal.ShutdownFrameworkMessage", works, fl + "TestTeardown", ""},
+	{"mesos.internal.ShutdownExecutorMessage", works, ast + "TestTranscripts", ""},
+	{"mesos.internal.ShutdownMessage", works, fl + "TestForeignMaster", ""},
+	{"mesos.internal.FrameworkToExecutorMessage", works, ast + "TestTranscripts", ""},
+	{"mesos.internal.UpdateFrameworkMessage", works, ast + "TestTranscripts", ""},
+	{"mesos.internal.DrainSlaveMessage", works, ast + "TestTranscripts", "ours never sends it yet"},
+	{"mesos.internal.CheckpointResourcesMessage", works, ast + "TestOperationTranscripts", "ours never sends it yet"},
+	{"mesos.internal.ApplyOperationMessage", works, ast + "TestOperationTranscripts", "ours never sends it yet"},
+	{"mesos.internal.AcknowledgeOperationStatusMessage", works, ast + "TestOperationTranscripts", ""},
+	{"mesos.internal.ReconcileOperationsMessage", works, ast + "TestOperationTranscripts", ""},
+	{"messages of v0 executor drivers", notYet, "", "executors speak the v1 API"},
+}
+
+// isolators are those of Mesos, and whether --isolation takes them.
+var isolators = []string{
+	"appc/runtime", "cgroups/all", "cgroups/blkio", "cgroups/cpu", "cgroups/cpuset", "cgroups/devices", "cgroups/hugetlb",
+	"cgroups/mem", "cgroups/net_cls", "cgroups/net_prio", "cgroups/perf_event", "cgroups/pids", "disk/du", "disk/xfs",
+	"docker/runtime", "docker/volume", "environment_secret", "filesystem/linux", "filesystem/posix", "filesystem/shared",
+	"gpu/nvidia", "linux/capabilities", "linux/devices", "linux/nnp", "linux/seccomp", "namespaces/ipc", "namespaces/pid",
+	"network/cni", "network/port_mapping", "network/ports", "posix/cpu", "posix/disk", "posix/mem", "posix/rlimits",
+	"volume/csi", "volume/host_path", "volume/image", "volume/sandbox_path", "volume/secret",
+}
+
+// endpointProofs are the tests of endpoints that the shapes don't cover.
+var endpointProofs = map[string]string{
+	"/api/v1":              fl + "TestBadCalls",
+	"/api/v1/scheduler":    fl + "TestPath",
+	"/api/v1/executor":     aapi + "TestExecutorAPI",
+	"/teardown":            fl + "TestTeardown",
+	"/files/browse":        "internal/files.TestBrowseEndpoint",
+	"/files/read":          fl + "TestPath internal/files.TestReadEndpoint",
+	"/files/download":      "internal/files.TestDownloadEndpoint",
+	"/files/debug":         "internal/files.TestDebugEndpoint",
+	"/metrics/snapshot":    mapi + "TestMetricsHaveTheirNames " + aapi + "TestMetricNames",
+	"/logging/toggle":      aapi + "TestEndpoints",
+	"/system/stats.json":   "",
+	"/containerizer/debug": aapi + "TestEndpoints",
+}
+
+// hidden are endpoints whose paths fall back to shorter ones, which answer.
+var hidden = []string{"/api/v1/resource_provider"}
