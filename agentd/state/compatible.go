@@ -20,7 +20,8 @@ func compatible(policy string, before, now *mesos.AgentInfo) error {
 		return additive(before, now)
 	}
 	if what := difference(before, now); what != "" {
-		return fmt.Errorf("%s changed, which the policy \"equal\" doesn't allow: from %v to %v", what, before, now)
+		return fmt.Errorf("%s changed, which the policy \"equal\" doesn't allow: from %s to %s",
+			what, before.AppendMesosJSON(nil), now.AppendMesosJSON(nil))
 	}
 	return nil
 }

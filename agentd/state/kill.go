@@ -18,7 +18,7 @@ func (m *Machine) killTask(msg *messages.KillTaskMessage) {
 		// Never launched here, or over and acknowledged.
 		m.update(m.ownUpdate(f.id, "", task,
 			orLost(f.partitionAware(), mesos.TaskState_TASK_DROPPED),
-			mesos.TaskStatus_REASON_EXECUTOR_TERMINATED, "Cannot find executor"), false)
+			mesos.TaskStatus_REASON_EXECUTOR_TERMINATED, "Cannot find executor"), nil)
 		return
 	}
 	m.kill(r, task, msg.GetKillPolicy())
@@ -53,6 +53,6 @@ func (m *Machine) killQueued(r *run, task string) {
 	}
 	for _, t := range group {
 		m.update(m.ownUpdate(r.framework.id, r.id, t.GetTaskId().GetValue(), mesos.TaskState_TASK_KILLED,
-			mesos.TaskStatus_REASON_TASK_KILLED_DURING_LAUNCH, message), false)
+			mesos.TaskStatus_REASON_TASK_KILLED_DURING_LAUNCH, message), nil)
 	}
 }

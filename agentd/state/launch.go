@@ -266,7 +266,7 @@ func (m *Machine) refuse(l *launch, why *refusal) {
 			}
 			continue
 		}
-		m.update(u, false)
+		m.update(u, nil)
 	}
 	m.removeIfIdle(f)
 	if !why.keep {

@@ -168,13 +168,32 @@ func (m *Machine) containersRecovered(in ContainersRecovered) {
 			m.shutdownRun(r)
 		}
 	}
-	if len(m.frameworks) > 0 && m.cfg.Reconnect {
+	if m.awaited() && m.cfg.Reconnect {
 		m.inform("waiting for executors to come back", "executors", len(m.containers),
 			"within", duration(m.cfg.ExecutorReregistration))
 		m.do(Arm{Timer: Timer{Kind: TimerExecutorReregister}, After: m.cfg.ExecutorReregistration})
 		return
 	}
 	m.recovered()
+}
+
+// awaited says whether executors of the former life may still come back.
+func (m *Machine) awaited() bool {
+	for _, r := range m.containers {
+		if r.phase == Registering {
+			return true
+		}
+	}
+	return false
+}
+
+// recoveredEarly ends recovery as soon as nobody is awaited any more: the master
+// waits too.
+func (m *Machine) recoveredEarly() {
+	if m.phase == Recovering && m.reconnect && m.cfg.Reconnect && !m.awaited() {
+		m.do(Disarm{Timer{Kind: TimerExecutorReregister}})
+		m.recovered()
+	}
 }
 
 // reregistrationTimeout gives up the executors that did not come back.

@@ -117,15 +117,20 @@ func (m *Machine) recoverResources(s *Snapshot) error {
 // leaving a volume's data to the next owner of its name.
 func (m *Machine) keepResources() {
 	target := m.totals.Filter(needsCheckpoint)
-	if !target.Equal(m.kept) {
+	if create, destroy := m.volumeChanges(target); len(create)+len(destroy) > 0 {
 		m.checkpoint(ResourcesRecord{Resources: target.Proto(), Operations: m.operationList(), Target: true})
 	}
 	m.commitResources(target)
 }
 
-func (m *Machine) commitResources(target resources.Resources) {
+// volumeChanges are the volumes to be made and removed on the way to target.
+func (m *Machine) volumeChanges(target resources.Resources) (create, destroy []*mesos.Resource) {
 	before, after := m.kept.PersistentVolumes(), target.PersistentVolumes()
-	if create, destroy := without(after, before), without(before, after); len(create)+len(destroy) > 0 {
+	return without(after, before), without(before, after)
+}
+
+func (m *Machine) commitResources(target resources.Resources) {
+	if create, destroy := m.volumeChanges(target); len(create)+len(destroy) > 0 {
 		m.checkpoint(VolumesRecord{Create: create, Destroy: destroy})
 	}
 	m.kept = target

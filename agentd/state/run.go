@@ -89,6 +89,11 @@ func (r *run) incomplete() bool {
 	return len(r.queued)+len(r.launched)+len(r.terminated) > 0
 }
 
+// hasCompleted says whether a task ran here and all about it is acknowledged.
+func (r *run) hasCompleted(task string) bool {
+	return slices.ContainsFunc(r.completed, func(t *mesos.Task) bool { return t.GetTaskId().GetValue() == task })
+}
+
 // everSent says whether the executor was given a task at any time.
 func (r *run) everSent() bool {
 	if len(r.launched) > 0 {

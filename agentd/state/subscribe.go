@@ -45,7 +45,7 @@ func (m *Machine) executorCall(in ExecutorCall) {
 		m.subscribe(r, in.Stream, call.GetSubscribe())
 	case executor.Call_UPDATE:
 		m.reply(in.Reply, statusAccepted, "")
-		m.update(m.executorUpdate(call.GetFrameworkId(), call.GetUpdate().GetStatus()), true)
+		m.update(m.executorUpdate(call.GetFrameworkId(), call.GetUpdate().GetStatus()), r)
 	case executor.Call_MESSAGE:
 		m.reply(in.Reply, statusAccepted, "")
 		m.executorMessage(r, call.GetMessage().GetData())
@@ -71,16 +71,18 @@ func (m *Machine) subscribe(r *run, stream StreamID, call *executor.Call_Subscri
 	}
 	m.inform("executor subscribed", fields(r)...)
 	for _, u := range call.GetUnacknowledgedUpdates() {
-		m.update(m.executorUpdate(r.framework.info.GetId(), u.GetStatus()), true)
+		m.update(m.executorUpdate(r.framework.info.GetId(), u.GetStatus()), r)
 	}
 	m.dropUndelivered(r, call.GetUnacknowledgedTasks())
 	if len(r.queued) == 0 && !r.everSent() {
 		m.warn("executor has nothing to do: all its tasks were killed before it came", fields(r)...)
 		m.shutdownRun(r)
+		m.recoveredEarly()
 		return
 	}
 	m.event(r, subscribedEvent(r, m.info))
 	m.resizes[m.resize(r)] = resize{run: r, queued: r.queued}
+	m.recoveredEarly()
 }
 
 // dropUndelivered ends tasks that the agent sent, but the executor never got:
@@ -96,6 +98,6 @@ func (m *Machine) dropUndelivered(r *run, unacknowledged []*mesos.TaskInfo) {
 		}
 		m.update(m.ownUpdate(r.framework.id, r.id, id,
 			orLost(r.framework.partitionAware(), mesos.TaskState_TASK_DROPPED),
-			mesos.TaskStatus_REASON_AGENT_RESTARTED, "Task launched during agent restart"), false)
+			mesos.TaskStatus_REASON_AGENT_RESTARTED, "Task launched during agent restart"), nil)
 	}
 }

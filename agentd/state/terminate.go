@@ -15,6 +15,7 @@ func (m *Machine) terminated(in ContainerTerminated) {
 		return
 	}
 	m.terminate(r, in.Termination, in.Err)
+	m.recoveredEarly()
 }
 
 // terminate takes in that an executor's container is gone: what it ran has
@@ -67,7 +68,7 @@ func (m *Machine) failTasks(r *run, t Termination, err error) {
 		if len(t.Limited) > 0 {
 			u.Status.Limitation = &mesos.TaskResourceLimitation{Resources: t.Limited}
 		}
-		m.update(u, false)
+		m.update(u, nil)
 	}
 }
 

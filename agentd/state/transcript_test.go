@@ -48,8 +48,9 @@ type rig struct {
 	m   *Machine
 	now time.Time
 	out strings.Builder
-	// last are the effects of the last step.
-	last []Effect
+	// last are the effects of the last step; onStep gets them too.
+	last   []Effect
+	onStep func([]Effect)
 }
 
 func testConfig() Config {
@@ -97,6 +98,9 @@ func (r *rig) step(name string, in Input) []Effect {
 	r.last = r.m.Step(in, r.now)
 	for _, e := range r.last {
 		fmt.Fprintf(&r.out, "    %s\n", describe(e))
+	}
+	if r.onStep != nil {
+		r.onStep(r.last)
 	}
 	return r.last
 }
@@ -249,6 +253,9 @@ func message(m proto.Message) string {
 func timer(t Timer) string {
 	parts := []string{string(t.Kind)}
 	for _, p := range []string{t.Framework, t.Container, t.Task} {
+		if t.Kind == TimerRetryOperation && p != "" {
+			p = uuidString([]byte(p))
+		}
 		if p != "" {
 			parts = append(parts, p)
 		}
@@ -320,7 +327,13 @@ func record(r Record) string {
 	case CompletedRecord:
 		return "completed " + r.Run.Container
 	case ResourcesRecord:
-		return fmt.Sprintf("resources %s, %d operations", amounts(r.Resources), len(r.Operations))
+		target := ""
+		if r.Target {
+			target = " as target"
+		}
+		return fmt.Sprintf("resources %s, %d operations%s", amounts(r.Resources), len(r.Operations), target)
+	case VolumesRecord:
+		return fmt.Sprintf("volumes: create %s, destroy %s", amounts(r.Create), amounts(r.Destroy))
 	case DrainRecord:
 		return fmt.Sprintf("drain %v", r.Config != nil)
 	}

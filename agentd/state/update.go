@@ -16,14 +16,15 @@ import (
 //  3. record: it is checkpointed, forwarded to the master, and acknowledged
 //     to the executor
 type arrival struct {
-	run          *run
-	update       *messages.StatusUpdate
-	fromExecutor bool
-	described    bool
+	run       *run
+	update    *messages.StatusUpdate
+	from      *run // who sent it and is to be acknowledged; nil for the agent itself
+	described bool
 }
 
-// update takes in a status update of an executor or of the agent itself.
-func (m *Machine) update(u *messages.StatusUpdate, fromExecutor bool) {
+// update takes in a status update of an executor, or of the agent itself if from
+// is nil. An executor may speak for tasks of another one.
+func (m *Machine) update(u *messages.StatusUpdate, from *run) {
 	f := m.frameworks[u.GetFrameworkId().GetValue()]
 	if !m.admissible(u, f) {
 		m.counters.InvalidStatusUpdates++
@@ -32,7 +33,7 @@ func (m *Machine) update(u *messages.StatusUpdate, fromExecutor bool) {
 	s := u.Status
 	s.Uuid = u.Uuid
 	s.Source = mesos.TaskStatus_SOURCE_AGENT.Enum()
-	if fromExecutor {
+	if from != nil {
 		s.Source = mesos.TaskStatus_SOURCE_EXECUTOR.Enum()
 	}
 	if u.ExecutorId != nil {
@@ -41,14 +42,17 @@ func (m *Machine) update(u *messages.StatusUpdate, fromExecutor bool) {
 	m.tellDraining(f, s)
 	m.counters.ValidStatusUpdates++
 	r := f.owners[s.GetTaskId().GetValue()]
-	if r == nil {
-		// The task never reached an executor here, or is complete: an executor
-		// may repeat what the framework acknowledged already.
+	switch {
+	case r != nil:
+		m.arrive(&arrival{run: r, update: u, from: from})
+	case from != nil && from.hasCompleted(s.GetTaskId().GetValue()):
+		// An executor that was away repeats what the framework acknowledged meanwhile.
+		m.debug("status update ignored: its task is complete", updateFields(u)...)
+		m.acknowledgeExecutor(u, from)
+	default: // the task never reached an executor here
 		m.record(nil, u)
-		m.acknowledgeExecutor(f, u, fromExecutor)
-		return
+		m.acknowledgeExecutor(u, from)
 	}
-	m.arrive(&arrival{run: r, update: u, fromExecutor: fromExecutor})
 }
 
 func (m *Machine) admissible(u *messages.StatusUpdate, f *framework) bool {
@@ -149,7 +153,7 @@ func (m *Machine) apply(a *arrival) bool {
 	if problem := m.applyStatus(r, s); problem != "" {
 		m.warn("status update dropped: "+problem, updateFields(a.update)...)
 		// Acknowledged all the same, lest the executor repeat it for ever.
-		m.acknowledgeExecutor(r.framework, a.update, a.fromExecutor)
+		m.acknowledgeExecutor(a.update, a.from)
 		m.leave(a)
 		return false
 	}
@@ -198,7 +202,7 @@ func (m *Machine) applyStatus(r *run, s *mesos.TaskStatus) (problem string) {
 func (m *Machine) finish(a *arrival) {
 	if m.frameworks[a.run.framework.id] == a.run.framework && !a.run.framework.terminating {
 		m.record(a.run, a.update)
-		m.acknowledgeExecutor(a.run.framework, a.update, a.fromExecutor)
+		m.acknowledgeExecutor(a.update, a.from)
 	}
 	m.leave(a)
 }
@@ -215,16 +219,9 @@ func (m *Machine) leave(a *arrival) {
 }
 
 // acknowledgeExecutor tells an executor that the agent has its update.
-func (m *Machine) acknowledgeExecutor(f *framework, u *messages.StatusUpdate, fromExecutor bool) {
-	if !fromExecutor {
-		return
-	}
-	r := f.owners[u.GetStatus().GetTaskId().GetValue()]
-	if r == nil {
-		r = f.runs[u.GetExecutorId().GetValue()]
-	}
-	if r != nil {
-		m.event(r, acknowledgedEvent(u.GetStatus().GetTaskId(), u.GetUuid()))
+func (m *Machine) acknowledgeExecutor(u *messages.StatusUpdate, from *run) {
+	if from != nil {
+		m.event(from, acknowledgedEvent(u.GetStatus().GetTaskId(), u.GetUuid()))
 	}
 }
 
