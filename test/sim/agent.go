@@ -182,10 +182,10 @@ func (a *agent) arm(e agentstate.Arm) {
 
 func (a *agent) send(to string, m proto.Message) {
 	msg := carry(a.sim, m)
-	a.sim.net.send(a.node, "m", func() { a.sim.master.receive(a, to, msg) })
+	a.sim.net.send(a.node, "m", func() { a.sim.master.receive(a.pid, to, msg) })
 	if a.sim.troubled() && repeatable(m) && a.sim.chance(0.03) {
 		again := carry(a.sim, m)
-		a.sim.net.send(a.node, "m", func() { a.sim.master.receive(a, to, again) })
+		a.sim.net.send(a.node, "m", func() { a.sim.master.receive(a.pid, to, again) })
 	}
 }
 
@@ -198,7 +198,9 @@ func repeatable(m proto.Message) bool {
 	return false
 }
 
+func (a *agent) nodeName() string { return a.node }
+
 // receive takes a message of the master.
-func (a *agent) receive(from string, m proto.Message) {
+func (a *agent) receive(from, _ string, m proto.Message) {
 	a.step(agentstate.MasterMessage{From: from, Message: m})
 }

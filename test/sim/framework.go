@@ -17,12 +17,15 @@ type framework struct {
 	node string
 	life int
 	up   bool
-	// aware says that it is partition-aware.
-	aware bool
+	// aware says that it is partition-aware, driver that it speaks the native
+	// driver's dialect.
+	aware, driver bool
 
 	id     *mesos.FrameworkID
 	stream state.StreamID
 	serial int
+	// failover says that it is another instance than the master knows.
+	failover bool
 	// subscribing is set from SUBSCRIBE to SUBSCRIBED.
 	subscribing, subscribed bool
 
@@ -43,7 +46,7 @@ type launched struct {
 }
 
 func newFramework(s *sim, n int) *framework {
-	f := &framework{sim: s, node: fmt.Sprintf("f%d", n), up: true, aware: n%3 != 2, tasks: map[string]*launched{}}
+	f := &framework{sim: s, node: fmt.Sprintf("f%d", n), up: true, aware: n%3 != 2, driver: n%3 == 1, tasks: map[string]*launched{}}
 	s.after(s.upTo(5*time.Second), f.subscribe)
 	f.routine()
 	return f
@@ -81,6 +84,7 @@ func (f *framework) crash() {
 	f.sim.note("%s crashes", f.node)
 	f.sim.stats.FrameworkCrashes++
 	f.life++
+	f.failover = true
 	f.subscribed, f.subscribing = false, false
 	f.sim.net.forget(f.node)
 	f.sim.net.breakUp("m", f.node)
@@ -93,6 +97,10 @@ func (f *framework) crash() {
 // call sends a call. Whether it arrives is another matter.
 func (f *framework) call(c *scheduler.Call) {
 	c.FrameworkId = f.id
+	if f.driver {
+		f.driverCall(c)
+		return
+	}
 	stream := f.stream
 	c = carry(f.sim, c)
 	f.sim.net.send(f.node, "m", func() {

@@ -230,41 +230,55 @@ func (m *master) persist(e state.Persist) {
 	})
 }
 
-// nodeOf finds the node of an agent's PID, "slave(1)@10.0.1.<n>:5051".
-func (m *master) nodeOf(pid state.PID) *agent {
+// peer is who can be reached at a PID.
+type peer interface {
+	nodeName() string
+	// receive takes a message that was sent to a PID there.
+	receive(from, to string, m proto.Message)
+}
+
+// peer finds who is at a PID, nil if that is nobody any more.
+func (m *master) peer(pid state.PID) peer {
 	for _, a := range m.sim.agents {
 		if string(pid) == a.pid {
 			return a
+		}
+	}
+	for _, f := range m.sim.frameworks {
+		if f.driver && string(pid) == f.pid() {
+			return f
 		}
 	}
 	return nil
 }
 
 func (m *master) link(pid state.PID) {
-	if a := m.nodeOf(pid); a != nil {
-		life := m.life
-		m.sim.net.watch("m", a.node, func() {
-			if m.life == life {
-				m.step(state.PeerExited{PID: pid})
-			}
-		})
+	p := m.peer(pid)
+	if p == nil {
+		return
 	}
+	life := m.life
+	m.sim.net.watch("m", p.nodeName(), func() {
+		if m.life == life {
+			m.step(state.PeerExited{PID: pid})
+		}
+	})
 }
 
 func (m *master) send(e state.SendMessage) {
-	a := m.nodeOf(e.To)
-	if a == nil {
+	p := m.peer(e.To)
+	if p == nil {
 		return
 	}
 	from := e.From + strings.TrimPrefix(masterPID, "master")
 	msg := carry(m.sim, e.Message)
-	m.sim.net.send("m", a.node, func() { a.receive(from, msg) })
+	m.sim.net.send("m", p.nodeName(), func() { p.receive(from, string(e.To), msg) })
 }
 
-// receive takes a message of an agent.
-func (m *master) receive(a *agent, to string, msg proto.Message) {
+// receive takes a message of an agent or driver.
+func (m *master) receive(from, to string, msg proto.Message) {
 	process, _, _ := strings.Cut(to, "@")
-	m.step(state.PeerMessage{From: state.PID(a.pid), To: process, Message: msg})
+	m.step(state.PeerMessage{From: state.PID(from), To: process, Message: msg})
 }
 
 // call takes a call of a framework; done gets the status.
