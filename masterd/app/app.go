@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"google.golang.org/protobuf/proto"
 
+	registrypb "github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
@@ -132,8 +134,8 @@ func (a *App) serveHTTP() error {
 	api, err := httpapi.New(httpapi.Config{
 		Self:   a.self,
 		Leader: a.elector.Leader,
-		Engine: a.engine.Load,
-		Flags:  a.flags.Set.Values(), Cluster: value(a.flags.Cluster),
+		Engine: a.engine.Load, Registry: a.store.Snapshot,
+		Flags: a.flags.Set.Values(), Cluster: value(a.flags.Cluster),
 		LogDir: value(a.flags.LogDir), ExternalLogFile: value(a.flags.ExternalLogFile),
 		PerFrameworkMetrics: a.flags.PerFrameworkMetrics,
 		Started:             a.started,
@@ -202,7 +204,7 @@ func (a *App) lead(ctx context.Context) error {
 }
 
 func (a *App) newEngine(
-	self *mesos.MasterInfo, term registry.Term, reg *registryMessage, log logr.Logger,
+	self *mesos.MasterInfo, term registry.Term, reg *registrypb.Registry, log logr.Logger,
 ) (*engine.Engine, error) {
 	machine := a.flags.machine(self, log.V(1).Enabled())
 	if err := machine.Validate(); err != nil {
@@ -222,7 +224,7 @@ func (a *App) newEngine(
 		Allocator:          engine.Bridge(alloc, a.flags.constraints(), log.WithName("allocator")),
 		Term:               term,
 		Registry:           reg,
-		RegistrySize:       a.registrySize,
+		RegistrySize:       func() int { return proto.Size(a.store.Snapshot()) },
 		Node:               a.node,
 		AllocationInterval: a.flags.AllocationInterval,
 		MaxSubscribers:     a.flags.MaxSubscribers,

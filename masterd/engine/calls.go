@@ -6,11 +6,8 @@ import (
 
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
-	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
-
-type opResult = op.Result
 
 // Answer is what became of a call: a reply, or a stream that was opened.
 type Answer struct {

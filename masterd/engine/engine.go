@@ -10,6 +10,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/mesos-operator/mesos-operator/masterd/registry"
+	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
@@ -69,6 +70,7 @@ func New(cfg Config) (*Engine, error) {
 	e.peers = newPeers(cfg, e)
 	e.alloc = newAllocation(cfg, e.feedBack)
 	e.hub = newHub(cfg, &e.counters)
+	e.feedBack(state.Recovered{Registry: cfg.Registry}) // before anybody can call
 	return e, nil
 }
 
@@ -83,7 +85,6 @@ func (e *Engine) Run(ctx context.Context) error {
 	}
 	err := e.peers.open()
 	if err == nil {
-		e.feedBack(state.Recovered{Registry: e.cfg.Registry})
 		e.loop(ctx)
 		err = e.abdicate
 	}
@@ -200,7 +201,7 @@ func (e *Engine) perform(effect state.Effect) {
 func (e *Engine) persist(p state.Persist) {
 	e.writer.Submit(registry.Write{
 		Operations: p.Operations,
-		Done: func(results []opResult, err error) {
+		Done: func(results []op.Result, err error) {
 			e.feedBack(state.Persisted{Token: p.Token, Results: results, Err: err})
 		},
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	registrypb "github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
@@ -29,6 +30,9 @@ type Config struct {
 	// Engine returns the engine of the current term, nil while this master
 	// does not lead.
 	Engine func() *engine.Engine
+	// Registry returns the registry as this master knows it, for
+	// /registrar(1)/registry.
+	Registry func() *registrypb.Registry
 	// Authenticate finds out who makes a request to an endpoint of a realm;
 	// if nobody it accepts, it answers the request and returns false. Default:
 	// everybody is nobody in particular.
@@ -65,7 +69,7 @@ type API struct {
 
 // New returns an API.
 func New(cfg Config) (*API, error) {
-	if cfg.Self == nil || cfg.Leader == nil || cfg.Engine == nil || cfg.Metrics == nil ||
+	if cfg.Self == nil || cfg.Leader == nil || cfg.Engine == nil || cfg.Registry == nil || cfg.Metrics == nil ||
 		cfg.Files == nil || cfg.Verbosity == nil {
 		return nil, errors.New("http API settings: a required field is not set")
 	}
@@ -102,6 +106,7 @@ func (a *API) Register(r *httpserver.Router) {
 	} {
 		r.Handle(Process, endpoint, h)
 	}
+	r.Handle("registrar(1)", "registry", a.secure(RealmReadonly, a.serveRegistry))
 	r.Handle("metrics", "", a.secureHandler(RealmReadonly, a.cfg.Metrics.Handler()))
 	r.Handle("metrics", "snapshot", a.secureHandler(RealmReadonly, a.cfg.Metrics))
 	r.Handle("system", "stats.json", a.secureHandler(RealmReadonly, http.HandlerFunc(serveSystemStats)))

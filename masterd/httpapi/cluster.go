@@ -107,8 +107,8 @@ func aboutPolicy(t mesosmaster.Call_Type) func(*state.View) viewAnswer {
 	return nil
 }
 
-// viewAnswer sends an answer in the negotiated content type.
-func (a *API) viewAnswer(c *operatorCall, answer viewAnswer) {
+// sendViewAnswer sends an answer in the negotiated content type.
+func (a *API) sendViewAnswer(c *operatorCall, answer viewAnswer) {
 	if c.contentType != codec.JSON || answer.json == nil {
 		a.respond(c, answer.message(a))
 		return

@@ -46,6 +46,7 @@ type master struct {
 	leader atomic.Pointer[mesos.MasterInfo]
 	resign context.CancelFunc
 	ended  chan error
+	store  *memory.Store
 }
 
 // options change a master before it starts.
@@ -73,7 +74,7 @@ func start(t *testing.T, o options) *master {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &master{t: t, url: "http://" + address.String(), pid: libprocess.PID{ID: "master", Address: address}, ended: make(chan error, 1)}
+	m := &master{t: t, url: "http://" + address.String(), pid: libprocess.PID{ID: "master", Address: address}, ended: make(chan error, 1), store: memory.New()}
 	m.info = &mesos.MasterInfo{
 		Id: new(uuid.NewString()), Ip: new(uint32(16777343)), Port: new(uint32(address.Port)), Pid: new(m.pid.String()),
 		Hostname: new("master.example"), Version: new("1.11.0"), Domain: domain(),
@@ -98,7 +99,7 @@ func serve(t *testing.T, m *master, node *libprocess.Node, listener net.Listener
 		t.Fatal(err)
 	}
 	api, err := httpapi.New(httpapi.Config{
-		Self: m.info, Leader: m.leader.Load, Engine: m.engine.Load,
+		Self: m.info, Leader: m.leader.Load, Engine: m.engine.Load, Registry: m.store.Snapshot,
 		Flags: map[string]string{"cluster": "golden", "port": "5050"}, Cluster: "golden", PerFrameworkMetrics: true,
 		Started: time.Now(), Metrics: metrics.NewRegistry(), Files: files.New(), Verbosity: logs.Verbosity, Log: logr.Discard(),
 	})
@@ -124,8 +125,7 @@ func serve(t *testing.T, m *master, node *libprocess.Node, listener net.Listener
 
 func (m *master) lead(node *libprocess.Node, o options) {
 	m.t.Helper()
-	store := memory.New()
-	term, reg, err := store.Lead(m.t.Context(), m.info)
+	term, reg, err := m.store.Lead(m.t.Context(), m.info)
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -208,6 +208,9 @@ func TestV0Manners(t *testing.T) {
 	if a := m.do("GET", "/system/stats.json", nil, ""); !strings.Contains(a.body, `"cpus_total":`) {
 		t.Errorf("system: %q", a.body)
 	}
+	if a := m.do("GET", "/registrar(1)/registry", nil, ""); !strings.Contains(a.body, `"hostname":"master.example"`) {
+		t.Errorf("registry: %q", a.body)
+	}
 	if a := m.do("GET", "/nothing", nil, ""); a.status != 404 {
 		t.Errorf("/nothing: %d", a.status)
 	}

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -82,7 +83,7 @@ func (a *API) streamEvents(w http.ResponseWriter, r *http.Request, contentType s
 // farewell is what a framework is told before its stream ends for a reason that
 // is not of its own making. After a change of leader it just subscribes again.
 func farewell(err error) string {
-	if err == engine.ErrTooSlow {
+	if errors.Is(err, engine.ErrTooSlow) {
 		return "The scheduler reads its events too slowly: too many wait for it"
 	}
 	return ""

@@ -1,7 +1,7 @@
 package httpapi
 
 import (
-	"errors"
+	"fmt"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
@@ -62,7 +62,7 @@ func (out *recordWriter) greet(v *state.View) error {
 				GetState: getState(v), HeartbeatIntervalSeconds: new(float64(heartbeatSeconds)),
 			},
 		}); err != nil {
-			return errors.Join(errors.New("encoding the snapshot"), err)
+			return fmt.Errorf("encoding the snapshot: %w", err)
 		}
 	}
 	if err := out.framed(recordio.AppendRecord(nil, payload)); err != nil {

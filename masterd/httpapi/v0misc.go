@@ -68,6 +68,11 @@ func (a *API) serveFlags(w http.ResponseWriter, _ *http.Request, _ string) {
 	jsonBody(w, mesosjson.CloseObject(b, 0))
 }
 
+// serveRegistry answers /registrar(1)/registry, on any master.
+func (a *API) serveRegistry(w http.ResponseWriter, _ *http.Request, _ string) {
+	jsonBody(w, a.cfg.Registry().AppendMesosJSON(nil))
+}
+
 // maxForm bounds the body of a form.
 const maxForm = 64 << 10
 

@@ -25,7 +25,8 @@ func TestLifeOfATask(t *testing.T) {
 	for _, encoding := range encodings {
 		t.Run(string(encoding), func(t *testing.T) {
 			master := testbed.StartMaster(t, "--registry=in_memory")
-			f := testbed.Subscribe(t, master, testbed.FrameworkOptions{Encoding: encoding})
+			f := testbed.Subscribe(t, master, testbed.FrameworkOptions{Encoding: encoding, Info: object{"capabilities": list{
+				object{"type": "MULTI_ROLE"}, object{"type": "PARTITION_AWARE"}, object{"type": "RESERVATION_REFINEMENT"}}}})
 			a := startAgent(t, master)
 			f.Run("one", "sleep 1000")
 			run := a.launched()
@@ -44,6 +45,9 @@ func TestLifeOfATask(t *testing.T) {
 			status := f.Update("one", "TASK_UNKNOWN")
 			if status.At("reason").Text() != "REASON_RECONCILIATION" || status.At("uuid").Exists() {
 				t.Errorf("reconciliation of an unknown task: %v", status)
+			}
+			if encoding == testbed.JSON {
+				checkShapes(t, "scheduler_multi_role.json", f.Events())
 			}
 			order := slices.Compact(typesOf(f.Events()))
 			order = slices.DeleteFunc(order, func(s string) bool { return s == "OFFERS" || s == "HEARTBEAT" })
@@ -152,6 +156,7 @@ func TestSingleRole(t *testing.T) {
 	if status := f.Update("nope", "TASK_LOST"); status.At("source").Text() != "SOURCE_MASTER" {
 		t.Errorf("status %v", status)
 	}
+	checkShapes(t, "scheduler_single_role.json", f.Events())
 }
 
 // TestSecondSubscription replaces the stream of a framework.
