@@ -13,10 +13,19 @@ import (
 
 func id(value string) testbed.Object { return testbed.Object{"value": value} }
 
-func TestKill(t *testing.T) {
+// inBoth runs a test in JSON and in protobuf.
+func inBoth(t *testing.T, test func(t *testing.T, o testbed.FrameworkOptions)) {
+	for _, encoding := range []testbed.Encoding{testbed.JSON, testbed.Protobuf} {
+		t.Run(string(encoding), func(t *testing.T) { test(t, testbed.FrameworkOptions{Encoding: encoding}) })
+	}
+}
+
+func TestKill(t *testing.T) { inBoth(t, testKill) }
+
+func testKill(t *testing.T, o testbed.FrameworkOptions) {
 	master := testbed.StartMaster(t)
 	testbed.StartAgent(t, master.Address, testbed.Posix)
-	framework := testbed.Subscribe(t, master, testbed.FrameworkOptions{})
+	framework := testbed.Subscribe(t, master, o)
 	sleeper := testbed.NewSleeper()
 	framework.Run("killed", sleeper.Command())
 	framework.Follow("killed", "TASK_STARTING", "TASK_RUNNING")
@@ -86,10 +95,12 @@ func TestTeardown(t *testing.T) {
 	}
 }
 
-func TestReconcile(t *testing.T) {
+func TestReconcile(t *testing.T) { inBoth(t, testReconcile) }
+
+func testReconcile(t *testing.T, o testbed.FrameworkOptions) {
 	master := testbed.StartMaster(t)
 	testbed.StartAgent(t, master.Address, testbed.Posix)
-	framework := testbed.Subscribe(t, master, testbed.FrameworkOptions{})
+	framework := testbed.Subscribe(t, master, o)
 	plain := testbed.Subscribe(t, master, testbed.FrameworkOptions{Info: testbed.Object{"capabilities": nil, "roles": nil, "role": "plain"}})
 	framework.Call("SUPPRESS", nil)
 	framework.Call("REVIVE", nil)
@@ -107,10 +118,12 @@ func TestReconcile(t *testing.T) {
 	plain.Update("unknown", "TASK_LOST")
 }
 
-func TestSecondSubscription(t *testing.T) {
+func TestSecondSubscription(t *testing.T) { inBoth(t, testSecondSubscription) }
+
+func testSecondSubscription(t *testing.T, o testbed.FrameworkOptions) {
 	master := testbed.StartMaster(t)
 	testbed.StartAgent(t, master.Address, testbed.Posix)
-	framework := testbed.Subscribe(t, master, testbed.FrameworkOptions{})
+	framework := testbed.Subscribe(t, master, o)
 	framework.Offer()
 	first, stale := framework.Stream, framework.StreamID
 	framework.Resubscribe()
