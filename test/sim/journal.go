@@ -40,8 +40,6 @@ func (j *journal) write(r agentstate.Record) {
 			return e.Info.GetExecutorId().GetValue() == r.Info.GetExecutorId().GetValue()
 		})
 		f.executors = append(f.executors, &agentstate.ExecutorSnapshot{Info: r.Info, Generated: r.Generated, Container: r.Container})
-	case agentstate.SubscribedRecord:
-		j.run(r.Run, func(e *agentstate.ExecutorSnapshot) { e.Subscribed = true })
 	case agentstate.CompletedRecord:
 		j.run(r.Run, func(e *agentstate.ExecutorSnapshot) { e.Completed = true })
 	case agentstate.TaskRecord:

@@ -76,7 +76,10 @@ func (f *framework) checkUpdate(t *launched, s *mesos.TaskStatus) {
 		// What the agent itself says comes in order, so nothing follows the
 		// end.
 		f.sim.fail("task %s ended as %s, and now its agent says %s", t.id, *t.terminal, state)
-	case !terminal(state) && state != mesos.TaskState_TASK_UNREACHABLE && state != mesos.TaskState_TASK_UNKNOWN:
+	case s.GetReason() == mesos.TaskStatus_REASON_RECONCILIATION, s.GetReason() == mesos.TaskStatus_REASON_AGENT_REREGISTERED:
+		// A new leader knows what was acknowledged, and that may be less than
+		// an earlier one told. The end is told again.
+	case !terminal(state) && state != mesos.TaskState_TASK_UNREACHABLE:
 		f.sim.fail("task %s ended as %s, and now the master says %s", t.id, *t.terminal, state)
 	}
 }
