@@ -9,6 +9,7 @@ import (
 
 	registrypb "github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
@@ -65,6 +66,8 @@ const (
 type API struct {
 	cfg   Config
 	flags []byte // as JSON
+	// answers are those of the operator API in JSON, by type of call.
+	answers map[mesosmaster.Call_Type]*shared
 }
 
 // New returns an API.
@@ -76,7 +79,10 @@ func New(cfg Config) (*API, error) {
 	if cfg.Authenticate == nil {
 		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (string, bool) { return "", true }
 	}
-	a := &API{cfg: cfg, flags: appendFlags(nil, cfg.Flags)}
+	a := &API{cfg: cfg, flags: appendFlags(nil, cfg.Flags), answers: map[mesosmaster.Call_Type]*shared{}}
+	for t := range mesosmaster.Call_Type_name {
+		a.answers[mesosmaster.Call_Type(t)] = &shared{}
+	}
 	cfg.Metrics.Pull(a.pullMetrics)
 	return a, nil
 }

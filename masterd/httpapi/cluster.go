@@ -108,15 +108,14 @@ func aboutPolicy(t mesosmaster.Call_Type) func(*state.View) viewAnswer {
 }
 
 // sendViewAnswer sends an answer in the negotiated content type.
-func (a *API) sendViewAnswer(c *operatorCall, answer viewAnswer) {
+func (a *API) sendViewAnswer(c *operatorCall, view *state.View, answer viewAnswer) {
 	if c.contentType != codec.JSON || answer.json == nil {
 		a.respond(c, answer.message(a))
 		return
 	}
-	buffer := buffers.Get().(*[]byte)
-	*buffer = appendTyped((*buffer)[:0], c.call.GetType().String(), answer.name, answer.json)
-	jsonBody(c.w, *buffer)
-	buffers.Put(buffer)
+	a.answers[c.call.GetType()].use(view, func(b []byte) []byte {
+		return appendTyped(b, c.call.GetType().String(), answer.name, answer.json)
+	}, func(body []byte) { jsonBody(c.w, body) })
 }
 
 // appendTyped writes the frame that all answers and events have.

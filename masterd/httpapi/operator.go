@@ -70,7 +70,7 @@ func (a *API) answerFromView(c *operatorCall, answer func(*state.View) viewAnswe
 		a.failed(c.w, c.r, err)
 		return
 	}
-	a.sendViewAnswer(c, answer(view))
+	a.sendViewAnswer(c, view, answer(view))
 }
 
 // missingPart names the field that a type of call can't do without and that is

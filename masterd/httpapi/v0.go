@@ -11,12 +11,15 @@ import (
 // appender writes the body of a v0 endpoint.
 type appender func(b []byte, v *state.View, query url.Values) []byte
 
-// buffers keeps the memory of large answers for the next ones. The garbage
+// buffers keeps the memory of answers to requests with parameters for the next
+// ones. The garbage
 // collector takes what is not used.
 var buffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// read answers an endpoint from a View.
+// read answers an endpoint from a View. Without parameters all requests get the
+// same body.
 func (a *API) read(f appender) handler {
+	all := &shared{}
 	return func(w http.ResponseWriter, r *http.Request, _ string) {
 		e := a.leading(w, r)
 		if e == nil {
@@ -27,8 +30,14 @@ func (a *API) read(f appender) handler {
 			a.failed(w, r, err)
 			return
 		}
+		query := r.URL.Query()
+		query.Del("jsonp") // the server's middleware does that
+		if len(query) == 0 {
+			all.use(view, func(b []byte) []byte { return f(b, view, nil) }, func(body []byte) { jsonBody(w, body) })
+			return
+		}
 		buffer := buffers.Get().(*[]byte)
-		*buffer = f((*buffer)[:0], view, r.URL.Query())
+		*buffer = f((*buffer)[:0], view, query)
 		jsonBody(w, *buffer)
 		buffers.Put(buffer)
 	}
