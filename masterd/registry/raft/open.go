@@ -16,7 +16,7 @@ const (
 	// keptSnapshots is one more than needed, in case a disk damages the last.
 	keptSnapshots = 2
 	// logCache is how many recent entries are kept in memory for followers.
-	logCache = 256
+	logCache = 32
 	// lockTimeout is how long another process may hold the directory, which
 	// it does while it shuts down.
 	lockTimeout = 10 * time.Second
