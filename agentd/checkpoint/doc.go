@@ -22,7 +22,6 @@
 //	                └── runs/
 //	                    ├── latest -> <container>
 //	                    └── <container>/
-//	                        ├── subscribed    empty: the executor speaks HTTP
 //	                        ├── completed     empty: nothing is left to do
 //	                        └── tasks/<task>/
 //	                            ├── task.info     Task End

@@ -215,7 +215,6 @@ func (r *recovery) executor(agent, framework, id string) (state.ExecutorSnapshot
 		return e, fmt.Errorf("finding the latest run: %w", err)
 	}
 	run := state.RunID{AgentID: agent, FrameworkID: framework, ExecutorID: id, Container: e.Container}
-	e.Subscribed = exists(filepath.Join(r.store.run(run), subscribedFile))
 	e.Completed = exists(filepath.Join(r.store.run(run), completedFile))
 	for _, task := range r.list(filepath.Join(r.store.run(run), "tasks")) {
 		if t, ok := r.task(run, task); ok {

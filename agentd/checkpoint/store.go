@@ -85,8 +85,6 @@ func (s *Store) stage(b *batch, r state.Record) error {
 			item{kindFramework, r.Info}, item{kindPID, r.PID})
 	case state.ExecutorRecord:
 		return s.stageExecutor(b, r)
-	case state.SubscribedRecord:
-		b.write(filepath.Join(s.run(r.Run), subscribedFile), nil)
 	case state.CompletedRecord:
 		b.write(filepath.Join(s.run(r.Run), completedFile), nil)
 	case state.TaskRecord:
@@ -143,17 +141,16 @@ func (s *Store) stageResources(b *batch, r state.ResourcesRecord) error {
 
 // The names of files in the schema.
 const (
-	agentFile      = "agent.info"
-	drainFile      = "drain.config"
-	frameworkFile  = "framework.info"
-	executorFile   = "executor.info"
-	subscribedFile = "subscribed"
-	completedFile  = "completed"
-	taskFile       = "task.info"
-	updatesFile    = "task.updates"
-	currentFile    = "current"
-	targetFile     = "target"
-	bootFile       = "boot_id"
+	agentFile     = "agent.info"
+	drainFile     = "drain.config"
+	frameworkFile = "framework.info"
+	executorFile  = "executor.info"
+	completedFile = "completed"
+	taskFile      = "task.info"
+	updatesFile   = "task.updates"
+	currentFile   = "current"
+	targetFile    = "target"
+	bootFile      = "boot_id"
 )
 
 func (s *Store) agentFile(id string) string { return filepath.Join(paths.Agent(s.meta, id), agentFile) }

@@ -21,12 +21,12 @@ const patience = enginetest.Patience
 // agent is an engine that runs, with what it works on.
 type agent struct {
 	*Engine
-	t    *testing.T
+	t    testing.TB
 	stop func() error
 }
 
 // startAgent runs an engine over a work directory.
-func startAgent(t *testing.T, workDir string, master *enginetest.Master, containers *enginetest.Containers, change ...func(*Config)) *agent {
+func startAgent(t testing.TB, workDir string, master *enginetest.Master, containers *enginetest.Containers, change ...func(*Config)) *agent {
 	t.Helper()
 	store, err := checkpoint.Open(workDir)
 	if err != nil {
@@ -125,7 +125,7 @@ func status(task string, s mesos.TaskState, uuid byte) *mesos.TaskStatus {
 }
 
 // event waits for an event of one type.
-func event(t *testing.T, s *Stream, want executor.Event_Type) *executor.Event {
+func event(t testing.TB, s *Stream, want executor.Event_Type) *executor.Event {
 	t.Helper()
 	deadline := time.After(patience)
 	for {
@@ -144,7 +144,7 @@ func event(t *testing.T, s *Stream, want executor.Event_Type) *executor.Event {
 }
 
 // eventually waits for a condition.
-func eventually(t *testing.T, what string, f func() error) {
+func eventually(t testing.TB, what string, f func() error) {
 	t.Helper()
 	var err error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {

@@ -34,9 +34,6 @@ type ExecutorRecord struct {
 // RunID names one run of an executor.
 type RunID struct{ AgentID, FrameworkID, ExecutorID, Container string }
 
-// SubscribedRecord marks a run's executor as one that speaks HTTP.
-type SubscribedRecord struct{ Run RunID }
-
 // CompletedRecord marks a run as over, with all its updates acknowledged.
 type CompletedRecord struct{ Run RunID }
 
@@ -85,7 +82,6 @@ func (AgentRecord) isRecord()           {}
 func (ForgetAgentRecord) isRecord()     {}
 func (FrameworkRecord) isRecord()       {}
 func (ExecutorRecord) isRecord()        {}
-func (SubscribedRecord) isRecord()      {}
 func (CompletedRecord) isRecord()       {}
 func (TaskRecord) isRecord()            {}
 func (UpdateRecord) isRecord()          {}
@@ -119,8 +115,6 @@ type ExecutorSnapshot struct {
 	Info      *mesos.ExecutorInfo
 	Generated bool
 	Container string
-	// Subscribed says that the executor spoke HTTP.
-	Subscribed bool
 	// Completed says that nothing of it is left to do.
 	Completed bool
 	Tasks     []TaskSnapshot

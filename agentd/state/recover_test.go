@@ -45,8 +45,6 @@ func (d *disk) record(r Record) {
 			}
 		}
 		f.Executors = append(f.Executors, e)
-	case SubscribedRecord:
-		d.run(r.Run).Subscribed = true
 	case CompletedRecord:
 		d.run(r.Run).Completed = true
 	case TaskRecord:

@@ -66,9 +66,6 @@ func (m *Machine) subscribe(r *run, stream StreamID, call *executor.Call_Subscri
 	r.stream = stream
 	m.subscribed[stream] = r
 	m.do(Disarm{Timer{Kind: TimerExecutorRegister, Container: r.container}})
-	if r.checkpoint {
-		m.checkpoint(SubscribedRecord{Run: m.runID(r)})
-	}
 	m.inform("executor subscribed", fields(r)...)
 	for _, u := range call.GetUnacknowledgedUpdates() {
 		m.update(m.executorUpdate(r.framework.info.GetId(), u.GetStatus()), r)

@@ -322,8 +322,6 @@ func record(r Record) string {
 		return fmt.Sprintf("update %s %s %s", r.TaskID, r.Update.GetStatus().GetState(), uuidString(r.Update.GetUuid()))
 	case AcknowledgementRecord:
 		return fmt.Sprintf("acknowledgement %s %s", r.TaskID, uuidString(r.UUID))
-	case SubscribedRecord:
-		return "subscribed " + r.Run.Container
 	case CompletedRecord:
 		return "completed " + r.Run.Container
 	case ResourcesRecord:
