@@ -74,7 +74,6 @@ func (e *Engine) launchContainer(ctx context.Context, l state.LaunchContainer) {
 	}
 	result := state.ContainerLaunched{Container: l.Container, Err: err}
 	if err != nil {
-		result.Unsupported = errors.Is(err, containerizer.ErrUnsupported)
 		e.submitLater(result)
 		return
 	}

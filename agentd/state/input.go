@@ -52,13 +52,11 @@ type ExecutorCall struct {
 type StreamClosed struct{ Stream StreamID }
 
 // ContainerLaunched answers LaunchContainer. The engine then waits for the
-// container without being asked. Unsupported says that the containerizer can't
-// do what the container needs.
+// container without being asked.
 type ContainerLaunched struct {
-	Container   string
-	Status      *mesos.ContainerStatus
-	Err         error
-	Unsupported bool
+	Container string
+	Status    *mesos.ContainerStatus
+	Err       error
 }
 
 // ContainerUpdated answers UpdateContainer.

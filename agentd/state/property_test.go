@@ -98,7 +98,7 @@ func (w *world) effect(e Effect) {
 	case WaitContainer:
 		if w.gone[e.Container] || !w.started[e.Container] {
 			w.gone[e.Container] = true
-			w.tokens = append(w.tokens, DestroyContainer{e.Container}) // its end is told sometime
+			w.tokens = append(w.tokens, DestroyContainer(e)) // its end is told sometime
 		}
 	case DestroyContainer:
 		w.tokens = append(w.tokens, e)

@@ -1,15 +1,11 @@
 package state
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
-
-// errUnknownContainer stands for a container that recovery did not find.
-var errUnknownContainer = errors.New("unknown container")
 
 // recover takes up the agent's former life.
 func (m *Machine) recover(s *Snapshot) {
@@ -105,9 +101,7 @@ func (m *Machine) recoverTask(r *run, s TaskSnapshot, completed bool) {
 	for _, u := range s.Updates {
 		stream.seen[string(u.GetUuid())] = true
 		acknowledged := slices.ContainsFunc(s.Acknowledged, func(id []byte) bool { return slices.Equal(id, u.GetUuid()) })
-		if acknowledged {
-			stream.acknowledged[string(u.GetUuid())] = true
-		} else {
+		if !acknowledged {
 			stream.pending = append(stream.pending, u)
 		}
 		if !isTerminal(t.GetState()) {

@@ -188,7 +188,7 @@ func TestRecoveryTranscripts(t *testing.T) {
 			d := live(r, func(r *rig) { r.update("t1", "t1", mesos.TaskState_TASK_RUNNING, 1) })
 			r.restart(d, func(s *Snapshot) { s.Rebooted = true })
 			r.step("containers recovered", ContainersRecovered{})
-			r.step("container is unknown", ContainerTerminated{Container: container(r), Err: errUnknownContainer})
+			r.step("container is unknown", ContainerTerminated{Container: container(r), Err: errors.New("unknown container")})
 			r.fire(Timer{Kind: TimerExecutorReregister})
 			r.register()
 		},

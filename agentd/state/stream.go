@@ -17,13 +17,12 @@ type updateStream struct {
 	// run is where it is checkpointed; the zero RunID for not at all.
 	run     RunID
 	pending []*messages.StatusUpdate
-	// seen and acknowledged hold UUIDs: an executor may repeat itself.
-	seen, acknowledged map[string]bool
-	wait               time.Duration // until the next attempt
+	seen    map[string]bool // UUIDs: an executor may repeat itself
+	wait    time.Duration   // until the next attempt
 }
 
 func newStream(run RunID) *updateStream {
-	return &updateStream{run: run, seen: map[string]bool{}, acknowledged: map[string]bool{}}
+	return &updateStream{run: run, seen: map[string]bool{}}
 }
 
 // record adds an update to its stream and forwards it when it is the first. r
@@ -121,7 +120,6 @@ func (m *Machine) acknowledge(from string, msg *messages.StatusUpdateAcknowledge
 	m.inform("status update acknowledged", fields...)
 	done := s.pending[0]
 	s.pending = s.pending[1:]
-	s.acknowledged[string(done.Uuid)] = true
 	if s.run != (RunID{}) {
 		m.checkpoint(AcknowledgementRecord{Run: s.run, TaskID: key.task, UUID: done.Uuid})
 	}
