@@ -8,11 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
-
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
-	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
 )
@@ -227,104 +224,4 @@ func (r *recovery) executor(agent, framework, id string) (state.ExecutorSnapshot
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
-}
-
-func (r *recovery) task(run state.RunID, id string) (state.TaskSnapshot, bool) {
-	t := state.TaskSnapshot{Task: &mesos.Task{}}
-	path := filepath.Join(r.store.task(run, id), taskFile)
-	err := readOne(path, kindTask, t.Task)
-	if err == nil && t.Task.GetTaskId().GetValue() != id {
-		err = fmt.Errorf("%w: it is about task %q", ErrCorrupt, t.Task.GetTaskId().GetValue())
-	}
-	if err != nil {
-		r.problem(path, err)
-		return t, false
-	}
-	r.updates(filepath.Join(r.store.task(run, id), updatesFile), &t)
-	return t, true
-}
-
-// updates reads a stream up to its first bad record, and cuts it off there so
-// that it can be added to.
-func (r *recovery) updates(path string, t *state.TaskSnapshot) {
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return
-	}
-	records, good := []record(nil), 0
-	if err == nil {
-		records, good, err = parse(data)
-	}
-	at := len(header)
-	for _, rec := range records {
-		if bad := replay(t, rec); bad != nil {
-			err, good = bad, at
-			break
-		}
-		at += frameHead + len(rec.payload)
-	}
-	if err != nil {
-		r.problem(path, err)
-		if err := os.Truncate(path, int64(good)); err != nil {
-			r.problem(path, err)
-		}
-	}
-}
-
-// replay adds one record of a stream to a task.
-func replay(t *state.TaskSnapshot, rec record) error {
-	switch rec.kind {
-	case kindUpdate:
-		u := &messages.StatusUpdate{}
-		if err := decode(rec, kindUpdate, u); err != nil {
-			return err
-		}
-		if u.GetStatus().GetTaskId().GetValue() != t.Task.GetTaskId().GetValue() {
-			return fmt.Errorf("%w: update of task %q", ErrCorrupt, u.GetStatus().GetTaskId().GetValue())
-		}
-		t.Updates = append(t.Updates, u)
-	case kindAcknowledgement:
-		t.Acknowledged = append(t.Acknowledged, rec.payload)
-	default:
-		return unexpected(rec)
-	}
-	return nil
-}
-
-func unexpected(rec record) error {
-	return fmt.Errorf("%w: unexpected record %q", ErrCorrupt, byte(rec.kind))
-}
-
-func decode(rec record, want kind, m proto.Message) error {
-	if rec.kind != want {
-		return unexpected(rec)
-	}
-	if err := proto.Unmarshal(rec.payload, m); err != nil {
-		return fmt.Errorf("%w: %w", ErrCorrupt, err)
-	}
-	return nil
-}
-
-func readWhole(path string) ([]record, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return nil, err
-	}
-	records, err := parseWhole(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return records, nil
-}
-
-// readOne reads a file of one message.
-func readOne(path string, k kind, m proto.Message) error {
-	records, err := readWhole(path)
-	if err != nil {
-		return err
-	}
-	if len(records) != 1 {
-		return fmt.Errorf("%s: %w: %d records", path, ErrCorrupt, len(records))
-	}
-	return decode(records[0], k, m)
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/mesos-operator/mesos-operator/agentd/state"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
@@ -149,33 +148,6 @@ func (a *API) operate(ctx context.Context, call *agent.Call) (*agent.Response, e
 	return nil, refuse(http.StatusNotImplemented, "%s is not supported by this agent", call.GetType())
 }
 
-// show answers what a view tells.
-func show(t agent.Call_Type, v *state.View) *agent.Response {
-	switch t {
-	case agent.Call_GET_AGENT:
-		out := &agent.Response_GetAgent{AgentInfo: v.Agent, DrainConfig: v.Drain}
-		if v.Drain != nil {
-			out.EstimatedDrainStartTime = &mesos.TimeInfo{
-				Nanoseconds: new(v.DrainSince.Truncate(time.Second).UnixNano()),
-			}
-		}
-		return &agent.Response{GetAgent: out}
-	case agent.Call_GET_STATE:
-		return &agent.Response{GetState: &agent.Response_GetState{
-			GetTasks: getTasks(v), GetExecutors: getExecutors(v), GetFrameworks: getFrameworks(v),
-		}}
-	case agent.Call_GET_FRAMEWORKS:
-		return &agent.Response{GetFrameworks: getFrameworks(v)}
-	case agent.Call_GET_EXECUTORS:
-		return &agent.Response{GetExecutors: getExecutors(v)}
-	case agent.Call_GET_TASKS:
-		return &agent.Response{GetTasks: getTasks(v)}
-	case agent.Call_GET_OPERATIONS:
-		return &agent.Response{GetOperations: &agent.Response_GetOperations{Operations: v.Operations}}
-	}
-	return &agent.Response{GetResourceProviders: &agent.Response_GetResourceProviders{}}
-}
-
 func versionInfo() *mesos.VersionInfo {
 	date, unix := buildTime()
 	info := &mesos.VersionInfo{Version: new(version.Mesos), BuildDate: &date, BuildTime: &unix, BuildUser: new("")}
@@ -251,85 +223,4 @@ func fileError(err error) error {
 		return refuse(http.StatusForbidden, "%s", err)
 	}
 	return err
-}
-
-func getFrameworks(v *state.View) *agent.Response_GetFrameworks {
-	list := func(fs []*state.Framework) []*agent.Response_GetFrameworks_Framework {
-		var out []*agent.Response_GetFrameworks_Framework
-		for _, f := range fs {
-			out = append(out, &agent.Response_GetFrameworks_Framework{FrameworkInfo: f.Info})
-		}
-		return out
-	}
-	return &agent.Response_GetFrameworks{Frameworks: list(v.Frameworks), CompletedFrameworks: list(v.Completed)}
-}
-
-func getExecutors(v *state.View) *agent.Response_GetExecutors {
-	list := func(es []*state.Executor) []*agent.Response_GetExecutors_Executor {
-		var out []*agent.Response_GetExecutors_Executor
-		for _, e := range es {
-			out = append(out, &agent.Response_GetExecutors_Executor{ExecutorInfo: e.Info})
-		}
-		return out
-	}
-	out := &agent.Response_GetExecutors{}
-	for _, f := range slices.Concat(v.Frameworks, v.Completed) {
-		out.Executors = append(out.Executors, list(f.Executors)...)
-		out.CompletedExecutors = append(out.CompletedExecutors, list(f.Completed)...)
-	}
-	return out
-}
-
-func getTasks(v *state.View) *agent.Response_GetTasks {
-	out := &agent.Response_GetTasks{}
-	for _, f := range slices.Concat(v.Frameworks, v.Completed) {
-		for _, e := range slices.Concat(f.Executors, f.Completed) {
-			for _, t := range e.Queued {
-				out.QueuedTasks = append(out.QueuedTasks, state.QueuedTask(f, t))
-			}
-			out.LaunchedTasks = append(out.LaunchedTasks, e.Launched...)
-			out.TerminatedTasks = append(out.TerminatedTasks, e.Terminated...)
-			out.CompletedTasks = append(out.CompletedTasks, e.Completed...)
-		}
-	}
-	return out
-}
-
-// getContainers lists executors' containers and, if wanted, those below them.
-func (a *API) getContainers(ctx context.Context, call *agent.Call_GetContainers) (*agent.Response, error) {
-	v, err := a.view(ctx)
-	if err != nil {
-		return nil, refuse(http.StatusServiceUnavailable, "%s", err)
-	}
-	executors := liveExecutors(v)
-	ids := containerIDs(executors)
-	out := &agent.Response_GetContainers{}
-	for _, e := range executors {
-		out.Containers = append(out.Containers, &agent.Response_GetContainers_Container{
-			FrameworkId:  &mesos.FrameworkID{Value: &e.FrameworkID},
-			ExecutorId:   &mesos.ExecutorID{Value: &e.ID},
-			ExecutorName: new(e.Info.GetName()),
-			ContainerId:  &mesos.ContainerID{Value: &e.Container},
-		})
-	}
-	if call.GetShowNested() {
-		nested, err := a.cfg.Engine.NestedContainers(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range nested {
-			if slices.Contains(ids, string(id.Root())) {
-				ids = append(ids, string(id))
-				// As in Mesos the ID here has no parent; the one in the status has.
-				out.Containers = append(out.Containers, &agent.Response_GetContainers_Container{
-					ContainerId: &mesos.ContainerID{Value: new(id.Name())},
-				})
-			}
-		}
-	}
-	statistics, statuses := a.cfg.Engine.Statistics(ctx, ids), a.cfg.Engine.Statuses(ctx, ids)
-	for i, c := range out.Containers {
-		c.ResourceStatistics, c.ContainerStatus = statistics[ids[i]], statuses[ids[i]]
-	}
-	return &agent.Response{GetContainers: out}, nil
 }

@@ -78,53 +78,6 @@ func (m *Machine) register() {
 
 func (m *Machine) versionUUID() *mesos.UUID { return &mesos.UUID{Value: m.version[:]} }
 
-// reregistration tells a master everything that runs here.
-func (m *Machine) reregistration() *messages.ReregisterSlaveMessage {
-	msg := &messages.ReregisterSlaveMessage{
-		Slave:                 checkpointing(m.info),
-		Version:               &m.cfg.Version,
-		CheckpointedResources: m.checkpointed(),
-		AgentCapabilities:     m.cfg.Capabilities,
-		ResourceVersionUuid:   m.versionUUID(),
-	}
-	for _, f := range sorted(m.frameworks) {
-		msg.Frameworks = append(msg.Frameworks, f.info)
-		for _, r := range sorted(f.runs) {
-			msg.Tasks = append(msg.Tasks, tasksOf(r)...)
-			if !r.generated && r.phase != Terminated {
-				msg.ExecutorInfos = append(msg.ExecutorInfos, r.info)
-			}
-		}
-	}
-	for _, f := range m.completed {
-		archive := &messages.Archive_Framework{FrameworkInfo: f.info}
-		if f.pid != "" {
-			archive.Pid = &f.pid
-		}
-		for _, e := range f.completed {
-			archive.Tasks = append(archive.Tasks, e.Terminated...)
-			archive.Tasks = append(archive.Tasks, e.Completed...)
-		}
-		msg.CompletedFrameworks = append(msg.CompletedFrameworks, archive)
-	}
-	return msg
-}
-
-// tasksOf lists the tasks that a master has to know of.
-func tasksOf(r *run) []*mesos.Task {
-	var out []*mesos.Task
-	for _, t := range sorted(r.launched) {
-		out = append(out, t)
-	}
-	for _, t := range sorted(r.terminated) {
-		out = append(out, t)
-	}
-	for _, q := range r.queued {
-		out = append(out, newTask(r.framework, q.info, mesos.TaskState_TASK_STAGING))
-	}
-	return out
-}
-
 func (m *Machine) registered(msg *messages.SlaveRegisteredMessage) {
 	id := msg.GetSlaveId().GetValue()
 	switch m.phase {
@@ -201,21 +154,6 @@ func (m *Machine) reregistered(msg *messages.SlaveReregisteredMessage) {
 	}
 	for _, r := range msg.GetReconciliations() {
 		m.reconcile(r)
-	}
-}
-
-// reconcile ends tasks that the master believes to be here.
-func (m *Machine) reconcile(msg *messages.ReconcileTasksMessage) {
-	f := m.frameworks[msg.GetFrameworkId().GetValue()]
-	aware := hasCapability(msg.GetFramework(), mesos.FrameworkInfo_Capability_PARTITION_AWARE)
-	for _, s := range msg.GetStatuses() {
-		task := s.GetTaskId().GetValue()
-		if f != nil && f.owners[task] != nil {
-			continue // its updates tell the master what it is
-		}
-		m.record(nil, m.ownUpdate(msg.GetFrameworkId().GetValue(), "", task,
-			orLost(aware, mesos.TaskState_TASK_DROPPED), mesos.TaskStatus_REASON_RECONCILIATION,
-			"Reconciliation: task unknown to the agent"))
 	}
 }
 

@@ -1,0 +1,161 @@
+package state
+
+import (
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// refusal is why tasks are not run.
+type refusal struct {
+	state   mesos.TaskState // of partition-aware frameworks' tasks
+	reason  mesos.TaskStatus_Reason
+	message string
+	// keep says that the framework has an executor of that ID, about which
+	// the master need not be told.
+	keep bool
+}
+
+func dropped(reason mesos.TaskStatus_Reason, message string) *refusal {
+	return &refusal{state: mesos.TaskState_TASK_DROPPED, reason: reason, message: message}
+}
+
+// refusal checks what could forbid the launch, in Mesos's order.
+func (m *Machine) refusal(l *launch) *refusal {
+	if message := m.unlimitable(l.tasks); message != "" {
+		return dropped(mesos.TaskStatus_REASON_GC_ERROR, message) // as in Mesos: there is no better one
+	}
+	if m.drain != nil {
+		return dropped(mesos.TaskStatus_REASON_AGENT_DRAINING, "Task was received while agent was already draining")
+	}
+	if m.outdated(l.versions) {
+		return dropped(mesos.TaskStatus_REASON_INVALID_OFFERS, "Task assumes outdated resource state")
+	}
+	if message := m.unknownResources(l); message != "" {
+		return dropped(mesos.TaskStatus_REASON_RESOURCES_UNKNOWN, message)
+	}
+	return m.executorMismatch(l)
+}
+
+// unlimitable finds limits that no isolator would enforce.
+func (m *Machine) unlimitable(tasks []*mesos.TaskInfo) string {
+	for _, t := range tasks {
+		if t.GetContainer().GetType() == mesos.ContainerInfo_DOCKER {
+			continue
+		}
+		if t.GetLimits()["cpus"] != nil && !m.cfg.CPULimits {
+			return "CPU limits can only be set on tasks launched in Mesos containers" +
+				" when the agent has loaded the 'cgroups/cpu' isolator"
+		}
+		if t.GetLimits()["mem"] != nil && !m.cfg.MemoryLimits {
+			return "Memory limits can only be set on tasks launched in Mesos containers" +
+				" when the agent has loaded the 'cgroups/mem' isolator"
+		}
+	}
+	return ""
+}
+
+// outdated says whether the master offered resources as they no longer are.
+func (m *Machine) outdated(versions []*messages.ResourceVersionUUID) bool {
+	for _, v := range versions {
+		if v.ResourceProviderId == nil && string(v.GetUuid().GetValue()) != string(m.version[:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// executorMismatch compares what the master expects with the executors there are.
+func (m *Machine) executorMismatch(l *launch) *refusal {
+	f := l.framework
+	r := f.runs[l.executor.GetExecutorId().GetValue()]
+	kept := func(reason mesos.TaskStatus_Reason, message string) *refusal {
+		out := dropped(reason, message)
+		out.keep = true
+		return out
+	}
+	switch {
+	case r == nil && l.executor.GetType() == mesos.ExecutorInfo_DEFAULT && m.cfg.DefaultExecutor == nil:
+		return &refusal{
+			state: mesos.TaskState_TASK_ERROR, reason: mesos.TaskStatus_REASON_TASK_GROUP_INVALID,
+			message: "This agent has no default executor",
+		}
+	case r == nil && l.expected != nil && !*l.expected:
+		return kept(mesos.TaskStatus_REASON_EXECUTOR_TERMINATED,
+			"No executor is expected to launch and there is none running")
+	case r == nil:
+		return nil
+	case l.expected != nil && l.generated:
+		return kept(mesos.TaskStatus_REASON_TASK_INVALID,
+			"Cannot reuse an already existing executor for a command task")
+	case l.expected != nil && *l.expected:
+		// The master lost track of the executor. If it is over, the master is
+		// told again; if it lives, it is ended.
+		out := kept(mesos.TaskStatus_REASON_EXECUTOR_TERMINATED,
+			"Master wants to launch executor, but one already exists")
+		switch r.phase {
+		case Terminated:
+			m.sendExited(f.id, r.id, nil)
+		case Registering, Active:
+			m.shutdownRun(r)
+		}
+		return out
+	case r.phase == Stopping:
+		return kept(mesos.TaskStatus_REASON_EXECUTOR_TERMINATED, "Executor terminating")
+	case r.phase == Terminated:
+		return kept(mesos.TaskStatus_REASON_EXECUTOR_TERMINATED, "Executor terminated")
+	}
+	for _, t := range l.tasks {
+		if f.owners[t.GetTaskId().GetValue()] != nil {
+			return kept(mesos.TaskStatus_REASON_TASK_INVALID,
+				"Task '"+t.GetTaskId().GetValue()+"' runs already")
+		}
+	}
+	return nil
+}
+
+// refuse answers every task of a launch.
+func (m *Machine) refuse(l *launch, why *refusal) {
+	f := l.framework
+	state := why.state
+	if state == mesos.TaskState_TASK_DROPPED {
+		state = orLost(f.partitionAware(), state)
+	}
+	for _, t := range l.tasks {
+		u := m.ownUpdate(f.id, l.executor.GetExecutorId().GetValue(), t.GetTaskId().GetValue(),
+			state, why.reason, why.message)
+		if r := f.owners[t.GetTaskId().GetValue()]; r != nil {
+			// The refusal must not end a task of that ID that runs, nor stand in the
+			// way of the last update of one that ran.
+			m.warn("launch refused: a task of that ID exists", append(fields(r), "task", t.GetTaskId().GetValue())...)
+			if r.terminated[t.GetTaskId().GetValue()] != nil {
+				m.send(&messages.StatusUpdateMessage{Update: u})
+			}
+			continue
+		}
+		m.update(u, nil)
+	}
+	m.removeIfIdle(f)
+	if !why.keep {
+		m.executorNotLaunched(l)
+	}
+}
+
+// executorNotLaunched corrects a master that counts on a new executor.
+func (m *Machine) executorNotLaunched(l *launch) {
+	if l.expected != nil && *l.expected {
+		m.sendExited(l.framework.id, l.executor.GetExecutorId().GetValue(), nil)
+	}
+}
+
+// sendExited tells the master that an executor is gone.
+func (m *Machine) sendExited(frameworkID, executorID string, status *int32) {
+	if status == nil {
+		status = new(int32(-1))
+	}
+	m.send(&messages.ExitedExecutorMessage{
+		SlaveId:     m.info.Id,
+		FrameworkId: &mesos.FrameworkID{Value: &frameworkID},
+		ExecutorId:  &mesos.ExecutorID{Value: &executorID},
+		Status:      status,
+	})
+}
