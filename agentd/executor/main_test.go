@@ -193,6 +193,9 @@ func TestMainWithoutAgent(t *testing.T) {
 
 // Each task costs an executor: the target is 12 MB that no other process shares.
 func TestPrivateMemory(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector keeps books in memory")
+	}
 	p := start(t, "sleep 60")
 	p.expect(t, mesos.TaskState_TASK_STARTING, mesos.TaskState_TASK_RUNNING)
 	time.Sleep(200 * time.Millisecond)

@@ -107,7 +107,7 @@ func TestDestroyDuringLaunch(t *testing.T) {
 				_, err := m.Launch(context.Background(), c)
 				launched <- err
 			}()
-			for errors.Is(containerizer.ErrUnknown, lookup(m, c.ID)) {
+			for errors.Is(lookup(m, c.ID), containerizer.ErrUnknown) {
 				time.Sleep(100 * time.Microsecond)
 			}
 			time.Sleep(rand.N(20 * time.Millisecond))

@@ -10,6 +10,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
@@ -125,37 +126,57 @@ func (m *Containerizer) killTree(ctx context.Context, c *container) error {
 	if s == nil {
 		return nil
 	}
-	for {
-		left, err := killOnce(s, command)
-		if err != nil || left == 0 {
+	for s.Identity().Alive() {
+		if err := killDescendants(s.Identity().PID); err != nil {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("killing the container's processes: %w", ctx.Err())
-		case <-time.After(time.Millisecond):
+		_ = s.Signal(syscall.SIGCONT) // should somebody have stopped it
+		if err := waitAWhile(ctx, s.Identity()); err != nil {
+			return fmt.Errorf("killing the container's processes: %w", err)
 		}
+	}
+	if exitStatus(c.dir) != nil {
+		return nil // it finished, and left nobody
+	}
+	for {
+		n, err := process.KillSession(command)
+		if err != nil || n == 0 {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("killing the container's processes: %w", err)
+		}
+		time.Sleep(time.Millisecond)
 	}
 }
 
-// killOnce returns how many processes it found.
-func killOnce(s stage, command int) (int, error) {
-	id := s.Identity()
-	if !id.Alive() {
-		return process.KillSession(command)
-	}
-	all, err := process.Take()
+func killDescendants(stage int) error {
+	tree, err := process.Tree(stage)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	tree := all.Tree(id.PID)
 	for _, p := range tree {
-		if p.PID != id.PID {
+		if p.PID != stage {
 			_ = syscall.Kill(p.PID, syscall.SIGKILL) // one that is gone needs none
 		}
 	}
-	_ = s.Signal(syscall.SIGCONT) // should somebody have stopped it
-	return max(len(tree), 1), nil
+	return nil
+}
+
+// patience is how long a stage may take to see the end of what was killed, and
+// to kill what was forked meanwhile, before the processes are looked at again.
+const patience = 50 * time.Millisecond
+
+// waitAWhile returns when a process has ended, or after a while.
+func waitAWhile(ctx context.Context, id process.Identity) error {
+	for end := time.Now().Add(patience); id.Alive() && time.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	return ctx.Err()
 }
 
 // cleanUp lets go of all that a container without processes still has. It may
@@ -232,7 +253,7 @@ func (m *Containerizer) reapOrphans(ctx context.Context) {
 			return
 		case <-time.After(orphanInterval):
 		}
-		if n := process.ReapOrphans(m.spawner.Owns); n > 0 {
+		if n := process.ReapOrphans(spawn.Owns); n > 0 {
 			m.log.V(1).Info("Reaped orphans of containers", "processes", n)
 		}
 	}

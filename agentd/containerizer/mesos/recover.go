@@ -85,11 +85,7 @@ func (m *Containerizer) recover(c *container) {
 // firstChild is the command of a stage, or the stage itself if that was so far
 // all there is.
 func firstChild(stage int) int {
-	all, err := process.Take()
-	if err != nil {
-		return stage
-	}
-	if tree := all.Tree(stage); len(tree) > 1 {
+	if tree, err := process.Tree(stage); err == nil && len(tree) > 1 {
 		return tree[1].PID
 	}
 	return stage

@@ -2,9 +2,6 @@ package process
 
 import (
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +24,11 @@ func ReapOrphans(owned func(pid int) bool) int {
 		return 0
 	}
 	reaped := 0
-	for _, pid := range children() {
+	pids, err := childrenOf(os.Getpid())
+	if err != nil {
+		return 0
+	}
+	for _, pid := range pids {
 		s, err := ReadStat(pid)
 		if err != nil || s.State != 'Z' || s.Session == session || owned(pid) {
 			continue
@@ -38,25 +39,4 @@ func ReapOrphans(owned func(pid int) bool) int {
 		}
 	}
 	return reaped
-}
-
-// children lists the caller's children, those of every thread.
-func children() []int {
-	files, err := filepath.Glob("/proc/self/task/*/children")
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			continue // the thread is gone
-		}
-		for field := range strings.FieldsSeq(string(data)) {
-			if pid, err := strconv.Atoi(field); err == nil {
-				pids = append(pids, pid)
-			}
-		}
-	}
-	return pids
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -73,6 +74,32 @@ func TestTreeAndFamily(t *testing.T) {
 	}
 	if diff := cmp.Diff([]int{10, 11, 12, 13, 14}, pids(all.Family(10))); diff != "" {
 		t.Errorf("family (-want +got):\n%s", diff)
+	}
+}
+
+func TestTreeOfProcess(t *testing.T) {
+	cmd := start(t, "(sleep 60 & sleep 60; true) & sleep 60; true")
+	deadline := time.Now().Add(10 * time.Second)
+	var got []Stat
+	for len(got) < 5 && time.Now().Before(deadline) {
+		var err error
+		if got, err = Tree(cmd.Process.Pid); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	all, err := Take()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, have := pids(all.Tree(cmd.Process.Pid)), pids(got)
+	slices.Sort(want)
+	slices.Sort(have)
+	if diff := cmp.Diff(want, have); diff != "" || got[0].PID != cmd.Process.Pid {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if gone, err := Tree(1 << 30); err != nil || len(gone) > 0 {
+		t.Errorf("%v, error %v", gone, err)
 	}
 }
 

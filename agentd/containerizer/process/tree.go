@@ -1,9 +1,12 @@
 package process
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -56,6 +59,51 @@ func (all Snapshot) Tree(root int) []Stat {
 		}
 	}
 	return tree
+}
+
+// Tree returns a process and its descendants that have not ended, parents before
+// children, without looking at other processes if the kernel lists children.
+func Tree(root int) ([]Stat, error) {
+	var tree []Stat
+	for queue := []int{root}; len(queue) > 0; queue = queue[1:] {
+		children, err := childrenOf(queue[0])
+		if err != nil {
+			all, err := Take()
+			return all.Tree(root), err
+		}
+		if s, err := ReadStat(queue[0]); err == nil && !s.Ended() {
+			tree = append(tree, s)
+		}
+		queue = append(queue, children...)
+	}
+	return tree, nil
+}
+
+// childrenOf lists the children of a process, those of every thread. None are
+// those of a process that is gone; an error means that this kernel has no such lists
+// (it was built without CONFIG_PROC_CHILDREN).
+func childrenOf(pid int) ([]int, error) {
+	tasks := "/proc/" + strconv.Itoa(pid) + "/task"
+	threads, err := os.ReadDir(tasks)
+	if err != nil {
+		return nil, nil
+	}
+	var pids []int
+	for _, thread := range threads {
+		data, err := os.ReadFile(tasks + "/" + thread.Name() + "/children")
+		if err != nil {
+			if _, gone := os.Stat(tasks + "/" + thread.Name()); gone == nil && errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			continue
+		}
+		for field := range strings.FieldsSeq(string(data)) {
+			if child, err := strconv.Atoi(field); err == nil {
+				pids = append(pids, child)
+			}
+		}
+	}
+	return pids, nil
 }
 
 // Family is Tree, and every process that is in a process group or session that

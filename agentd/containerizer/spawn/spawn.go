@@ -66,9 +66,27 @@ func ProcOf(mountNamespace string) (string, error) {
 type Spawner struct {
 	cfg   Config
 	forks chan *fork
+}
 
-	mu    sync.Mutex
-	owned map[int]bool
+// owned are the children of this process that a Spawner started and that are
+// not yet waited for. To have children is a property of the process, as is to
+// wait for adopted ones, which these must be told from: hence one set for all.
+var owned = struct {
+	sync.Mutex
+	pids map[int]bool
+}{pids: map[int]bool{}}
+
+// Owns says whether a Spawner started a process that is not yet waited for.
+func Owns(pid int) bool {
+	owned.Lock()
+	defer owned.Unlock()
+	return owned.pids[pid]
+}
+
+func forget(pid int) {
+	owned.Lock()
+	defer owned.Unlock()
+	delete(owned.pids, pid)
 }
 
 // fork is a request to the thread that forks.
@@ -85,7 +103,7 @@ func New(ctx context.Context, cfg Config) (*Spawner, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	s := &Spawner{cfg: cfg, forks: make(chan *fork), owned: map[int]bool{}}
+	s := &Spawner{cfg: cfg, forks: make(chan *fork)}
 	entered := make(chan error)
 	go s.serve(ctx, entered)
 	if err := <-entered; err != nil {
@@ -116,7 +134,7 @@ func (s *Spawner) serve(ctx context.Context, entered chan<- error) {
 		case <-ctx.Done():
 			return
 		case f := <-s.forks:
-			f.done <- s.fork(f)
+			f.done <- f.do()
 		}
 	}
 }
@@ -138,15 +156,15 @@ func enter(namespace string) error {
 	return nil
 }
 
-func (s *Spawner) fork(f *fork) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (f *fork) do() error {
+	owned.Lock() // or it could have ended and been taken for an orphan before it is known
+	defer owned.Unlock()
 	pid, err := syscall.ForkExec(f.path, f.args, f.attr)
 	if err != nil {
 		return fmt.Errorf("executing %s: %w", f.path, err)
 	}
 	f.pid = pid
-	s.owned[pid] = true
+	owned.pids[pid] = true
 	return nil
 }
 
@@ -203,49 +221,35 @@ func (s *Spawner) Start(ctx context.Context, cmd Command) (*Child, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.child(f.pid)
+	return watch(f.pid)
 }
 
-// child begins to watch a process that was started. Nobody else waits for it, so it
+// watch begins to watch a process that was started. Nobody else waits for it, so it
 // is there, perhaps as a zombie.
-func (s *Spawner) child(pid int) (*Child, error) {
+func watch(pid int) (*Child, error) {
 	id, err := process.Identify(pid)
 	if err == nil {
 		var w *process.Watch
 		if w, err = process.Open(id); err == nil {
-			return &Child{spawner: s, Watch: w}, nil
+			return &Child{Watch: w}, nil
 		}
 	}
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 	_, waitErr := syscall.Wait4(pid, nil, 0, nil)
-	s.forget(pid)
+	forget(pid)
 	return nil, errors.Join(err, waitErr)
-}
-
-// Owns says whether a process was started here and is not yet waited for.
-func (s *Spawner) Owns(pid int) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.owned[pid]
-}
-
-func (s *Spawner) forget(pid int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.owned, pid)
 }
 
 // Child is a process that a Spawner started.
 type Child struct {
 	*process.Watch
-	spawner *Spawner
 }
 
 // Wait waits for the end of the child and closes its watch.
 func (c *Child) Wait(ctx context.Context) (*syscall.WaitStatus, error) {
 	status, err := c.Watch.Wait(ctx)
 	if err == nil {
-		c.spawner.forget(c.Identity().PID)
+		forget(c.Identity().PID)
 		_ = c.Watch.Close()
 	}
 	return status, err

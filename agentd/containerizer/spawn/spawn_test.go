@@ -96,13 +96,13 @@ func TestLaunch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if pid == 0 || pid == stage.Identity().PID || !s.Owns(stage.Identity().PID) {
+			if pid == 0 || pid == stage.Identity().PID || !Owns(stage.Identity().PID) {
 				t.Errorf("command %d of stage %d", pid, stage.Identity().PID)
 			}
 			if _, err := stage.Wait(context.Background()); err != nil {
 				t.Error(err)
 			}
-			if s.Owns(stage.Identity().PID) {
+			if Owns(stage.Identity().PID) {
 				t.Error("still owned after its end")
 			}
 			if got := status(t, l); got.ExitStatus() != test.code {
@@ -135,8 +135,8 @@ func TestLaunchFails(t *testing.T) {
 			if _, _, err := s.Launch(context.Background(), l); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
-			if len(s.owned) > 0 {
-				t.Errorf("children %v were not waited for", s.owned)
+			if len(owned.pids) > 0 {
+				t.Errorf("children %v were not waited for", owned.pids)
 			}
 		})
 	}

@@ -65,7 +65,7 @@ func New(cfg Config, tree *cgroups.Tree) (*Isolator, error) {
 	}
 	return &Isolator{
 		cfg:     cfg,
-		total:   uint64(info.Totalram) * uint64(info.Unit),
+		total:   uint64(info.Totalram) * uint64(info.Unit), //nolint:unconvert // 32 bits on some platforms
 		watches: map[containerizer.ID]watch{},
 	}, nil
 }

@@ -27,12 +27,12 @@ func (*Isolator) Name() string { return Name }
 
 // Usage implements isolator.Isolator.
 func (*Isolator) Usage(c *isolator.Container, s *mesos.ResourceStatistics) error {
-	all, err := process.Take()
+	tree, err := process.Tree(c.Stage)
 	if err != nil {
 		return err
 	}
 	var user, system uint64
-	for _, p := range all.Tree(c.Stage) {
+	for _, p := range tree {
 		user += p.User
 		system += p.System
 	}

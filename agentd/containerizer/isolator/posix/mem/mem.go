@@ -25,12 +25,12 @@ func (*Isolator) Name() string { return Name }
 
 // Usage implements isolator.Isolator.
 func (*Isolator) Usage(c *isolator.Container, s *mesos.ResourceStatistics) error {
-	all, err := process.Take()
+	tree, err := process.Tree(c.Stage)
 	if err != nil {
 		return err
 	}
 	var pages int64
-	for _, p := range all.Tree(c.Stage) {
+	for _, p := range tree {
 		pages += p.ResidentPages
 	}
 	s.MemRssBytes = new(uint64(pages) * uint64(os.Getpagesize()))
