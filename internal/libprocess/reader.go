@@ -179,7 +179,7 @@ func (r *reader) body(h head, b *body) error {
 			return err
 		}
 		if end, err := r.line(2); err != nil || len(end) > 0 {
-			return fmt.Errorf("%w: a chunk is longer than it says (%v)", ErrBadMessage, err)
+			return errors.Join(fmt.Errorf("%w: a chunk is longer than it says", ErrBadMessage), err)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (b *bridge) apply(e state.AllocatorEffect, now time.Time) (due bool, err er
 	case state.AllocTrack:
 		err = a.Track(allocator.FrameworkID(e.Framework), allocator.AgentID(e.Agent), resources.Of(e.Resources...))
 	default:
-		if due, err, ok := b.applyFramework(e); ok {
+		if due, ok, err := b.applyFramework(e); ok {
 			return due, err
 		}
 		return b.applyAgent(e)
@@ -64,7 +64,7 @@ func (b *bridge) apply(e state.AllocatorEffect, now time.Time) (due bool, err er
 	return false, err
 }
 
-func (b *bridge) applyFramework(e state.AllocatorEffect) (due bool, err error, ok bool) {
+func (b *bridge) applyFramework(e state.AllocatorEffect) (due, ok bool, err error) {
 	a := b.allocator
 	switch e := e.(type) {
 	case state.AllocAddFramework:
@@ -84,9 +84,9 @@ func (b *bridge) applyFramework(e state.AllocatorEffect) (due bool, err error, o
 	case state.AllocRevive:
 		due, err = a.Revive(allocator.FrameworkID(e.Framework), e.Roles)
 	default:
-		return false, nil, false
+		return false, false, nil
 	}
-	return due, err, true
+	return due, true, err
 }
 
 func (b *bridge) applyAgent(e state.AllocatorEffect) (due bool, err error) {
