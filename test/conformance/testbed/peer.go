@@ -102,7 +102,9 @@ func (p *Peer) receive(conn net.Conn) {
 		}
 		from := request.Header.Get("Libprocess-From")
 		if from == "" {
-			from, _ = strings.CutPrefix(request.Header.Get("User-Agent"), "libprocess/")
+			if agent, ok := strings.CutPrefix(request.Header.Get("User-Agent"), "libprocess/"); ok {
+				from = agent
+			}
 		}
 		if from == "" { // no message
 			if p.redirect(conn, request) != nil {
