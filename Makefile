@@ -56,7 +56,7 @@ unit: ## Unit, property and golden tests, fuzz seeds and 200 seeds of the simula
 SEEDS ?= 1000
 .PHONY: sim
 sim: ## The simulation over SEEDS seeds (default 1000).
-	MESOS_SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 12h ./test/sim/...
+	SIM_SEEDS=$(SEEDS) $(GO) test -count=1 -timeout 12h ./test/sim/...
 
 .PHONY: bench
 bench: ## All Go benchmarks.
