@@ -45,8 +45,7 @@ func check(cfg containerizer.Config) error {
 func (m *Containerizer) specify(cfg containerizer.Config, who specs.User) (spec *specs.Spec, executable string) {
 	executable, args := argv(cfg.Command)
 	return &specs.Spec{
-		Version:  specVersion,
-		Hostname: "",
+		Version: specVersion,
 		Process: &specs.Process{
 			User:    who,
 			Args:    args,
