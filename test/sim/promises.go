@@ -167,7 +167,8 @@ func (f *framework) checkSettled() {
 		f.sim.fail("%s did not get back to the master", f.node)
 	}
 	for _, t := range f.order {
-		if !t.ended && !(t.unreachable() && f.sim.abandoned(t.agent)) {
+		lost := t.unreachable() && f.sim.abandoned(t.agent)
+		if !t.ended && !lost {
 			f.sim.fail("%s does not know the end of task %s: it heard %v", f.node, t.id, t.heard)
 		}
 	}
