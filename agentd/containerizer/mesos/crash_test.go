@@ -15,6 +15,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -119,6 +120,31 @@ func TestDestroyDuringLaunch(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An OCI runtime that hangs doesn't keep its container from being destroyed.
+func TestRootDestroyHangingRuntime(t *testing.T) {
+	cfg := config(t, variant{"", rooted})
+	cfg.Runtime = oci.Name
+	cfg.OCIRuntime = filepath.Join(t.TempDir(), "hang")
+	script := "#!/bin/sh\ncase \"$*\" in *create*) exec sleep 600;; esac\n"
+	if err := os.WriteFile(cfg.OCIRuntime, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	m := agent(t, cfg)
+	c := sh(t, cfg, "c1", "true")
+	launched := make(chan error, 1)
+	go func() {
+		_, err := m.Launch(context.Background(), c)
+		launched <- err
+	}()
+	time.Sleep(200 * time.Millisecond)
+	if err := m.Destroy(deadline(t), c.ID); err != nil {
+		t.Error(err)
+	}
+	if err := <-launched; !errors.Is(err, containerizer.ErrDestroyed) {
+		t.Errorf("launch: %v", err)
+	}
 }
 
 func lookup(m *Containerizer, id containerizer.ID) error {

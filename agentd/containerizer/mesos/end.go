@@ -212,19 +212,33 @@ func (m *Containerizer) Destroy(ctx context.Context, id containerizer.ID) error 
 	c.destroyed = true
 	c.mu.Unlock()
 	c.cancel() // a launch that is under way gives up
-	go func() {
-		<-c.launched
-		select {
-		case <-c.done:
-		default:
-			m.kill(c) // supervise sees the end
-		}
-	}()
+	go m.destroy(c)
 	select {
 	case <-c.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// launchPatience is how long a launch may take to give up, before its cgroup is
+// killed: the OCI runtime can hang, and has no business of its own in there.
+const launchPatience = 2 * time.Second
+
+// destroy kills the container once it is launched. supervise sees its end.
+func (m *Containerizer) destroy(c *container) {
+	select {
+	case <-c.launched:
+	case <-time.After(launchPatience):
+		if c.iso.Group != nil {
+			m.kill(c)
+		}
+		<-c.launched
+	}
+	select {
+	case <-c.done:
+	default:
+		m.kill(c)
 	}
 }
 

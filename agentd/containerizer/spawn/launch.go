@@ -52,7 +52,7 @@ func (s *Spawner) Launch(ctx context.Context, l Launch) (*Child, int, error) {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = ours.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	pid, err := l.converse(ours, stage)
+	pid, err := l.converse(ours, stage, stop)
 	if err != nil {
 		stage.Kill()
 		if ctx.Err() != nil {
@@ -63,8 +63,9 @@ func (s *Spawner) Launch(ctx context.Context, l Launch) (*Child, int, error) {
 	return stage, pid, nil
 }
 
-// converse is the agent's part of what package launch describes.
-func (l *Launch) converse(conn net.Conn, stage *Child) (int, error) {
+// converse is the agent's part of what package launch describes. commit ends the
+// time in which the launch can be given up, and says whether it had not been.
+func (l *Launch) converse(conn net.Conn, stage *Child, commit func() bool) (int, error) {
 	in, out := json.NewDecoder(conn), json.NewEncoder(conn)
 	if err := out.Encode(l.Request); err != nil {
 		return 0, err
@@ -74,6 +75,12 @@ func (l *Launch) converse(conn net.Conn, stage *Child) (int, error) {
 	}
 	if err := l.Keep(stage); err != nil {
 		return 0, err
+	}
+	// From here on there may be a command, and only the reply tells which: a
+	// launch given up now would leave it behind. Whoever wants it gone kills it
+	// as a container that runs.
+	if !commit() {
+		return 0, context.Canceled
 	}
 	if err := out.Encode(launch.Go{}); err != nil {
 		return 0, err

@@ -190,7 +190,7 @@ func TestStageWithoutAgent(t *testing.T) {
 	}
 	theirs.Close()
 	l.Keep = func(*Child) error { return ours.Close() }
-	if _, err := l.converse(ours, stage); err == nil {
+	if _, err := l.converse(ours, stage, func() bool { return true }); err == nil {
 		t.Error("no error though the conversation ended")
 	}
 	code, err := stage.Wait(context.Background())
