@@ -49,7 +49,25 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Weight, err = a.flags.weight(); err != nil {
+		return nil, err
+	}
 	return mesos.New(ctx, cfg, a.log.WithName("containerizer"), a.fetcher)
+}
+
+// weight is what the agent's cgroup weighs beside those of Kubernetes's pods: the
+// cpus that it offers, as the kubelet weighs its pods. On a machine of its own an
+// agent has no such neighbours, and leaves the weight as Mesos does.
+func (f *Flags) weight() (float64, error) {
+	if f.MountNamespace == "" {
+		return 0, nil
+	}
+	text := ""
+	if f.Resources != nil {
+		text = *f.Resources
+	}
+	has, err := offered(text, f.DefaultRole, detectMachine(f.WorkDir))
+	return has.Scalar("cpus").Float(), err
 }
 
 // machineConfig is what the state machine is told of the flags.

@@ -196,3 +196,13 @@ func TestMain_version(t *testing.T) {
 		t.Errorf("%d %q", code, errs.String())
 	}
 }
+
+// Beside Kubernetes's pods an agent weighs what it offers.
+func TestWeight(t *testing.T) {
+	for namespace, want := range map[string]float64{"": 0, "/proc/1/ns/mnt": 2.5} {
+		f := &Flags{MountNamespace: namespace, Resources: new("cpus:2.5;mem:64"), DefaultRole: "*", WorkDir: t.TempDir()}
+		if got, err := f.weight(); err != nil || got != want {
+			t.Errorf("%q: %v, error %v", namespace, got, err)
+		}
+	}
+}

@@ -98,6 +98,21 @@ func TestLimits(t *testing.T) {
 	})
 }
 
+// The agent's own group weighs what it is told, and else what groups weigh.
+func TestRootWeight(t *testing.T) {
+	for weight, want := range map[float64]string{0: "1024", 2.5: "2560"} {
+		cfg := config(t, variant{"", rooted})
+		cfg.Weight = weight
+		m := agent(t, cfg)
+		if m.tree.Version() != cgroups.V1 {
+			t.Skip("the expectations are of cgroup v1")
+		}
+		if got, err := m.tree.Group(cfg.CgroupsRoot).Read("cpu", "cpu.shares"); err != nil || got != want {
+			t.Errorf("weight %v: %s, error %v", weight, got, err)
+		}
+	}
+}
+
 func TestOutOfMemory(t *testing.T) {
 	privileged(t, func(t *testing.T, cfg Config) {
 		m := agent(t, cfg)

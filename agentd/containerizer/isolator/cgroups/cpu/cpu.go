@@ -110,13 +110,17 @@ func (i *Isolator) weight(d isolator.Demand) uint64 {
 	return uint64(min(max(per*d.CPUs, minWeight), maxWeight))
 }
 
-// Weight is what a group that is not a container's weighs as so many cpus.
+// Weight is what a group that is not a container's weighs as so many cpus. On v2
+// it is converted as OCI runtimes and the kubelet convert shares, since theirs are
+// the groups beside it: the range of shares, 2 to 262144, is mapped to that of weights.
 func Weight(tree *cgroups.Tree, cpus float64) *specs.LinuxResources {
-	i, d := &Isolator{}, isolator.Demand{CPUs: cpus}
-	if tree.Version() == cgroups.V2 {
-		return &specs.LinuxResources{Unified: map[string]string{"cpu.weight": strconv.FormatUint(i.weight(d), 10)}}
+	shares := (&Isolator{}).shares(isolator.Demand{CPUs: cpus})
+	if tree.Version() == cgroups.V1 {
+		return &specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: &shares}}
 	}
-	return &specs.LinuxResources{CPU: &specs.LinuxCPU{Shares: new(i.shares(d))}}
+	const maxShares = 262144
+	weight := minWeight + (min(shares, maxShares)-minShares)*(maxWeight-minWeight)/(maxShares-minShares)
+	return &specs.LinuxResources{Unified: map[string]string{"cpu.weight": strconv.FormatUint(weight, 10)}}
 }
 
 // quota is the time in microseconds that a container may run in each period;

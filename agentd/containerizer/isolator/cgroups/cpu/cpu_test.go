@@ -3,6 +3,7 @@ package cpu
 import (
 	"errors"
 	"math"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -134,5 +135,18 @@ func TestNoController(t *testing.T) {
 	g := cgrouptest.FakeV1(t, "/mesos/c1", nil, "cpu")
 	if _, err := New(Config{}, g.Tree()); !errors.Is(err, cgroups.ErrNoController) {
 		t.Errorf("error %v", err)
+	}
+}
+
+func TestWeight(t *testing.T) {
+	v1 := cgrouptest.FakeV1(t, "/mesos", nil, "cpu", "cpuacct").Tree()
+	v2 := cgrouptest.FakeV2(t, "/mesos", nil).Tree()
+	for cpus, want := range map[float64][2]string{0.001: {"2", "1"}, 1: {"1024", "39"}, 4: {"4096", "157"}, 1000: {"1024000", "10000"}} {
+		if got := strconv.FormatUint(*Weight(v1, cpus).CPU.Shares, 10); got != want[0] {
+			t.Errorf("v1, %v cpus: %s, want %s", cpus, got, want[0])
+		}
+		if got := Weight(v2, cpus).Unified["cpu.weight"]; got != want[1] {
+			t.Errorf("v2, %v cpus: %s, want %s", cpus, got, want[1])
+		}
 	}
 }
