@@ -31,6 +31,10 @@ func (f *Flags) containerizerConfig() (mesos.Config, error) {
 	if launcher == mesos.LauncherPosix && slices.ContainsFunc(isolation, isCgroups) {
 		launcher = mesos.LauncherLinux // cgroups are the Linux launcher's
 	}
+	// Command lines of Mesos name no runtime, but isolators.
+	if !f.set.Given("runtime") && mesos.NeedOCI(isolation) {
+		launcher, runtime = mesos.LauncherLinux, "oci"
+	}
 	return mesos.Config{
 		WorkDir: f.WorkDir, RuntimeDir: f.RuntimeDir, MountNamespace: f.MountNamespace,
 		Isolation: isolation, Launcher: launcher, Runtime: runtime, OCIRuntime: f.OCIRuntime,

@@ -124,7 +124,7 @@ func (f *Flags) defineContainers() {
 	s.String(&f.RuntimeDir, "runtime_dir", d.RuntimeDir, "Directory for what should not survive a reboot.")
 	s.String(&f.Isolation, "isolation", "posix/cpu,posix/mem", "Isolators, with commas in between.")
 	s.String(&f.Launcher, "launcher", d.Launcher, "linux (a cgroup for each container) or posix.")
-	s.String(&f.Runtime, "runtime", d.Runtime, "What starts containers: posix or oci.")
+	s.String(&f.Runtime, "runtime", d.Runtime, "What starts containers: posix, or oci, which is the default with isolators that need it.")
 	s.String(&f.OCIRuntime, "oci_runtime", d.OCIRuntime, "Executable of the OCI runtime.")
 	s.String(&f.MountNamespace, "host_mount_namespace", "", "Mount namespace for tasks without an image, as /proc/<pid>/ns/mnt. Default: the agent's own.")
 	s.String(&f.CgroupsHierarchy, "cgroups_hierarchy", d.CgroupsHierarchy, "Where cgroups are mounted.")

@@ -17,6 +17,7 @@ import (
 	"google.golang.org/protobuf/testing/protocmp"
 	"pgregory.net/rapid"
 
+	"github.com/mesos-operator/mesos-operator/agentd/paths"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -153,7 +154,7 @@ func TestReplacesAndRemoves(t *testing.T) {
 	defer s.Close()
 	records, want := life()
 	volume := want.Resources[0]
-	path, err := VolumePath(dir, volume)
+	path, err := paths.PersistentVolume(dir, volume)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,39 +369,6 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("records don't add up to the bytes they came from")
 		}
 	})
-}
-
-func TestVolumePath(t *testing.T) {
-	volume := func(role, id string, source *mesos.Resource_DiskInfo_Source) *mesos.Resource {
-		return &mesos.Resource{
-			Reservations: []*mesos.Resource_ReservationInfo{{Role: &role}},
-			Disk: &mesos.Resource_DiskInfo{
-				Persistence: &mesos.Resource_DiskInfo_Persistence{Id: &id}, Source: source,
-			},
-		}
-	}
-	tests := map[string]struct {
-		volume *mesos.Resource
-		want   string
-	}{
-		"root disk": {volume("prod/web", "v", nil), "/w/volumes/roles/prod web/v"},
-		"path disk": {volume("prod", "v", &mesos.Resource_DiskInfo_Source{
-			Type: mesos.Resource_DiskInfo_Source_PATH.Enum(), Path: &mesos.Resource_DiskInfo_Source_Path{Root: new("/mnt/d")},
-		}), "/mnt/d/volumes/roles/prod/v"},
-		"mount disk": {volume("prod", "v", &mesos.Resource_DiskInfo_Source{
-			Type: mesos.Resource_DiskInfo_Source_MOUNT.Enum(), Mount: &mesos.Resource_DiskInfo_Source_Mount{Root: new("disks/d")},
-		}), "/w/disks/d"},
-		"escape":     {volume("prod", "../../etc", nil), ""},
-		"unreserved": {&mesos.Resource{Disk: volume("", "v", nil).Disk}, ""},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			got, err := VolumePath("/w", tt.volume)
-			if got != tt.want || (err == nil) != (tt.want != "") {
-				t.Errorf("VolumePath = %q, %v; want %q", got, err, tt.want)
-			}
-		})
-	}
 }
 
 func BenchmarkApply(b *testing.B) {

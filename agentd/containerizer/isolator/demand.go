@@ -22,11 +22,13 @@ type Demand struct {
 	// CPULimit and MemLimit are nil without a limit of their own. +Inf is no
 	// limit at all. MemLimit is in MB.
 	CPULimit, MemLimit *float64
+	// Resources are the requests that all this was summed up from.
+	Resources []*mesos.Resource
 }
 
 // DemandOf sums up resources.
 func DemandOf(requests []*mesos.Resource, limits map[string]*mesos.Value_Scalar) Demand {
-	var d Demand
+	d := Demand{Resources: requests}
 	var cpus, mem resources.Scalar
 	for _, r := range requests {
 		amount := resources.ScalarOf(r.GetScalar().GetValue())

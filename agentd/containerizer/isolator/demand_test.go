@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/testing/protocmp"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -18,12 +19,13 @@ func scalar(name string, v float64, revocable bool) *mesos.Resource {
 }
 
 func TestDemandOf(t *testing.T) {
-	got := DemandOf([]*mesos.Resource{
+	requests := []*mesos.Resource{
 		scalar("cpus", 0.1, false), scalar("mem", 32, false), scalar("disk", 10, false),
 		scalar("cpus", 0.2, true), scalar("mem", 0.5, false),
-	}, map[string]*mesos.Value_Scalar{"cpus": {Value: new(math.Inf(1))}})
-	want := Demand{CPUs: 0.3, RevocableCPUs: true, Mem: 32<<20 + 1<<19, CPULimit: new(math.Inf(1))}
-	if diff := cmp.Diff(want, got); diff != "" {
+	}
+	got := DemandOf(requests, map[string]*mesos.Value_Scalar{"cpus": {Value: new(math.Inf(1))}})
+	want := Demand{CPUs: 0.3, RevocableCPUs: true, Mem: 32<<20 + 1<<19, CPULimit: new(math.Inf(1)), Resources: requests}
+	if diff := cmp.Diff(want, got, protocmp.Transform()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -5,7 +5,7 @@
 // # Order of calls for one container
 //
 //	Prepare ──> (the cgroup exists and has the limits) ──> Attach ──> (the process runs)
-//	   ──> Watch, Usage, Update in any order and at once ──> (all processes are gone)
+//	   ──> Watch, Usage, Status, Update in any order and at once ──> (all processes are gone)
 //	   ──> Limited ──> Cleanup
 //
 // After a restart of the agent Attach comes first. Cleanup comes in any case,
@@ -65,6 +65,8 @@ type Isolator interface {
 	Update(c *Container, d Demand, r *specs.LinuxResources) error
 	// Usage adds to s what was measured.
 	Usage(c *Container, s *mesos.ResourceStatistics) error
+	// Status adds to s what clients are told of a running container.
+	Status(c *Container, s *mesos.ContainerStatus) error
 	// Limited says whether a limit ended the container, for when its end was
 	// quicker than Watch. nil if not.
 	Limited(c *Container) *Limitation
@@ -89,6 +91,9 @@ func (Nop) Update(*Container, Demand, *specs.LinuxResources) error { return nil 
 
 // Usage implements Isolator.
 func (Nop) Usage(*Container, *mesos.ResourceStatistics) error { return nil }
+
+// Status implements Isolator.
+func (Nop) Status(*Container, *mesos.ContainerStatus) error { return nil }
 
 // Limited implements Isolator.
 func (Nop) Limited(*Container) *Limitation { return nil }

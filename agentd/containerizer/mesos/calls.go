@@ -143,7 +143,13 @@ func (m *Containerizer) Status(ctx context.Context, id containerizer.ID) (*mesos
 	if err != nil {
 		return nil, err
 	}
-	return &mesos.ContainerStatus{ContainerId: id.Proto(), ExecutorPid: new(uint32(c.iso.PID))}, nil
+	s := &mesos.ContainerStatus{ContainerId: id.Proto(), ExecutorPid: new(uint32(c.iso.PID))}
+	for _, i := range m.isolators {
+		if err := i.Status(&c.iso, s); err != nil {
+			m.log.V(1).Info("Status is not complete", "container", id, "isolator", i.Name(), "error", err.Error())
+		}
+	}
+	return s, nil
 }
 
 // Containers implements containerizer.Containerizer.

@@ -5,11 +5,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/pid"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
@@ -89,37 +87,6 @@ func DefaultConfig() Config {
 	return c
 }
 
-// deprecated are names of older Mesos versions for several isolators.
-var deprecated = map[string][]string{
-	"process": {posixcpu.Name, posixmem.Name},
-	"cgroups": {cgcpu.Name, cgmem.Name},
-}
-
-// implied are isolators of Mesos whose work the runtimes do in any case.
-var implied = []string{"filesystem/posix", "filesystem/linux", "environment_secret"}
-
-// Isolators reads the value of --isolation.
-func Isolators(flag string) ([]string, error) {
-	var names []string
-	for name := range strings.SplitSeq(flag, ",") {
-		name = strings.TrimSpace(name)
-		if name == "" {
-			continue
-		}
-		expanded, ok := deprecated[name]
-		if !ok {
-			expanded = []string{name}
-		}
-		for _, n := range expanded {
-			if slices.Contains(names, n) {
-				return nil, fmt.Errorf("isolation %q: %s is named twice", flag, n)
-			}
-			names = append(names, n)
-		}
-	}
-	return names, nil
-}
-
 // Validate tells everything that is wrong with a configuration.
 func (c Config) Validate() error {
 	var errs []error
@@ -146,28 +113,6 @@ func (c Config) Validate() error {
 	if root := strings.Trim(c.CgroupsRoot, "/"); root == "" || root != filepath.Clean(root) || strings.HasPrefix(root, "..") {
 		errs = append(errs, fmt.Errorf("cgroups root %q: want a path below the hierarchy's root, for example mesos", c.CgroupsRoot))
 	}
-	for _, name := range c.Isolation {
-		errs = append(errs, c.validateIsolator(name))
-	}
+	errs = append(errs, c.validateIsolation())
 	return errors.Join(errs...)
-}
-
-func (c Config) validateIsolator(name string) error {
-	switch name {
-	case posixcpu.Name, posixmem.Name:
-	case cgcpu.Name, cgmem.Name:
-		if c.Launcher != LauncherLinux {
-			return fmt.Errorf("isolator %s needs the launcher %s", name, LauncherLinux)
-		}
-	case pid.Name:
-		if c.Runtime != oci.Name {
-			return fmt.Errorf("isolator %s needs the runtime %s", name, oci.Name)
-		}
-	default:
-		if !slices.Contains(implied, name) {
-			return fmt.Errorf("unknown or unsupported isolator %q: want some of %s", name,
-				strings.Join(append([]string{posixcpu.Name, posixmem.Name, cgcpu.Name, cgmem.Name, pid.Name}, implied...), ", "))
-		}
-	}
-	return nil
 }

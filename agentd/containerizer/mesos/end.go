@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -185,7 +186,7 @@ func (m *Containerizer) cleanUp(c *container) error {
 	ctx, cancel := context.WithTimeout(context.Background(), m.cfg.DestroyTimeout)
 	defer cancel()
 	var errs []error
-	for _, i := range m.isolators {
+	for _, i := range slices.Backward(m.isolators) {
 		if err := i.Cleanup(&c.iso); err != nil {
 			errs = append(errs, fmt.Errorf("isolator %s: %w", i.Name(), err))
 		}

@@ -16,7 +16,6 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
-	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/pid"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
@@ -25,9 +24,6 @@ import (
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 
 	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
-	cgmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/mem"
-	posixcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/cpu"
-	posixmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/mem"
 )
 
 // Fetcher fetches a container's URIs into its sandbox before it starts.
@@ -209,31 +205,4 @@ func (m *Containerizer) cgroups(context.Context) error {
 		return nil
 	}
 	return root.Set(cgcpu.Weight(m.tree, m.cfg.Weight))
-}
-
-// isolation makes the isolators.
-func (m *Containerizer) isolation(context.Context) error {
-	for _, name := range m.cfg.Isolation {
-		var i isolator.Isolator
-		var err error
-		switch name {
-		case posixcpu.Name:
-			i = posixcpu.New()
-		case posixmem.Name:
-			i = posixmem.New()
-		case cgcpu.Name:
-			i, err = cgcpu.New(m.cfg.CPU, m.tree)
-		case cgmem.Name:
-			i, err = cgmem.New(m.cfg.Mem, m.tree)
-		case pid.Name:
-			i = pid.New()
-		default:
-			continue // implied
-		}
-		if err != nil {
-			return err
-		}
-		m.isolators = append(m.isolators, i)
-	}
-	return nil
 }

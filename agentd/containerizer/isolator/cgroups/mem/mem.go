@@ -38,6 +38,8 @@ type Config struct {
 
 // Isolator implements isolator.Isolator.
 type Isolator struct {
+	isolator.Nop
+
 	cfg   Config
 	total uint64 // the machine's memory in bytes
 
