@@ -42,6 +42,9 @@ func (f *Flags) Validate() error {
 	if f.RaftPeers != nil && f.RaftAddress == nil {
 		errs = append(errs, errors.New("flag --raft_peers needs --raft_address"))
 	}
+	if err := f.validateMachine(); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }
 
@@ -65,6 +68,7 @@ func (f *Flags) machine(self *mesos.MasterInfo, debug bool) state.Config {
 	c.AuthenticateFrameworks = f.AuthFrameworks
 	c.AuthenticateAgents = f.AuthAgents
 	c.RequireAgentDomain = f.RequireAgentDomain
+	f.limits(&c)
 	c.DebugLog = debug
 	return c
 }

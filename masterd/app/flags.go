@@ -74,6 +74,8 @@ type Flags struct {
 	MaxCompletedFrameworks int
 	MaxCompletedTasks      int
 	MaxUnreachableTasks    int
+	MaxExecutorsPerAgent   *int
+	RateLimits             *json.RawMessage
 	RegistryGCInterval     time.Duration
 	RegistryMaxAgentAge    time.Duration
 	RegistryMaxAgentCount  int
@@ -207,6 +209,11 @@ func (f *Flags) defineLife() {
 		"Time that agents have to come back after a change of leader.", flags.Alias("slave_reregister_timeout"))
 	flags.Optional(s, &f.OfferTimeout, "offer_timeout", flags.DurationType,
 		"Time after which an offer that was not answered is taken back; default: never.")
+	flags.Optional(s, &f.RateLimits, "rate_limits", flags.JSONType,
+		"How many messages a second native drivers may send, by principal, as JSON of RateLimits.")
+	flags.Optional(s, &f.MaxExecutorsPerAgent, "max_executors_per_agent", flags.IntType,
+		"Executors of frameworks after which an agent is not offered; default: no limit.",
+		flags.Alias("max_executors_per_slave"))
 	s.Int(&f.MaxCompletedFrameworks, "max_completed_frameworks", 50, "Frameworks remembered after their end.")
 	s.Int(&f.MaxCompletedTasks, "max_completed_tasks_per_framework", 1000,
 		"Tasks of each framework remembered after their end.")

@@ -54,7 +54,7 @@ func TestFlagsOfMesos(t *testing.T) {
 	for _, d := range readFlags(t) {
 		t.Run(d.name, func(t *testing.T) {
 			sample := map[string]string{
-				"bool": "true", "acls": "{}", "domain": "{}", "firewall_rules": "{}", "ip": "127.0.0.1", "advertise_ip": "127.0.0.1",
+				"bool": "true", "acls": "{}", "domain": "{}", "firewall_rules": "{}", "rate_limits": "{}", "ip": "127.0.0.1", "advertise_ip": "127.0.0.1",
 				"logging_level": "INFO", "registry": "in_memory", "role_sorter": "drf", "framework_sorter": "drf",
 				"offer_constraints_re2_max_mem": "1KB", "allocator_agent_recovery_factor": "0.5",
 			}
@@ -113,6 +113,11 @@ func TestValidate(t *testing.T) {
 		"ZooKeeper":             {[]string{"--work_dir=/x", "--zk=zk://a/b"}, "--zk"},
 		"authentication":        {[]string{"--work_dir=/x", "--authenticate_http_readwrite"}, "--authenticate_http_readwrite"},
 		"authentication is off": {[]string{"--work_dir=/x", "--authenticate_http_readwrite=false"}, ""},
+		"rate limits":           {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p","qps":2,"capacity":9}],"aggregate_default_qps":1}`}, ""},
+		"no rate":               {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p","qps":0}]}`}, "rate_limits"},
+		"a rate for nobody":     {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"qps":1}]}`}, "--rate_limits"},
+		"two rates":             {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p"},{"principal":"p"}]}`}, "twice"},
+		"pings":                 {[]string{"--work_dir=/x", "--max_agent_ping_timeouts=0"}, "max_agent_ping_timeouts"},
 		"ACLs":                  {[]string{"--work_dir=/x", `--acls={"permissive":false}`}, "--acls"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,13 +153,16 @@ func TestMasterInfo(t *testing.T) {
 
 func TestMachineGetsTheFlags(t *testing.T) {
 	f := parse(t, "--registry=in_memory", "--agent_ping_timeout=20secs", "--max_agent_ping_timeouts=3", "--offer_timeout=1mins",
-		"--roles=a, b", "--no-root_submissions", "--max_completed_frameworks=1", "--authenticate_agents")
+		"--roles=a, b", "--no-root_submissions", "--max_completed_frameworks=1", "--authenticate_agents",
+		"--offer_constraints_re2_max_mem=1KB", "--offer_constraints_re2_max_program_size=7", "--max_executors_per_agent=5",
+		`--rate_limits={"aggregate_default_qps":3}`)
 	c := f.machine(&mesos.MasterInfo{Id: new("m")}, true)
 	if err := c.Validate(); err != nil {
 		t.Error(err)
 	}
 	if c.AgentPingTimeout != 20*time.Second || c.MaxAgentPingTimeouts != 3 || c.OfferTimeout != time.Minute || !c.NoRootSubmissions ||
-		c.MaxCompletedFrameworks != 1 || !c.AuthenticateAgents || !c.DebugLog || !cmp.Equal(c.Roles, []string{"a", "b"}) {
+		c.OfferConstraints.MaxMemory != 1024 || c.OfferConstraints.MaxProgramSize != 7 || c.MaxExecutorsPerAgent != 5 ||
+		c.RateLimits.GetAggregateDefaultQps() != 3 || c.MaxCompletedFrameworks != 1 || !c.AuthenticateAgents || !c.DebugLog || !cmp.Equal(c.Roles, []string{"a", "b"}) {
 		t.Errorf("machine %+v", c)
 	}
 	if _, err := parse(t, "--registry=in_memory", "--min_allocatable_resources=nonsense").

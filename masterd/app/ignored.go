@@ -25,11 +25,9 @@ var (
 		"logbufsecs":                    "0",
 		"master_contender":              "",
 		"master_detector":               "",
-		"max_executors_per_agent":       "",
 		"modules":                       "",
 		"modules_dir":                   "",
 		"quorum":                        "",
-		"rate_limits":                   "",
 		"recovery_agent_removal_limit":  "100%",
 		"registry_store_timeout":        "20secs",
 		"webui_dir":                     "/usr/local/share/mesos/webui",
@@ -46,7 +44,6 @@ var (
 	// oldNames are what older versions called them.
 	oldNames = map[string]string{
 		"agent_removal_rate_limit":     "slave_removal_rate_limit",
-		"max_executors_per_agent":      "max_executors_per_slave",
 		"recovery_agent_removal_limit": "recovery_slave_removal_limit",
 	}
 )

@@ -84,6 +84,10 @@ func pullCounters(s *state.Stats, emit metrics.Emit) {
 	} {
 		emit(metrics.Counter, "master/"+name, float64(n))
 	}
+	for principal, n := range s.Principals {
+		emit(metrics.Counter, "frameworks/"+principal+"/messages_received", float64(n.Received))
+		emit(metrics.Counter, "frameworks/"+principal+"/messages_processed", float64(n.Processed))
+	}
 	for kind, n := range s.Messages {
 		emit(metrics.Counter, "master/messages_"+state.MessageKind(kind).String(), float64(n))
 	}

@@ -9,6 +9,7 @@ import (
 // schedulerCall answers a call to /api/v1/scheduler.
 func (m *Machine) schedulerCall(in SchedulerCall) {
 	if err := validateCall(in.Call, in.Principal); err != nil {
+		m.countInvalid(in.Call.GetType())
 		m.reply(in.Reply, 400, "Invalid call: "+err.Error())
 		return
 	}
@@ -64,6 +65,7 @@ func (m *Machine) call(f *framework, c *scheduler.Call) bool {
 	m.debug("scheduler call", "framework", f.id, "call", c.GetType().String())
 	switch c.GetType() {
 	case scheduler.Call_TEARDOWN:
+		m.stats.Messages[MessageUnregisterFramework]++
 		m.removeFramework(f)
 	case scheduler.Call_ACCEPT:
 		m.accept(f, c.GetAccept())
@@ -97,6 +99,19 @@ func (m *Machine) call(f *framework, c *scheduler.Call) bool {
 		return false
 	}
 	return true
+}
+
+// countInvalid counts a call that is not well-formed, of the kinds that have a
+// metric for it.
+func (m *Machine) countInvalid(t scheduler.Call_Type) {
+	switch t {
+	case scheduler.Call_ACKNOWLEDGE:
+		m.stats.InvalidStatusUpdateAcks++
+	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
+		m.stats.InvalidOperationUpdateAcks++
+	case scheduler.Call_MESSAGE:
+		m.stats.InvalidFrameworkToExecutor++
+	}
 }
 
 func (f *framework) countCall(t scheduler.Call_Type) {

@@ -45,6 +45,13 @@ type Config struct {
 	// remembered of each (--max_unreachable_tasks_per_framework).
 	MaxUnreachableTasksPerFramework int
 
+	// MaxExecutorsPerAgent keeps an agent with so many executors of frameworks
+	// from being offered; zero doesn't (--max_executors_per_agent).
+	MaxExecutorsPerAgent int
+	// RateLimits bound the messages of native drivers, by principal; nil is no
+	// limit (--rate_limits).
+	RateLimits *mesos.RateLimits
+
 	// RegistryGCInterval is the time between two sweeps of the registry's
 	// lists of unreachable and gone agents (--registry_gc_interval).
 	RegistryGCInterval time.Duration
@@ -122,8 +129,12 @@ func (c Config) Validate() error {
 	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks must not be negative")
 	check(c.MaxCompletedTasksPerFramework >= 0, "max_completed_tasks_per_framework must not be negative")
 	check(c.MaxUnreachableTasksPerFramework >= 0, "max_unreachable_tasks_per_framework must not be negative")
+	check(c.MaxExecutorsPerAgent >= 0, "max_executors_per_agent must not be negative")
 	check(c.RegistryGCInterval > 0, "registry_gc_interval is %v: must be positive", c.RegistryGCInterval)
 	check(c.RegistryMaxAgentAge >= 0, "registry_max_agent_age must not be negative")
 	check(c.RegistryMaxAgentCount >= 0, "registry_max_agent_count must not be negative")
+	if err := validateRateLimits(c.RateLimits); err != nil {
+		errs = append(errs, err)
+	}
 	return errors.Join(errs...)
 }

@@ -18,6 +18,7 @@ import (
 func (m *Machine) driverCall(in PeerMessage, c *v0.Call) {
 	call := v1Call(c)
 	if err := validateCall(call, ""); err != nil {
+		m.countInvalid(call.GetType())
 		m.warn("dropping an invalid call of a driver", "from", in.From, "reason", err.Error())
 		return
 	}
@@ -44,9 +45,6 @@ func (m *Machine) driverCall(in PeerMessage, c *v0.Call) {
 		return
 	}
 	switch call.GetType() {
-	case scheduler.Call_TEARDOWN:
-		m.stats.Messages[MessageUnregisterFramework]++
-		m.removeFramework(f)
 	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS, scheduler.Call_RECONCILE_OPERATIONS:
 		m.warn("dropping a call that drivers can't make", "framework", f.id, "call", call.GetType().String())
 	case scheduler.Call_UPDATE_FRAMEWORK:

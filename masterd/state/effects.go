@@ -125,11 +125,14 @@ const (
 	TimerRecovery
 	// TimerRegistryGC sweeps the registry.
 	TimerRegistryGC
+	// TimerThrottle lets the next message of a driver pass that has a rate
+	// limit.
+	TimerThrottle
 )
 
 // String returns the kind in words, for logs and transcripts.
 func (k TimerKind) String() string {
-	names := [...]string{"none", "heartbeat", "failover", "offer", "ping", "reregister", "recovery", "registry-gc"}
+	names := [...]string{"none", "heartbeat", "failover", "offer", "ping", "reregister", "recovery", "registry-gc", "throttle"}
 	if int(k) < len(names) {
 		return names[k]
 	}

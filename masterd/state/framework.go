@@ -96,6 +96,7 @@ func (f *framework) setInfo(info *mesos.FrameworkInfo) {
 // addFramework adds a framework and tells the allocator and the operators.
 func (m *Machine) addFramework(f *framework) {
 	f.stats = &FrameworkStats{}
+	m.addPrincipal(f)
 	f.unreachable = map[TaskID]*unreachableTask{}
 	m.frameworks[f.id] = f
 	f.listed = m.frameworkList.add(f)
@@ -132,11 +133,13 @@ func (m *Machine) recoverFramework(info *mesos.FrameworkInfo) *framework {
 // connect binds a framework to a connection, after the old one was dealt with.
 func (m *Machine) connect(f *framework, c Connection) {
 	m.unbind(f)
+	m.forgetDriver(f)
 	f.conn, f.connected, f.recovered = c, true, false
 	if c.Stream != "" {
 		m.byStream[c.Stream] = f
 	} else {
 		m.byPID[c.PID] = f
+		m.throttles.drivers[c.PID] = f
 		m.emit(Link{PID: c.PID})
 	}
 	m.disarm(Timer{TimerFailover, string(f.id)})
@@ -155,6 +158,13 @@ func (m *Machine) unbind(f *framework) {
 		m.emit(Unlink{PID: c.PID})
 	}
 	f.connected = false
+}
+
+// forgetDriver says that a framework's PID is not its own any more.
+func (m *Machine) forgetDriver(f *framework) {
+	if pid := f.conn.PID; pid != "" && m.throttles.drivers[pid] == f {
+		delete(m.throttles.drivers, pid)
+	}
 }
 
 // activate lets a framework get offers.
@@ -229,6 +239,8 @@ func (m *Machine) removeFramework(f *framework) {
 		m.removeExecutor(e)
 	}
 	m.unbind(f)
+	m.forgetDriver(f)
+	m.dropPrincipal(f)
 	m.disarm(Timer{TimerFailover, string(f.id)})
 	f.unregistered, f.active = m.now, false
 	delete(m.frameworks, f.id)

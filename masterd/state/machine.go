@@ -36,7 +36,9 @@ type Machine struct {
 	frameworkList list[framework]
 	agentList     list[agent]
 
-	policy policy
+	policy     policy
+	throttles  throttles
+	principals principals
 
 	timers  map[Timer]time.Time // when each armed timer is due
 	pending map[uint64]func(Persisted)
@@ -62,6 +64,8 @@ func New(cfg Config) *Machine {
 		offers:      map[OfferID]*offer{},
 		timers:      map[Timer]time.Time{},
 		pending:     map[uint64]func(Persisted){},
+		throttles:   newThrottles(cfg.RateLimits),
+		principals:  principals{},
 	}
 	m.former.init()
 	m.completed.init()
@@ -100,9 +104,9 @@ func (m *Machine) step(in Input) {
 	case StreamClosed:
 		m.streamClosed(in.Stream)
 	case PeerMessage:
-		m.peerMessage(in)
+		m.messageArrived(in)
 	case PeerExited:
-		m.peerExited(in.PID)
+		m.peerGone(in)
 	case OperatorCall:
 		m.operatorCall(in)
 	case TimerFired:
@@ -204,6 +208,8 @@ func (m *Machine) timerFired(t Timer) {
 		m.recoveryTimeout()
 	case TimerRegistryGC:
 		m.sweepRegistry()
+	case TimerThrottle:
+		m.throttleFired(t)
 	}
 }
 

@@ -31,6 +31,9 @@ func (m *Machine) allocated(proposals []Proposal) {
 	var order []*framework
 	made := map[*framework][]*mesos.Offer{}
 	for _, p := range proposals {
+		if m.crowded(p) {
+			continue
+		}
 		o := m.propose(p)
 		if o == nil {
 			m.refuseProposal(p)
@@ -56,6 +59,21 @@ func (m *Machine) refuseProposal(p Proposal) {
 	if m.frameworks[p.Framework] != nil && m.agents[p.Agent] != nil {
 		m.emit(AllocRecover{Framework: p.Framework, Agent: p.Agent, Resources: p.Resources})
 	}
+}
+
+// crowded gives back what is proposed of an agent that has as many executors as
+// it may, with a filter, so that it is not proposed again at once.
+func (m *Machine) crowded(p Proposal) bool {
+	a := m.agents[p.Agent]
+	if a == nil || m.cfg.MaxExecutorsPerAgent == 0 || a.executors.length < m.cfg.MaxExecutorsPerAgent ||
+		m.frameworks[p.Framework] == nil {
+		return false
+	}
+	m.debug("not offering an agent with as many executors as it may have", "agent", a.id)
+	m.emit(AllocRecover{
+		Framework: p.Framework, Agent: p.Agent, Resources: p.Resources, Filters: orDefault(nil),
+	})
+	return true
 }
 
 // propose makes an offer of a proposal, unless the framework, the agent or the

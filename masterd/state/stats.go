@@ -37,7 +37,14 @@ type Stats struct {
 	TerminalTasks [taskStates]uint64
 	// TaskReasons counts tasks that ended, by state, source and reason.
 	TaskReasons map[TaskReason]uint64
+	// Principals counts the messages of native drivers by their principal, of
+	// those principals that a framework has now, under "frameworks/<principal>/".
+	Principals map[string]PrincipalStats
 }
+
+// PrincipalStats are the messages of the drivers of one principal. The
+// difference is what was dropped, or waits for its rate.
+type PrincipalStats struct{ Received, Processed uint64 }
 
 func (s *Stats) countReason(r TaskReason) {
 	if s.TaskReasons == nil {
@@ -49,6 +56,7 @@ func (s *Stats) countReason(r TaskReason) {
 func (s *Stats) clone() Stats {
 	c := *s
 	c.TaskReasons = maps.Clone(s.TaskReasons)
+	c.Principals = maps.Clone(s.Principals)
 	return c
 }
 

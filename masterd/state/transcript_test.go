@@ -4,8 +4,11 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -178,10 +181,25 @@ func (p *player) configure(name, value string) {
 	case "no-root":
 		p.cfg.NoRootSubmissions = true
 	case "max_completed_tasks":
-		p.cfg.MaxCompletedTasksPerFramework = 1
+		p.cfg.MaxCompletedTasksPerFramework = p.number(value)
+	case "max_unreachable_tasks":
+		p.cfg.MaxUnreachableTasksPerFramework = p.number(value)
+	case "max_completed_frameworks":
+		p.cfg.MaxCompletedFrameworks = p.number(value)
+	case "max_executors":
+		p.cfg.MaxExecutorsPerAgent = p.number(value)
+	case "rate_limits":
+		p.cfg.RateLimits = &mesos.RateLimits{}
+		p.must(codec.Unmarshal(codec.JSON, []byte(value), p.cfg.RateLimits))
 	default:
 		p.t.Fatalf("no config %q", name)
 	}
+}
+
+func (p *player) number(text string) int {
+	n, err := strconv.Atoi(text)
+	p.must(err)
+	return n
 }
 
 func (p *player) parse(verb, rest string) Input {
@@ -236,7 +254,7 @@ func (p *player) parse(verb, rest string) Input {
 		in.Results, in.Err = nil, fmt.Errorf("disk on fire")
 		return in
 	case "fire":
-		return p.fire(word(), word())
+		return p.fire(word(), rest)
 	}
 	p.t.Fatalf("no input %q", verb)
 	return nil
@@ -416,6 +434,10 @@ func (p *player) showView() []string {
 	}
 	for o := range v.Offers.All() {
 		add("offer %s to %s of %s", o.Offer.GetId().GetValue(), o.Offer.GetFrameworkId().GetValue(), o.Offer.GetAgentId().GetValue())
+	}
+	for _, principal := range slices.Sorted(maps.Keys(v.Stats.Principals)) {
+		n := v.Stats.Principals[principal]
+		add("principal %s: %d messages received, %d processed", principal, n.Received, n.Processed)
 	}
 	return lines
 }

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -158,5 +159,17 @@ func validateUpdate(old, info *mesos.FrameworkInfo) error {
 	return nil
 }
 
-// sameInfo says whether two infos tell the same.
-func sameInfo(a, b *mesos.FrameworkInfo) bool { return proto.Equal(a, b) }
+// sameInfo says whether two infos tell the same. The order of roles and of
+// capabilities tells nothing.
+func sameInfo(a, b *mesos.FrameworkInfo) bool {
+	return proto.Equal(a, b) || proto.Equal(inOrder(a), inOrder(b))
+}
+
+func inOrder(info *mesos.FrameworkInfo) *mesos.FrameworkInfo {
+	sorted := proto.CloneOf(info)
+	slices.Sort(sorted.Roles)
+	slices.SortFunc(sorted.Capabilities, func(a, b *mesos.FrameworkInfo_Capability) int {
+		return cmp.Compare(a.GetType(), b.GetType())
+	})
+	return sorted
+}
