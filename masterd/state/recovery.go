@@ -94,12 +94,8 @@ func (p *policy) sortedWeights() []*mesos.WeightInfo {
 // did not come back.
 func (m *Machine) recoveryTimeout() {
 	var late []*mesos.AgentInfo
-	for _, c := range m.former.recovered.chunks {
-		for _, info := range c.records {
-			if info != nil {
-				late = append(late, info)
-			}
-		}
+	for info := range m.former.recovered.all() {
+		late = append(late, info)
 	}
 	for _, info := range late {
 		m.stats.UnreachableScheduled++
@@ -135,14 +131,9 @@ func (m *Machine) sweepRegistry() {
 func (m *Machine) stale(t *table[AgentID, FormerAgent]) []AgentID {
 	var ids []AgentID
 	surplus := len(t.where) - m.cfg.RegistryMaxAgentCount
-	for _, c := range t.chunks {
-		for _, r := range c.records {
-			if r == nil {
-				continue
-			}
-			if len(ids) < surplus || m.now.Sub(r.Since) > m.cfg.RegistryMaxAgentAge {
-				ids = append(ids, r.ID)
-			}
+	for r := range t.all() {
+		if len(ids) < surplus || m.now.Sub(r.Since) > m.cfg.RegistryMaxAgentAge {
+			ids = append(ids, r.ID)
 		}
 	}
 	return ids

@@ -1,5 +1,7 @@
 package state
 
+import "iter"
+
 // chunkSize is how many records are copied when one of them changes after a
 // View was taken, and how many share one pointer in a View.
 const chunkSize = 64
@@ -9,7 +11,7 @@ const chunkSize = 64
 type chunk[T any] struct {
 	epoch   uint64
 	live    int
-	records [chunkSize]*T
+	records [chunkSize]*cell[T]
 }
 
 // table is the machine's side of a Table: records by key, in the order of
@@ -28,13 +30,18 @@ func (t *table[K, T]) get(k K) *T {
 	if !ok {
 		return nil
 	}
-	return t.chunks[pos/chunkSize].records[pos%chunkSize]
+	return t.chunks[pos/chunkSize].records[pos%chunkSize].record
 }
+
+// all yields the records, oldest first. The table must not change meanwhile.
+func (t *table[K, T]) all() iter.Seq[*T] { return Table[T]{chunks: t.chunks}.All() }
 
 // put adds or replaces the record of a key.
 func (t *table[K, T]) put(k K, r *T) {
 	if pos, ok := t.where[k]; ok {
-		t.writable(pos / chunkSize).records[pos%chunkSize] = r
+		if t.chunks[pos/chunkSize].records[pos%chunkSize].record != r {
+			t.writable(pos / chunkSize).records[pos%chunkSize] = &cell[T]{record: r}
+		}
 		return
 	}
 	if t.where == nil {
@@ -44,7 +51,7 @@ func (t *table[K, T]) put(k K, r *T) {
 		t.chunks = append(t.chunks, &chunk[T]{epoch: t.epoch})
 	}
 	c := t.writable(t.next / chunkSize)
-	c.records[t.next%chunkSize] = r
+	c.records[t.next%chunkSize] = &cell[T]{record: r}
 	c.live++
 	t.where[k] = t.next
 	t.next++

@@ -82,3 +82,45 @@ func TestTableOfMany(t *testing.T) {
 		t.Errorf("the earlier view has %d records", before.Len())
 	}
 }
+
+// TestKept checks that what readers keep stays with a record through changes of
+// others, and goes with the record.
+func TestKept(t *testing.T) {
+	var tab table[int, int]
+	values := make([]int, 3*chunkSize)
+	for i := range values {
+		tab.put(i, &values[i])
+	}
+	made := 0
+	read := func() (forms [][]byte) {
+		for r, kept := range tab.publish().Each() {
+			forms = append(forms, kept.Get(1, func() []byte {
+				made++
+				return []byte{byte(*r)}
+			}))
+		}
+		return forms
+	}
+	if read(); made != len(values) {
+		t.Fatalf("made %d forms of %d records", made, len(values))
+	}
+	tab.put(0, &values[0]) // the same record again
+	tab.put(5, new(77))
+	tab.drop(chunkSize)
+	made = 0
+	forms := read()
+	if made != 1 || forms[5][0] != 77 || len(forms) != len(values)-1 {
+		t.Errorf("after one change %d forms were made; the changed one is %v", made, forms[5])
+	}
+	var parts, length int
+	for _, piece := range tab.publish().Split(2) {
+		parts++
+		length += piece.Len()
+		for range piece.All() {
+			length--
+		}
+	}
+	if parts != 2 || length != 0 {
+		t.Errorf("%d pieces; their lengths are wrong by %d", parts, length)
+	}
+}

@@ -2,6 +2,7 @@ package state
 
 import (
 	"iter"
+	"slices"
 	"time"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -65,13 +66,44 @@ func (t Table[T]) Len() int { return t.length }
 func (t Table[T]) All() iter.Seq[*T] {
 	return func(yield func(*T) bool) {
 		for _, c := range t.chunks {
-			for _, r := range c.records {
-				if r != nil && !yield(r) {
+			for _, cell := range c.records {
+				if cell != nil && !yield(cell.record) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// Each yields the records with what readers keep beside them, oldest first.
+func (t Table[T]) Each() iter.Seq2[*T, *Kept] {
+	return func(yield func(*T, *Kept) bool) {
+		for _, c := range t.chunks {
+			for _, cell := range c.records {
+				if cell != nil && !yield(cell.record, &cell.kept) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// Split cuts a table into at most n pieces of about the same length, for
+// readers that share the work.
+func (t Table[T]) Split(n int) []Table[T] {
+	if len(t.chunks) == 0 {
+		return nil
+	}
+	each := (len(t.chunks) + max(n, 1) - 1) / max(n, 1)
+	var pieces []Table[T]
+	for chunks := range slices.Chunk(t.chunks, each) {
+		piece := Table[T]{chunks: chunks}
+		for _, c := range chunks {
+			piece.length += c.live
+		}
+		pieces = append(pieces, piece)
+	}
+	return pieces
 }
 
 // Framework is what is known of a framework.
