@@ -10,6 +10,7 @@ import (
 	registrypb "github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
@@ -38,6 +39,9 @@ type Config struct {
 	// if nobody it accepts, it answers the request and returns false. Default:
 	// everybody is nobody in particular.
 	Authenticate func(w http.ResponseWriter, r *http.Request, realm string) (principal string, ok bool)
+
+	// Authorizer says who may do and see what. Default: everybody everything.
+	Authorizer *acl.Authorizer
 
 	// Flags are shown by /flags and /state.
 	Flags map[string]string

@@ -28,6 +28,11 @@ const (
 // way to fill a machine.
 func benchView(b *testing.B) *state.View {
 	b.Helper()
+	return viewOf(b, benchAgents)
+}
+
+func viewOf(b testing.TB, agents int) *state.View {
+	b.Helper()
 	info := &mesos.MasterInfo{Id: new("m"), Ip: new(uint32(1)), Port: new(uint32(5050)), Pid: new("master@10.0.0.1:5050"), Hostname: new("m")}
 	m := state.New(state.DefaultConfig(info))
 	now := time.Now()
@@ -37,7 +42,7 @@ func benchView(b *testing.B) *state.View {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for i := range benchAgents {
+	for i := range agents {
 		id := &mesos.AgentID{Value: new(fmt.Sprintf("old-S%d", i))}
 		message := &messages.ReregisterSlaveMessage{
 			Slave:   &mesos.AgentInfo{Id: id, Hostname: new(fmt.Sprintf("agent-%d.example", i)), Port: new(int32(5051)), Resources: total},
@@ -49,6 +54,10 @@ func benchView(b *testing.B) *state.View {
 		for j := range benchTasks {
 			message.Tasks = append(message.Tasks, benchTask(id, i, j))
 		}
+		message.ExecutorInfos = []*mesos.ExecutorInfo{{
+			ExecutorId: &mesos.ExecutorID{Value: new("custom")}, FrameworkId: &mesos.FrameworkID{Value: new("old-0000")},
+			Resources: resources.MustParse("cpus:0.1").Allocate("prod").Proto(),
+		}}
 		for f := range benchFrameworks {
 			message.Frameworks = append(message.Frameworks, &mesos.FrameworkInfo{
 				User: new("root"), Name: new(fmt.Sprintf("framework-%d", f)), Roles: []string{"prod"},
@@ -59,7 +68,7 @@ func benchView(b *testing.B) *state.View {
 		step(state.PeerMessage{From: state.PID(fmt.Sprintf("slave(1)@10.1.%d.%d:5051", i/250, i%250)), To: "master", Message: message})
 	}
 	v := m.View()
-	if v.Agents.Len() != benchAgents || v.Tasks.Len() != benchAgents*benchTasks {
+	if v.Agents.Len() != agents || v.Tasks.Len() != agents*benchTasks {
 		b.Fatalf("%d agents and %d tasks", v.Agents.Len(), v.Tasks.Len())
 	}
 	return v
@@ -117,23 +126,26 @@ func benchAppend(b *testing.B, f func(b []byte, v *state.View) []byte) {
 
 func BenchmarkState(b *testing.B) {
 	a := &API{}
-	benchAppend(b, func(body []byte, v *state.View) []byte { return a.appendState(body, v, nil) })
+	benchAppend(b, func(body []byte, v *state.View) []byte { return a.appendState(body, v, asked{}) })
 }
 
 func BenchmarkStateSummary(b *testing.B) {
 	a := &API{}
-	benchAppend(b, func(body []byte, v *state.View) []byte { return a.appendSummary(body, v, nil) })
+	benchAppend(b, func(body []byte, v *state.View) []byte { return a.appendSummary(body, v, asked{}) })
 }
 
 func BenchmarkTasks(b *testing.B) {
-	benchAppend(b, func(body []byte, v *state.View) []byte { return appendTasks(body, v, url.Values{"limit": {"-1"}}) })
+	all := asked{Values: url.Values{"limit": {"-1"}}}
+	benchAppend(b, func(body []byte, v *state.View) []byte { return appendTasks(body, v, all) })
 }
 
-func BenchmarkGetStateJSON(b *testing.B) { benchAppend(b, appendGetState) }
+func BenchmarkGetStateJSON(b *testing.B) {
+	benchAppend(b, func(body []byte, v *state.View) []byte { return appendGetState(body, v, visible{}) })
+}
 
 func BenchmarkGetStateProtobuf(b *testing.B) {
 	benchAppend(b, func(body []byte, v *state.View) []byte {
-		body, err := codec.Append(body, codec.Protobuf, &mesosmaster.Response{GetState: getState(v)})
+		body, err := codec.Append(body, codec.Protobuf, &mesosmaster.Response{GetState: getState(v, visible{})})
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -142,5 +154,5 @@ func BenchmarkGetStateProtobuf(b *testing.B) {
 }
 
 func BenchmarkRoles(b *testing.B) {
-	benchAppend(b, func(body []byte, v *state.View) []byte { return appendRoles(body, v, nil) })
+	benchAppend(b, func(body []byte, v *state.View) []byte { return appendRoles(body, v, asked{}) })
 }

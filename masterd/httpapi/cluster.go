@@ -22,38 +22,43 @@ type viewAnswer struct {
 
 // aboutCluster returns what answers a call that reads the cluster, nil for
 // others.
-func aboutCluster(t mesosmaster.Call_Type) func(*state.View) viewAnswer {
+func aboutCluster(t mesosmaster.Call_Type) func(*state.View, visible) viewAnswer {
 	switch t {
 	case mesosmaster.Call_GET_STATE:
-		return func(v *state.View) viewAnswer {
+		return func(v *state.View, see visible) viewAnswer {
+			v = see.of(v)
 			return viewAnswer{
-				name: "get_state", json: func(b []byte) []byte { return appendGetState(b, v) },
-				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetState: getState(v)} },
+				name: "get_state", json: func(b []byte) []byte { return appendGetState(b, v, see) },
+				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetState: getState(v, see)} },
 			}
 		}
 	case mesosmaster.Call_GET_AGENTS:
-		return func(v *state.View) viewAnswer {
+		return func(v *state.View, see visible) viewAnswer {
+			v = see.of(v)
 			return viewAnswer{
-				name: "get_agents", json: func(b []byte) []byte { return appendGetAgents(b, v) },
-				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetAgents: getAgents(v)} },
+				name: "get_agents", json: func(b []byte) []byte { return appendGetAgents(b, v, see) },
+				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetAgents: getAgents(v, see)} },
 			}
 		}
 	case mesosmaster.Call_GET_FRAMEWORKS:
-		return func(v *state.View) viewAnswer {
+		return func(v *state.View, see visible) viewAnswer {
+			v = see.of(v)
 			return viewAnswer{
 				name: "get_frameworks", json: func(b []byte) []byte { return appendGetFrameworks(b, v) },
 				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetFrameworks: getFrameworks(v)} },
 			}
 		}
 	case mesosmaster.Call_GET_EXECUTORS:
-		return func(v *state.View) viewAnswer {
+		return func(v *state.View, see visible) viewAnswer {
+			v = see.of(v)
 			return viewAnswer{
 				name: "get_executors", json: func(b []byte) []byte { return appendGetExecutors(b, v) },
 				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetExecutors: getExecutors(v)} },
 			}
 		}
 	case mesosmaster.Call_GET_TASKS:
-		return func(v *state.View) viewAnswer {
+		return func(v *state.View, see visible) viewAnswer {
+			v = see.of(v)
 			return viewAnswer{
 				name: "get_tasks", json: func(b []byte) []byte { return appendGetTasks(b, v) },
 				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetTasks: getTasks(v)} },
@@ -64,42 +69,42 @@ func aboutCluster(t mesosmaster.Call_Type) func(*state.View) viewAnswer {
 }
 
 // aboutPolicy is aboutCluster for what is small and has no JSON of its own.
-func aboutPolicy(t mesosmaster.Call_Type) func(*state.View) viewAnswer {
-	response := func(f func(*API, *state.View) *mesosmaster.Response) func(*state.View) viewAnswer {
-		return func(v *state.View) viewAnswer {
-			return viewAnswer{message: func(a *API) *mesosmaster.Response { return f(a, v) }}
+func aboutPolicy(t mesosmaster.Call_Type) func(*state.View, visible) viewAnswer {
+	response := func(f func(*API, *state.View, visible) *mesosmaster.Response) func(*state.View, visible) viewAnswer {
+		return func(v *state.View, see visible) viewAnswer {
+			return viewAnswer{message: func(a *API) *mesosmaster.Response { return f(a, v, see) }}
 		}
 	}
 	switch t {
 	case mesosmaster.Call_GET_MASTER:
-		return response(func(a *API, v *state.View) *mesosmaster.Response {
+		return response(func(a *API, v *state.View, _ visible) *mesosmaster.Response {
 			return &mesosmaster.Response{GetMaster: &mesosmaster.Response_GetMaster{
 				MasterInfo: v.Master, StartTime: new(seconds(a.cfg.Started)), ElectedTime: new(seconds(v.Elected)),
 			}}
 		})
 	case mesosmaster.Call_GET_ROLES:
-		return response(func(_ *API, v *state.View) *mesosmaster.Response {
-			return &mesosmaster.Response{GetRoles: getRoles(v)}
+		return response(func(_ *API, v *state.View, see visible) *mesosmaster.Response {
+			return &mesosmaster.Response{GetRoles: getRoles(v, see)}
 		})
 	case mesosmaster.Call_GET_WEIGHTS:
-		return response(func(_ *API, v *state.View) *mesosmaster.Response {
-			return &mesosmaster.Response{GetWeights: &mesosmaster.Response_GetWeights{WeightInfos: weightInfos(v)}}
+		return response(func(_ *API, v *state.View, see visible) *mesosmaster.Response {
+			return &mesosmaster.Response{GetWeights: &mesosmaster.Response_GetWeights{WeightInfos: weightInfos(v, see)}}
 		})
 	case mesosmaster.Call_GET_QUOTA:
-		return response(func(_ *API, v *state.View) *mesosmaster.Response {
-			return &mesosmaster.Response{GetQuota: &mesosmaster.Response_GetQuota{Status: quotaStatus(v)}}
+		return response(func(_ *API, v *state.View, see visible) *mesosmaster.Response {
+			return &mesosmaster.Response{GetQuota: &mesosmaster.Response_GetQuota{Status: quotaStatus(v, see)}}
 		})
 	case mesosmaster.Call_GET_OPERATIONS:
-		return response(func(*API, *state.View) *mesosmaster.Response {
+		return response(func(*API, *state.View, visible) *mesosmaster.Response {
 			return &mesosmaster.Response{GetOperations: &mesosmaster.Response_GetOperations{}}
 		})
 	case mesosmaster.Call_GET_MAINTENANCE_SCHEDULE:
-		return response(func(*API, *state.View) *mesosmaster.Response {
+		return response(func(*API, *state.View, visible) *mesosmaster.Response {
 			return &mesosmaster.Response{GetMaintenanceSchedule: &mesosmaster.Response_GetMaintenanceSchedule{
 				Schedule: &maintenance.Schedule{}}}
 		})
 	case mesosmaster.Call_GET_MAINTENANCE_STATUS:
-		return response(func(*API, *state.View) *mesosmaster.Response {
+		return response(func(*API, *state.View, visible) *mesosmaster.Response {
 			return &mesosmaster.Response{GetMaintenanceStatus: &mesosmaster.Response_GetMaintenanceStatus{
 				Status: &maintenance.ClusterStatus{}}}
 		})
@@ -108,14 +113,17 @@ func aboutPolicy(t mesosmaster.Call_Type) func(*state.View) viewAnswer {
 }
 
 // sendViewAnswer sends an answer in the negotiated content type.
-func (a *API) sendViewAnswer(c *operatorCall, view *state.View, answer viewAnswer) {
+func (a *API) sendViewAnswer(c *operatorCall, view *state.View, see visible, answer viewAnswer) {
 	if c.contentType != codec.JSON || answer.json == nil {
 		a.respond(c, answer.message(a))
 		return
 	}
-	a.answers[c.call.GetType()].use(view, func(b []byte) []byte {
-		return appendTyped(b, c.call.GetType().String(), answer.name, answer.json)
-	}, func(body []byte) { jsonBody(c.w, body) })
+	write := func(b []byte) []byte { return appendTyped(b, c.call.GetType().String(), answer.name, answer.json) }
+	if !see.everything() {
+		jsonBody(c.w, write(nil))
+		return
+	}
+	a.answers[c.call.GetType()].use(view, write, func(body []byte) { jsonBody(c.w, body) })
 }
 
 // appendTyped writes the frame that all answers and events have.
@@ -126,9 +134,9 @@ func appendTyped(b []byte, kind, name string, member func([]byte) []byte) []byte
 	return append(member(key(b, name)), '}')
 }
 
-func getState(v *state.View) *mesosmaster.Response_GetState {
+func getState(v *state.View, see visible) *mesosmaster.Response_GetState {
 	return &mesosmaster.Response_GetState{
-		GetTasks: getTasks(v), GetExecutors: getExecutors(v), GetFrameworks: getFrameworks(v), GetAgents: getAgents(v),
+		GetTasks: getTasks(v), GetExecutors: getExecutors(v), GetFrameworks: getFrameworks(v), GetAgents: getAgents(v, see),
 	}
 }
 
@@ -209,15 +217,15 @@ func timeInfo(t time.Time) *mesos.TimeInfo {
 	return &mesos.TimeInfo{Nanoseconds: new(t.UnixNano())}
 }
 
-func getAgents(v *state.View) *mesosmaster.Response_GetAgents {
-	get := &mesosmaster.Response_GetAgents{RecoveredAgents: list(v.RecoveredAgents)}
+func getAgents(v *state.View, see visible) *mesosmaster.Response_GetAgents {
+	get := &mesosmaster.Response_GetAgents{RecoveredAgents: list(v.RecoveredAgents.Filter(see.agentInfo))}
 	for a := range v.Agents.All() {
-		get.Agents = append(get.Agents, agentResponse(a))
+		get.Agents = append(get.Agents, agentResponse(a, see))
 	}
 	return get
 }
 
-func agentResponse(a *state.Agent) *mesosmaster.Response_GetAgents_Agent {
+func agentResponse(a *state.Agent, see visible) *mesosmaster.Response_GetAgents_Agent {
 	return &mesosmaster.Response_GetAgents_Agent{
 		AgentInfo:               a.Info,
 		Active:                  new(a.Active),
@@ -226,9 +234,9 @@ func agentResponse(a *state.Agent) *mesosmaster.Response_GetAgents_Agent {
 		Pid:                     new(string(a.PID)),
 		RegisteredTime:          timeInfo(a.Registered),
 		ReregisteredTime:        timeInfo(a.Reregistered),
-		TotalResources:          resources.Endpoint(a.Total),
-		AllocatedResources:      resources.Endpoint(a.Used),
-		OfferedResources:        resources.Endpoint(a.Offered),
+		TotalResources:          resources.Endpoint(see.resources(a.Total)),
+		AllocatedResources:      resources.Endpoint(see.resources(a.Used)),
+		OfferedResources:        resources.Endpoint(see.resources(a.Offered)),
 		Capabilities:            a.Capabilities,
 		DrainInfo:               a.Drain,
 		EstimatedDrainStartTime: timeInfo(a.DrainStarted.Truncate(time.Second)),
@@ -238,9 +246,9 @@ func agentResponse(a *state.Agent) *mesosmaster.Response_GetAgents_Agent {
 // shownByRoles are the resources that GET_ROLES tells of, as in Mesos.
 var shownByRoles = map[string]bool{"cpus": true, "disk": true, "gpus": true, "mem": true}
 
-func getRoles(v *state.View) *mesosmaster.Response_GetRoles {
+func getRoles(v *state.View, see visible) *mesosmaster.Response_GetRoles {
 	get := &mesosmaster.Response_GetRoles{}
-	for _, r := range knownRoles(v) {
+	for _, r := range knownRoles(v, see) {
 		out := &mesos.Role{Name: new(r.name), Weight: new(r.weight)}
 		for _, id := range r.frameworks {
 			out.Frameworks = append(out.Frameworks, &mesos.FrameworkID{Value: new(string(id))})

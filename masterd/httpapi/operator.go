@@ -64,13 +64,14 @@ func (a *API) operate(c *operatorCall) {
 	a.reply(c.w, c.contentType, reply)
 }
 
-func (a *API) answerFromView(c *operatorCall, answer func(*state.View) viewAnswer) {
+func (a *API) answerFromView(c *operatorCall, answer func(*state.View, visible) viewAnswer) {
 	view, err := c.engine.View(c.r.Context())
 	if err != nil {
 		a.failed(c.w, c.r, err)
 		return
 	}
-	a.sendViewAnswer(c, view, answer(view))
+	see := a.visibleTo(c.principal)
+	a.sendViewAnswer(c, view, see, answer(view, see))
 }
 
 // missingPart names the field that a type of call can't do without and that is

@@ -24,7 +24,8 @@ func (a *API) subscribe(c *operatorCall) {
 	defer s.Close()
 	out := newRecordWriter(c.w, c.contentType)
 	defer out.watch(s.Reason, s.Ended())()
-	if err := out.greet(s.View); err != nil {
+	see := a.visibleTo(c.principal)
+	if err := out.greet(see.of(s.View), see); err != nil {
 		return
 	}
 	s.View = nil // it may be large, and the stream lasts
@@ -45,12 +46,12 @@ func (a *API) subscribe(c *operatorCall) {
 }
 
 // greet sends SUBSCRIBED, with everything there is, and the first HEARTBEAT.
-func (out *recordWriter) greet(v *state.View) error {
+func (out *recordWriter) greet(v *state.View, see visible) error {
 	var payload []byte
 	if out.contentType == codec.JSON {
 		payload = appendTyped(nil, "SUBSCRIBED", "subscribed", func(b []byte) []byte {
 			start := len(b)
-			b = appendGetState(key(b, "get_state"), v)
+			b = appendGetState(key(b, "get_state"), v, see)
 			b = doubleMember(b, "heartbeat_interval_seconds", heartbeatSeconds)
 			return mesosjson.CloseObject(b, start)
 		})
@@ -59,7 +60,7 @@ func (out *recordWriter) greet(v *state.View) error {
 		if payload, err = codec.Marshal(out.contentType, &mesosmaster.Event{
 			Type: mesosmaster.Event_SUBSCRIBED.Enum(),
 			Subscribed: &mesosmaster.Event_Subscribed{
-				GetState: getState(v), HeartbeatIntervalSeconds: new(float64(heartbeatSeconds)),
+				GetState: getState(v, see), HeartbeatIntervalSeconds: new(float64(heartbeatSeconds)),
 			},
 		}); err != nil {
 			return fmt.Errorf("encoding the snapshot: %w", err)

@@ -9,7 +9,13 @@ import (
 )
 
 // appender writes the body of a v0 endpoint.
-type appender func(b []byte, v *state.View, query url.Values) []byte
+type appender func(b []byte, v *state.View, query asked) []byte
+
+// asked is what a request wants to see, and may.
+type asked struct {
+	url.Values
+	visible
+}
 
 // buffers keeps the memory of answers to requests with parameters for the next
 // ones. The garbage
@@ -20,7 +26,7 @@ var buffers = sync.Pool{New: func() any { return new([]byte) }}
 // same body.
 func (a *API) read(f appender) handler {
 	all := &shared{}
-	return func(w http.ResponseWriter, r *http.Request, _ string) {
+	return func(w http.ResponseWriter, r *http.Request, principal string) {
 		e := a.leading(w, r)
 		if e == nil {
 			return
@@ -30,10 +36,10 @@ func (a *API) read(f appender) handler {
 			a.failed(w, r, err)
 			return
 		}
-		query := r.URL.Query()
+		query := asked{Values: r.URL.Query(), visible: a.visibleTo(principal)}
 		query.Del("jsonp") // the server's middleware does that
-		if len(query) == 0 {
-			all.use(view, func(b []byte) []byte { return f(b, view, nil) }, func(body []byte) { jsonBody(w, body) })
+		if len(query.Values) == 0 && query.everything() {
+			all.use(view, func(b []byte) []byte { return f(b, view, query) }, func(body []byte) { jsonBody(w, body) })
 			return
 		}
 		buffer := buffers.Get().(*[]byte)

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"maps"
-	"net/url"
 	"slices"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
@@ -12,14 +11,14 @@ import (
 )
 
 // appendSlaves writes /slaves.
-func appendSlaves(b []byte, v *state.View, query url.Values) []byte {
+func appendSlaves(b []byte, v *state.View, query asked) []byte {
 	start := len(b)
 	only := query.Get("slave_id")
 	b = key(b, "slaves")
 	list := len(b)
 	for agent := range v.Agents.All() {
 		if only == "" || only == string(agent.ID) {
-			b = appendSlaveInFull(append(b, ','), agent)
+			b = appendSlaveInFull(append(b, ','), agent, query.visible)
 		}
 	}
 	b = mesosjson.CloseList(b, list)
@@ -53,7 +52,7 @@ func agentInfoMembers(b []byte, info *mesos.AgentInfo) []byte {
 }
 
 // slaveMembers is an agent as /state shows it.
-func slaveMembers(b []byte, a *state.Agent) []byte {
+func slaveMembers(b []byte, a *state.Agent, see visible) []byte {
 	total := resources.Of(a.Total...)
 	b = agentInfoMembers(b, a.Info)
 	b = stringMember(b, "pid", string(a.PID))
@@ -64,7 +63,7 @@ func slaveMembers(b []byte, a *state.Agent) []byte {
 	b = total.AppendStateJSON(key(b, "resources"))
 	b = resourcesMember(b, "used_resources", a.Used)
 	b = resourcesMember(b, "offered_resources", a.Offered)
-	b = resources.AppendStateJSONByRole(key(b, "reserved_resources"), total.ByReservation())
+	b = resources.AppendStateJSONByRole(key(b, "reserved_resources"), reservations(total, see))
 	b = total.Unreserved().AppendStateJSON(key(b, "unreserved_resources"))
 	b = boolMember(b, "active", a.Active)
 	b = boolMember(b, "deactivated", a.Deactivated)
@@ -82,29 +81,38 @@ func slaveMembers(b []byte, a *state.Agent) []byte {
 	return b
 }
 
-func appendSlave(b []byte, a *state.Agent) []byte {
+func appendSlave(b []byte, a *state.Agent, see visible) []byte {
 	start := len(b)
-	return mesosjson.CloseObject(slaveMembers(b, a), start)
+	return mesosjson.CloseObject(slaveMembers(b, a, see), start)
 }
 
 // appendSlaveInFull adds the resources as messages: what operators need to name
 // reservations and volumes.
-func appendSlaveInFull(b []byte, a *state.Agent) []byte {
+func appendSlaveInFull(b []byte, a *state.Agent, see visible) []byte {
 	start := len(b)
-	b = slaveMembers(b, a)
+	b = slaveMembers(b, a, see)
 	total := resources.Of(a.Total...)
 	b = key(b, "reserved_resources_full")
 	object := len(b)
-	byRole := total.ByReservation()
+	byRole := reservations(total, see)
 	for _, role := range slices.Sorted(maps.Keys(byRole)) {
 		b = mesosjson.AppendString(append(b, ','), role)
-		b = appendFull(append(b, ':'), byRole[role].Proto())
+		b = appendFull(append(b, ':'), see.resources(byRole[role].Proto()))
 	}
 	b = mesosjson.CloseObject(b, object)
-	b = appendFull(key(b, "unreserved_resources_full"), total.Unreserved().Proto())
-	b = appendFull(key(b, "used_resources_full"), a.Used)
-	b = appendFull(key(b, "offered_resources_full"), a.Offered)
+	b = appendFull(key(b, "unreserved_resources_full"), see.resources(total.Unreserved().Proto()))
+	b = appendFull(key(b, "used_resources_full"), see.resources(a.Used))
+	b = appendFull(key(b, "offered_resources_full"), see.resources(a.Offered))
 	return mesosjson.CloseObject(b, start)
+}
+
+// reservations are those for roles that may be seen.
+func reservations(total resources.Resources, see visible) map[string]resources.Resources {
+	byRole := total.ByReservation()
+	if !see.roles.Always() {
+		maps.DeleteFunc(byRole, func(role string, _ resources.Resources) bool { return !see.role(role) })
+	}
+	return byRole
 }
 
 // appendFull writes resources as messages, with both forms of reservations.

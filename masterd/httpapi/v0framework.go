@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"net/url"
-
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
@@ -10,8 +8,9 @@ import (
 )
 
 // appendFrameworks writes /frameworks.
-func appendFrameworks(b []byte, v *state.View, query url.Values) []byte {
+func appendFrameworks(b []byte, v *state.View, query asked) []byte {
 	start := len(b)
+	v = query.of(v)
 	b = frameworkMembers(b, v, group(v), query.Get("framework_id"))
 	b = append(key(b, "unregistered_frameworks"), '[', ']')
 	return mesosjson.CloseObject(b, start)

@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"maps"
-	"net/url"
 	"slices"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
@@ -24,9 +23,9 @@ type role struct {
 	frameworks                             []state.FrameworkID
 }
 
-// knownRoles returns, sorted, every role that somebody is subscribed to, uses
+// knownRoles returns, sorted, every role that may be seen and that somebody is subscribed to, uses
 // or reserved something for, or that has a weight or quota, and all above them.
-func knownRoles(v *state.View) []*role {
+func knownRoles(v *state.View, see visible) []*role {
 	table := roleTable{}
 	for f := range v.Frameworks.All() {
 		for _, name := range f.Roles {
@@ -52,10 +51,11 @@ func knownRoles(v *state.View) []*role {
 	for name, q := range v.Quotas {
 		table.get(name).quota = q
 	}
-	names := slices.Sorted(maps.Keys(table))
-	known := make([]*role, len(names))
-	for i, name := range names {
-		known[i] = table[name]
+	var known []*role
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		if see.role(name) {
+			known = append(known, table[name])
+		}
 	}
 	return known
 }
@@ -109,9 +109,9 @@ func amounts(r resources.Resources) resources.Quantities {
 }
 
 // appendRoles writes /roles.
-func appendRoles(b []byte, v *state.View, _ url.Values) []byte {
+func appendRoles(b []byte, v *state.View, query asked) []byte {
 	start := len(b)
-	b = listMember(b, "roles", knownRoles(v), appendRole)
+	b = listMember(b, "roles", knownRoles(v, query.visible), appendRole)
 	return mesosjson.CloseObject(b, start)
 }
 
@@ -136,18 +136,20 @@ func appendRole(b []byte, r *role) []byte {
 	return mesosjson.CloseObject(b, start)
 }
 
-func weightInfos(v *state.View) []*mesos.WeightInfo {
+func weightInfos(v *state.View, see visible) []*mesos.WeightInfo {
 	var infos []*mesos.WeightInfo
 	for _, name := range slices.Sorted(maps.Keys(v.Weights)) {
-		infos = append(infos, &mesos.WeightInfo{Role: new(name), Weight: new(v.Weights[name])})
+		if see.role(name) {
+			infos = append(infos, &mesos.WeightInfo{Role: new(name), Weight: new(v.Weights[name])})
+		}
 	}
 	return infos
 }
 
 // appendWeights writes /weights: a bare list.
-func appendWeights(b []byte, v *state.View, _ url.Values) []byte {
+func appendWeights(b []byte, v *state.View, query asked) []byte {
 	start := len(b)
-	for _, w := range weightInfos(v) {
+	for _, w := range weightInfos(v, query.visible) {
 		b = w.AppendMesosJSON(append(b, ','))
 	}
 	return mesosjson.CloseList(b, start)
@@ -155,9 +157,12 @@ func appendWeights(b []byte, v *state.View, _ url.Values) []byte {
 
 // quotaStatus tells each quota in the present form, and its guarantees in the
 // one of before Mesos 1.9 as well.
-func quotaStatus(v *state.View) *quota.QuotaStatus {
+func quotaStatus(v *state.View, see visible) *quota.QuotaStatus {
 	status := &quota.QuotaStatus{}
 	for _, name := range slices.Sorted(maps.Keys(v.Quotas)) {
+		if !see.quota(name) {
+			continue
+		}
 		config := v.Quotas[name]
 		status.Configs = append(status.Configs, config)
 		if len(config.GetGuarantees()) == 0 {
@@ -175,16 +180,16 @@ func quotaStatus(v *state.View) *quota.QuotaStatus {
 }
 
 // appendQuota writes /quota.
-func appendQuota(b []byte, v *state.View, _ url.Values) []byte {
-	return quotaStatus(v).AppendMesosJSON(b)
+func appendQuota(b []byte, v *state.View, query asked) []byte {
+	return quotaStatus(v, query.visible).AppendMesosJSON(b)
 }
 
 // appendSchedule writes /maintenance/schedule.
-func appendSchedule(b []byte, _ *state.View, _ url.Values) []byte {
+func appendSchedule(b []byte, _ *state.View, _ asked) []byte {
 	return (&maintenance.Schedule{}).AppendMesosJSON(b)
 }
 
 // appendMaintenanceStatus writes /maintenance/status.
-func appendMaintenanceStatus(b []byte, _ *state.View, _ url.Values) []byte {
+func appendMaintenanceStatus(b []byte, _ *state.View, _ asked) []byte {
 	return (&maintenance.ClusterStatus{}).AppendMesosJSON(b)
 }

@@ -3,17 +3,17 @@ package httpapi
 import (
 	"cmp"
 	"maps"
-	"net/url"
 	"slices"
 	"strconv"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
 // appendState writes /state: the whole master.
-func (a *API) appendState(b []byte, v *state.View, _ url.Values) []byte {
+func (a *API) appendState(b []byte, v *state.View, query asked) []byte {
 	start := len(b)
 	b = versionMembers(b)
 	b = timeMember(b, "start_time", a.cfg.Started)
@@ -30,15 +30,16 @@ func (a *API) appendState(b []byte, v *state.View, _ url.Values) []byte {
 	}
 	b = stringMember(b, "leader", v.Master.GetPid())
 	b = appendLeader(key(b, "leader_info"), v.Master)
-	b = a.flagMembers(b)
+	b = a.flagMembers(b, query.visible)
 	b = key(b, "slaves")
 	list := len(b)
 	for agent := range v.Agents.All() {
-		b = appendSlave(append(b, ','), agent)
+		b = appendSlave(append(b, ','), agent, query.visible)
 	}
 	b = mesosjson.CloseList(b, list)
 	b = recoveredMember(b, v, "")
-	b = frameworkMembers(b, v, group(v), "")
+	seen := query.of(v)
+	b = frameworkMembers(b, seen, group(seen), "")
 	// Both are always empty since Mesos 1.0, and clients still look.
 	b = append(b, `,"orphan_tasks":[],"unregistered_frameworks":[]`...)
 	return mesosjson.CloseObject(b, start)
@@ -69,7 +70,10 @@ func appendLeader(b []byte, m *mesos.MasterInfo) []byte {
 	return mesosjson.CloseObject(b, start)
 }
 
-func (a *API) flagMembers(b []byte) []byte {
+func (a *API) flagMembers(b []byte, see visible) []byte {
+	if !see.flags.Allow(acl.Any) {
+		return b
+	}
 	for _, f := range []struct{ name, value string }{
 		{"cluster", a.cfg.Cluster}, {"log_dir", a.cfg.LogDir}, {"external_log_file", a.cfg.ExternalLogFile},
 	} {
@@ -91,19 +95,20 @@ func appendFlags(b []byte, flags map[string]string) []byte {
 
 // appendSummary writes /state-summary: agents and frameworks with counts of
 // their tasks instead of the tasks.
-func (a *API) appendSummary(b []byte, v *state.View, _ url.Values) []byte {
+func (a *API) appendSummary(b []byte, v *state.View, query asked) []byte {
 	start := len(b)
 	b = stringMember(b, "hostname", v.Master.GetHostname())
 	if a.cfg.Cluster != "" {
 		b = stringMember(b, "cluster", a.cfg.Cluster)
 	}
+	v = query.of(v)
 	c := count(v)
 	b = key(b, "slaves")
 	list := len(b)
 	for agent := range v.Agents.All() {
 		b = append(b, ',')
 		object := len(b)
-		b = slaveMembers(b, agent)
+		b = slaveMembers(b, agent, query.visible)
 		b = c.agents[string(agent.ID)].members(b, "framework_ids")
 		b = mesosjson.CloseObject(b, object)
 	}
@@ -185,8 +190,8 @@ func (t *tally) members(b []byte, others string) []byte {
 const taskLimit = 100
 
 // appendTasks writes /tasks, newest first. limit=-1 means all.
-func appendTasks(b []byte, v *state.View, query url.Values) []byte {
-	tasks := selectTasks(v, query.Get("framework_id"), query.Get("task_id"))
+func appendTasks(b []byte, v *state.View, query asked) []byte {
+	tasks := selectTasks(query.of(v), query.Get("framework_id"), query.Get("task_id"))
 	slices.SortStableFunc(tasks, func(x, y *mesos.Task) int { return cmp.Compare(firstUpdate(x), firstUpdate(y)) })
 	if query.Get("order") != "asc" {
 		slices.Reverse(tasks)

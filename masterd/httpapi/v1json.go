@@ -14,12 +14,12 @@ import (
 // tasks is built only to be encoded, and lists are there when they are empty,
 // as Mesos has them.
 
-func appendGetState(b []byte, v *state.View) []byte {
+func appendGetState(b []byte, v *state.View, see visible) []byte {
 	start := len(b)
 	b = appendGetTasks(key(b, "get_tasks"), v)
 	b = appendGetExecutors(key(b, "get_executors"), v)
 	b = appendGetFrameworks(key(b, "get_frameworks"), v)
-	b = appendGetAgents(key(b, "get_agents"), v)
+	b = appendGetAgents(key(b, "get_agents"), v, see)
 	return mesosjson.CloseObject(b, start)
 }
 
@@ -60,30 +60,32 @@ func appendGetFrameworks(b []byte, v *state.View) []byte {
 	return mesosjson.CloseObject(b, start)
 }
 
-func appendGetAgents(b []byte, v *state.View) []byte {
+func appendGetAgents(b []byte, v *state.View, see visible) []byte {
 	start := len(b)
-	b = tableMember(b, "agents", v.Agents, appendAgentResponse)
-	b = tableMember(b, "recovered_agents", v.RecoveredAgents, appendAgentInfo)
+	b = tableMember(b, "agents", v.Agents, func(b []byte, a *state.Agent) []byte {
+		return appendAgentResponse(b, a, see)
+	})
+	b = tableMember(b, "recovered_agents", v.RecoveredAgents.Filter(see.agentInfo), appendAgentInfo)
 	return mesosjson.CloseObject(b, start)
 }
 
-func appendAgentResponse(b []byte, a *state.Agent) []byte {
+func appendAgentResponse(b []byte, a *state.Agent, see visible) []byte {
 	start := len(b)
 	b = appendAgentInfo(key(b, "agent_info"), a.Info)
 	b = boolMember(b, "active", a.Active)
 	b = boolMember(b, "deactivated", a.Deactivated)
 	b = stringMember(b, "version", a.Version)
 	b = stringMember(b, "pid", string(a.PID))
-	r := agentResponse(a)
+	r := agentResponse(a, see)
 	if r.RegisteredTime != nil {
 		b = messageMember(b, "registered_time", r.RegisteredTime)
 	}
 	if r.ReregisteredTime != nil {
 		b = messageMember(b, "reregistered_time", r.ReregisteredTime)
 	}
-	b = resourceList(b, "total_resources", a.Total)
-	b = resourceList(b, "allocated_resources", a.Used)
-	b = resourceList(b, "offered_resources", a.Offered)
+	b = resourceList(b, "total_resources", see.resources(a.Total))
+	b = resourceList(b, "allocated_resources", see.resources(a.Used))
+	b = resourceList(b, "offered_resources", see.resources(a.Offered))
 	if len(a.Capabilities) > 0 {
 		b = listMember(b, "capabilities", a.Capabilities, appendMessage)
 	}

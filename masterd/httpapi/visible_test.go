@@ -1,0 +1,110 @@
+package httpapi
+
+import (
+	"strings"
+	"testing"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// limited is an API whose ACLs show each principal a part.
+func limited(t *testing.T) *API {
+	t.Helper()
+	authorizer, _, err := acl.Parse([]byte(`{
+		"view_frameworks":[{"principals":{"values":["outsider"]},"users":{"type":"NONE"}}],
+		"view_tasks":[{"principals":{"values":["tasks"]},"users":{"type":"NONE"}}],
+		"view_executors":[{"principals":{"values":["executors"]},"users":{"type":"NONE"}}],
+		"view_roles":[{"principals":{"values":["roles"]},"roles":{"type":"NONE"}}],
+		"get_quotas":[{"principals":{"values":["quotas"]},"roles":{"type":"NONE"}}],
+		"view_flags":[{"principals":{"values":["flags"]},"flags":{"type":"NONE"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &API{cfg: Config{Authorizer: authorizer}, flags: []byte(`{"acls":"x"}`)}
+}
+
+func TestAViewIsPartedByWhoLooks(t *testing.T) {
+	a, v := limited(t), viewOf(t, 2)
+	counts := func(v *state.View) [4]int {
+		return [4]int{v.Frameworks.Len(), v.Tasks.Len(), v.Executors.Len(), v.Agents.Len()}
+	}
+	all := counts(v)
+	if all[0] == 0 || all[1] == 0 || all[3] == 0 {
+		t.Fatalf("nothing to look at: %v", all)
+	}
+	for who, want := range map[string][4]int{
+		"":          all,
+		"somebody":  all,
+		"outsider":  {0, 0, 0, all[3]},
+		"tasks":     {all[0], 0, all[2], all[3]},
+		"executors": {all[0], all[1], 0, all[3]},
+		"roles":     all,
+	} {
+		see := a.visibleTo(who)
+		if got := counts(see.of(v)); got != want {
+			t.Errorf("%q sees %v, want %v of %v", who, got, want, all)
+		}
+		if everything := who == "" || who == "somebody"; see.everything() != everything {
+			t.Errorf("%q sees everything: %t", who, see.everything())
+		}
+	}
+}
+
+func TestAnswersTellNoMoreThanMayBeSeen(t *testing.T) {
+	a, v := limited(t), viewOf(t, 2)
+	for who, hidden := range map[string][]string{
+		"":         nil,
+		"outsider": {`"framework_id"`, `"tasks":[{`, `"user":`},
+		"tasks":    {`"tasks":[{`},
+		"flags":    {`"flags"`},
+	} {
+		asked := asked{visible: a.visibleTo(who)}
+		body := string(a.appendState(nil, v, asked))
+		if who == "" && (!strings.Contains(body, `"tasks":[{`) || !strings.Contains(body, `"flags"`)) {
+			t.Errorf("nothing is shown to anybody: %.300s", body)
+		}
+		for _, text := range hidden {
+			if strings.Contains(body, text) {
+				t.Errorf("/state shows %q %s", who, text)
+			}
+		}
+		if who != "outsider" && who != "tasks" {
+			continue
+		}
+		if body := string(appendTasks(nil, v, asked)); body != `{"tasks":[]}` {
+			t.Errorf("/tasks shows %q %.200s", who, body)
+		}
+		if body := string(appendGetState(nil, asked.of(v), asked.visible)); strings.Contains(body, `"tasks":[{`) {
+			t.Errorf("GET_STATE shows %q tasks", who)
+		}
+	}
+}
+
+func TestResourcesAreHiddenWithTheirRoles(t *testing.T) {
+	see := limited(t).visibleTo("roles")
+	for name, c := range map[string]struct {
+		resource *mesos.Resource
+		want     bool
+	}{
+		"free":          {&mesos.Resource{Name: new("cpus"), Role: new("*")}, true},
+		"old static":    {&mesos.Resource{Name: new("cpus"), Role: new("web")}, false},
+		"reserved":      {&mesos.Resource{Reservations: []*mesos.Resource_ReservationInfo{{Role: new("web")}}}, false},
+		"allocated":     {&mesos.Resource{AllocationInfo: &mesos.Resource_AllocationInfo{Role: new("web")}}, false},
+		"no role known": {&mesos.Resource{Name: new("cpus")}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := len(see.resources([]*mesos.Resource{c.resource})) == 1; got != c.want {
+				t.Errorf("seen: %t", got)
+			}
+		})
+	}
+	info := &mesos.AgentInfo{Hostname: new("h"), Resources: []*mesos.Resource{{Name: new("cpus"), Role: new("web")}}}
+	if got := see.agentInfo(info); len(got.Resources) != 0 || len(info.Resources) != 1 {
+		t.Errorf("seen %v of %v", got, info)
+	}
+	if len(knownRoles(viewOf(t, 2), see)) != 0 {
+		t.Error("roles are shown")
+	}
+}
