@@ -200,6 +200,7 @@ func (a *App) lead(ctx context.Context) error {
 	}
 	defer a.engine.Store(nil)
 	log.Info("leading", "agents", len(reg.GetSlaves().GetSlaves()))
+	defer comeback(len(reg.GetSlaves().GetSlaves()))()
 	return deposed(e.Run(ctx))
 }
 
