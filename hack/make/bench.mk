@@ -2,4 +2,8 @@
 
 .PHONY: bench-tasks
 bench-tasks: ## Latency and throughput of tasks through masterd and agentd (root).
-	$(GO) test -run '^$$' -bench . -benchtime 1x -timeout 20m ./test/bench
+	$(GO) test -run '^$$' -bench 'Accept|Sequential|Parallel' -benchtime 1x -timeout 20m ./test/bench
+
+.PHONY: bench-failover
+bench-failover: ## How long a new leader takes to take 2,000, 10,000 and 20,000 agents back.
+	$(GO) test -run '^$$' -bench Failover -benchtime 1x -timeout 20m ./test/bench
