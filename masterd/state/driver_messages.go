@@ -11,7 +11,7 @@ import (
 
 func (m *Machine) driverRegister(in PeerMessage, msg *messages.RegisterFrameworkMessage) {
 	if msg.GetFramework().GetId().GetValue() != "" {
-		m.send(in.From, frameworkError("Registering with 'id' already set"))
+		m.send(in.From, frameworkError("A framework that registers has no ID yet"))
 		return
 	}
 	m.subscribe(subscription{
@@ -21,7 +21,7 @@ func (m *Machine) driverRegister(in PeerMessage, msg *messages.RegisterFramework
 
 func (m *Machine) driverReregister(in PeerMessage, msg *messages.ReregisterFrameworkMessage) {
 	if msg.GetFramework().GetId().GetValue() == "" {
-		m.send(in.From, frameworkError("Re-registering without an 'id'"))
+		m.send(in.From, frameworkError("A framework that registers again needs its ID"))
 		return
 	}
 	m.subscribe(subscription{
