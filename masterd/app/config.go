@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -45,7 +46,27 @@ func (f *Flags) Validate() error {
 	if err := f.validateMachine(); err != nil {
 		errs = append(errs, err)
 	}
+	if _, err := parseWeights(f.Weights); err != nil {
+		errs = append(errs, fmt.Errorf("flag --weights: %w", err))
+	}
 	return errors.Join(errs...)
+}
+
+// parseWeights reads "role=weight,role=weight".
+func parseWeights(s *string) (map[string]float64, error) {
+	weights := map[string]float64{}
+	for _, item := range split(s) {
+		role, text, ok := strings.Cut(item, "=")
+		weight, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+		if !ok || err != nil {
+			return nil, fmt.Errorf("'%s' is not of the form role=weight", item)
+		}
+		if !(weight > 0) {
+			return nil, fmt.Errorf("'%s': a weight is a positive number", item)
+		}
+		weights[strings.TrimSpace(role)] = weight
+	}
+	return weights, nil
 }
 
 // machine are the settings of the state machine of one term.
@@ -64,6 +85,7 @@ func (f *Flags) machine(self *mesos.MasterInfo, debug bool) state.Config {
 	c.RegistryMaxAgentAge = f.RegistryMaxAgentAge
 	c.RegistryMaxAgentCount = f.RegistryMaxAgentCount
 	c.Roles = split(f.Roles)
+	c.Weights, _ = parseWeights(f.Weights) // Validate refused others
 	c.NoRootSubmissions = !f.RootSubmissions
 	c.AuthenticateFrameworks = f.AuthFrameworks
 	c.AuthenticateAgents = f.AuthAgents

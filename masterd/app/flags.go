@@ -37,7 +37,7 @@ type Flags struct {
 	AuthFrameworks       bool
 	AuthAgents           bool
 	ACLs, Firewall       *json.RawMessage
-	Roles                *string
+	Roles, Weights       *string
 	RootSubmissions      bool
 	RequireAgentDomain   bool
 	MaxSubscribers       int
@@ -168,6 +168,8 @@ func (f *Flags) defineAccess() {
 	flags.Optional(s, &f.ACLs, "acls", flags.JSONType, "Who may do what, as JSON of ACLs. Not supported yet.")
 	flags.Optional(s, &f.Firewall, "firewall_rules", flags.JSONType, "Endpoints that are closed. Not supported yet.")
 	s.OptionalString(&f.Roles, "roles", "Roles that frameworks may have, separated by commas; default: all.")
+	s.OptionalString(&f.Weights, "weights",
+		"Weights that roles start with, as role=weight separated by commas. Ignored once the registry has weights.")
 	s.Bool(&f.RootSubmissions, "root_submissions", true, "Let frameworks run as root.")
 	s.Bool(&f.RequireAgentDomain, "require_agent_domain", false, "Refuse agents without a fault domain.")
 	s.Int(&f.MaxSubscribers, "max_operator_event_stream_subscribers", 1000,

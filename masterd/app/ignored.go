@@ -31,7 +31,6 @@ var (
 		"recovery_agent_removal_limit":  "100%",
 		"registry_store_timeout":        "20secs",
 		"webui_dir":                     "/usr/local/share/mesos/webui",
-		"weights":                       "",
 		"whitelist":                     "",
 		"zk_session_timeout":            "10secs",
 	}

@@ -66,10 +66,10 @@ func (a *allocation) absorb() bool {
 
 func (a *allocation) allocate() {
 	begin := time.Now()
-	proposals := a.allocator.Allocate(begin)
+	proposed := a.allocator.Allocate(begin)
 	a.took(time.Since(begin))
-	if len(proposals) > 0 {
-		a.feedBack(state.Allocated{Proposals: proposals})
+	if !proposed.IsEmpty() {
+		a.feedBack(proposed)
 	}
 }
 

@@ -20,6 +20,8 @@ type bridge struct {
 	allocator allocator.Allocator
 	limits    constraint.Limits
 	log       logr.Logger
+	// quota is the version of the quotas that the allocator has.
+	quota uint64
 }
 
 // Bridge makes an allocator fit for an Engine. limits are those on offer
@@ -48,6 +50,7 @@ func (b *bridge) apply(e state.AllocatorEffect, now time.Time) (due bool, err er
 		a.UpdateWeights(e.Weights)
 	case state.AllocUpdateQuota:
 		a.UpdateQuota(e.Quotas)
+		b.quota = e.Version
 		return true, nil
 	case state.AllocRequest: // of no consequence, as in Mesos
 	case state.AllocRecover:
@@ -147,16 +150,21 @@ func heldByFrameworks(used []state.FrameworkResources) []allocator.Held {
 func (b *bridge) Stats() allocator.Stats { return b.allocator.Stats() }
 
 // Allocate implements Allocator.
-func (b *bridge) Allocate(now time.Time) []state.Proposal {
+func (b *bridge) Allocate(now time.Time) state.Allocated {
 	proposals := b.allocator.Allocate(now)
-	out := make([]state.Proposal, len(proposals))
+	out := state.Allocated{Quota: b.quota, Proposals: make([]state.Proposal, len(proposals))}
 	for i, p := range proposals {
-		out[i] = state.Proposal{
+		out.Proposals[i] = state.Proposal{
 			Framework: state.FrameworkID(p.Framework),
 			Role:      p.Role,
 			Agent:     state.AgentID(p.Agent),
 			Resources: p.Resources.Allocate(p.Role).Proto(),
 		}
+	}
+	for _, p := range b.allocator.InverseOffers(now) {
+		out.Inverse = append(out.Inverse, state.InverseProposal{
+			Framework: state.FrameworkID(p.Framework), Agent: state.AgentID(p.Agent), Unavailability: p.Unavailability,
+		})
 	}
 	return out
 }

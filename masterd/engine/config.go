@@ -27,8 +27,9 @@ type Allocator interface {
 	// Apply takes in what happened, and says whether an allocation is due
 	// before the next interval.
 	Apply(e state.AllocatorEffect, now time.Time) (due bool)
-	// Allocate proposes what to offer now.
-	Allocate(now time.Time) []state.Proposal
+	// Allocate proposes what to offer now, and whom to ask to give something
+	// back.
+	Allocate(now time.Time) state.Allocated
 	// Stats is for metrics.
 	Stats() allocator.Stats
 }

@@ -86,14 +86,14 @@ func (a *idle) Stats() allocator.Stats {
 	return allocator.Stats{Runs: uint64(a.runs)}
 }
 
-func (a *idle) Allocate(time.Time) []state.Proposal {
+func (a *idle) Allocate(time.Time) state.Allocated {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.runs++
 	if len(a.applied) == 0 {
-		return nil
+		return state.Allocated{}
 	}
-	return []state.Proposal{{Framework: "f"}}
+	return state.Allocated{Proposals: []state.Proposal{{Framework: "f"}}}
 }
 
 // run starts an engine inside a synctest bubble and returns how to stop it.

@@ -30,7 +30,6 @@ func TestOperatorStatuses(t *testing.T) {
 		"no type":              {sendsJSON, `{}`, 400, "type"},
 		"unknown type":         {sendsJSON, `{"type":"UNKNOWN"}`, 501, ""},
 		"no payload":           {sendsJSON, `{"type":"GET_METRICS"}`, 400, "get_metrics"},
-		"unsupported":          {sendsJSON, `{"type":"UPDATE_WEIGHTS","update_weights":{}}`, 501, "UPDATE_WEIGHTS"},
 		"missing field":        {sendsJSON, `{"type":"TEARDOWN","teardown":{}}`, 400, "teardown.framework_id"},
 		"unknown framework":    {sendsJSON, `{"type":"TEARDOWN","teardown":{"framework_id":{"value":"x"}}}`, 400, ""},
 		"unknown agent":        {sendsJSON, `{"type":"MARK_AGENT_GONE","mark_agent_gone":{"agent_id":{"value":"x"}}}`, 404, ""},
@@ -184,7 +183,7 @@ func TestV0Manners(t *testing.T) {
 	if a := m.do("GET", "/state", map[string]string{"Accept-Encoding": "gzip"}, ""); a.header.Get("Content-Encoding") != "gzip" && len(a.body) > 1024 {
 		t.Errorf("a long answer is not compressed: %v", a.header)
 	}
-	if a := m.do("POST", "/weights", sendsJSON, "[]"); a.status != 501 {
+	if a := m.do("POST", "/weights", sendsJSON, "[]"); a.status != 405 || a.header.Get("Allow") != "GET, PUT" {
 		t.Errorf("POST /weights: %d", a.status)
 	}
 	for name, c := range map[string]struct {

@@ -79,7 +79,7 @@ func (t roleTable) get(name string) *role {
 // add adds what each role has to it and to those above.
 func (t roleTable) add(byRole map[string]resources.Resources, to func(*role, resources.Quantities)) {
 	for name, has := range byRole {
-		amount := amounts(has)
+		amount := has.Amounts()
 		to(t.get(name), amount)
 		for above := range roles.Ancestors(name) {
 			to(t.get(above), amount)
@@ -91,21 +91,12 @@ func (t roleTable) add(byRole map[string]resources.Resources, to func(*role, res
 // kept for the role.
 func (t roleTable) addUnallocated(total, used map[string]resources.Resources) {
 	for name, has := range total {
-		free := amounts(has).Subtract(amounts(used[name]))
+		free := has.Amounts().Subtract(used[name].Amounts())
 		t.get(name).consumed = t[name].consumed.Add(free)
 		for above := range roles.Ancestors(name) {
 			t[above].consumed = t[above].consumed.Add(free)
 		}
 	}
-}
-
-// amounts counts ranges and sets by their elements, which Quantities does not.
-func amounts(r resources.Resources) resources.Quantities {
-	var qs []resources.Quantity
-	for item := range r.All() {
-		qs = append(qs, resources.Quantity{Name: item.Name(), Value: item.Quantity()})
-	}
-	return resources.QuantitiesOf(qs...)
 }
 
 // appendRoles writes /roles.
@@ -156,7 +147,8 @@ func appendWeights(b []byte, v *state.View, query asked) []byte {
 }
 
 // quotaStatus tells each quota in the present form, and its guarantees in the
-// one of before Mesos 1.9 as well.
+// one of before Mesos 1.9 as well. A quota that was reset since the master leads
+// is there, empty.
 func quotaStatus(v *state.View, see visible) *quota.QuotaStatus {
 	status := &quota.QuotaStatus{}
 	for _, name := range slices.Sorted(maps.Keys(v.Quotas)) {
@@ -165,9 +157,6 @@ func quotaStatus(v *state.View, see visible) *quota.QuotaStatus {
 		}
 		config := v.Quotas[name]
 		status.Configs = append(status.Configs, config)
-		if len(config.GetGuarantees()) == 0 {
-			continue
-		}
 		info := &quota.QuotaInfo{Role: new(name)}
 		for _, resource := range slices.Sorted(maps.Keys(config.GetGuarantees())) {
 			info.Guarantee = append(info.Guarantee, &mesos.Resource{

@@ -121,7 +121,12 @@ type AllocUpdateWeights struct{ Weights []*mesos.WeightInfo }
 
 // AllocUpdateQuota sets the quota of roles; one without guarantees and limits
 // removes it.
-type AllocUpdateQuota struct{ Quotas []*quota.QuotaConfig }
+type AllocUpdateQuota struct {
+	Quotas []*quota.QuotaConfig
+	// Version counts these effects. Allocated says up to which one the
+	// allocator had applied them.
+	Version uint64
+}
 
 // AgentResources are resources on one agent.
 type AgentResources struct {

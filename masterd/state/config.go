@@ -65,6 +65,9 @@ type Config struct {
 	// Roles is the whitelist of roles that frameworks may subscribe to, nil
 	// for all (--roles). "*" is always allowed.
 	Roles []string
+	// Weights are those that roles start with (--weights). Once the registry
+	// has weights, those count.
+	Weights map[string]float64
 	// NoRootSubmissions refuses frameworks that run as root
 	// (--no-root_submissions).
 	NoRootSubmissions bool
@@ -135,6 +138,11 @@ func (c Config) Validate() error {
 	check(c.RegistryMaxAgentCount >= 0, "registry_max_agent_count must not be negative")
 	if err := validateRateLimits(c.RateLimits); err != nil {
 		errs = append(errs, err)
+	}
+	for role, weight := range c.Weights {
+		err := validateWeight(role, weight)
+		check(err == nil, "weights: %w", err)
+		check(c.allows(role), "weights: %q is not among the roles", role)
 	}
 	return errors.Join(errs...)
 }

@@ -93,6 +93,22 @@ type Persisted struct {
 // what it can't offer any more.
 type Allocated struct {
 	Proposals []Proposal
+	// Quota is the Version of the last AllocUpdateQuota that they heed. Those
+	// that were made before the present one are given back, so that what
+	// crosses with a new limit can't exceed it.
+	Quota uint64
+	// Inverse are requests to leave agents with scheduled maintenance.
+	Inverse []InverseProposal
+}
+
+// IsEmpty says that nothing is proposed to anybody.
+func (a Allocated) IsEmpty() bool { return len(a.Proposals)+len(a.Inverse) == 0 }
+
+// InverseProposal asks a framework to leave an agent that will be unavailable.
+type InverseProposal struct {
+	Framework      FrameworkID
+	Agent          AgentID
+	Unavailability *mesos.Unavailability
 }
 
 // Proposal is a piece of one agent for one role of one framework. Every

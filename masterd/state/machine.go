@@ -114,7 +114,7 @@ func (m *Machine) step(in Input) {
 	case Persisted:
 		m.persisted(in)
 	case Allocated:
-		m.allocated(in.Proposals)
+		m.allocated(in)
 	}
 }
 

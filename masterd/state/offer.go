@@ -27,14 +27,17 @@ type offer struct {
 // allocated makes offers of what the allocator proposes. What can't be offered
 // any more goes back. One event per framework carries all of its offers, in the
 // order of their proposals.
-func (m *Machine) allocated(proposals []Proposal) {
+func (m *Machine) allocated(in Allocated) {
 	var order []*framework
 	made := map[*framework][]*mesos.Offer{}
-	for _, p := range proposals {
+	for _, p := range in.Proposals {
 		if m.crowded(p) {
 			continue
 		}
-		o := m.propose(p)
+		var o *offer
+		if in.Quota >= m.policy.version {
+			o = m.propose(p)
+		}
 		if o == nil {
 			m.refuseProposal(p)
 			continue

@@ -14,6 +14,14 @@ func (m *Machine) operatorCall(in OperatorCall) {
 		m.operatorTeardown(in)
 	case mesosmaster.Call_MARK_AGENT_GONE:
 		m.operatorMarkGone(in)
+	case mesosmaster.Call_UPDATE_WEIGHTS:
+		m.updateWeights(in)
+	case mesosmaster.Call_UPDATE_QUOTA:
+		m.updateQuota(in)
+	case mesosmaster.Call_SET_QUOTA:
+		m.setQuota(in)
+	case mesosmaster.Call_REMOVE_QUOTA:
+		m.removeQuota(in)
 	default:
 		m.reply(in.Reply, 501, "This master does not do "+in.Call.GetType().String()+" yet")
 	}

@@ -8,8 +8,15 @@ import (
 
 // policy is what operators decided, as the registry has it.
 type policy struct {
-	weights     map[string]float64
-	quotas      map[string]*quota.QuotaConfig
+	// weights and quotas are in Views as they are: replaced, never changed.
+	weights map[string]float64
+	quotas  map[string]*quota.QuotaConfig
+	// planned are the quotas as they will be once all is durable that is being
+	// written: what further changes are held against.
+	planned map[string]*quota.QuotaConfig
+	// version counts the AllocUpdateQuota effects.
+	version uint64
+
 	machines    map[machineKey]*mesos.MachineInfo
 	draining    map[AgentID]*mesos.DrainInfo
 	deactivated map[AgentID]bool
@@ -21,6 +28,7 @@ type machineKey struct{ hostname, ip string }
 func (p *policy) init() {
 	p.weights = map[string]float64{}
 	p.quotas = map[string]*quota.QuotaConfig{}
+	p.planned = p.quotas
 	p.machines = map[machineKey]*mesos.MachineInfo{}
 	p.draining = map[AgentID]*mesos.DrainInfo{}
 	p.deactivated = map[AgentID]bool{}
@@ -43,6 +51,7 @@ func (p *policy) unavailability(k machineKey) *mesos.Unavailability {
 
 // read takes over what a registry says.
 func (p *policy) read(r *registry.Registry) {
+	p.weights, p.quotas = map[string]float64{}, map[string]*quota.QuotaConfig{} // a View may have the former
 	for _, w := range r.GetWeights() {
 		p.weights[w.GetInfo().GetRole()] = w.GetInfo().GetWeight()
 	}
@@ -52,6 +61,7 @@ func (p *policy) read(r *registry.Registry) {
 	for _, q := range r.GetQuotaConfigs() {
 		p.quotas[q.GetRole()] = q
 	}
+	p.planned = p.quotas
 	for _, mc := range r.GetMachines().GetMachines() {
 		id := mc.GetInfo().GetId()
 		p.machines[machineKey{id.GetHostname(), id.GetIp()}] = mc.GetInfo()

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"maps"
-
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
@@ -46,8 +44,8 @@ func (m *Machine) View() *View {
 		CompletedTasks:      p.completedTasks.publish(),
 		Executors:           p.executorTable.publish(),
 		Offers:              p.offerTable.publish(),
-		Weights:             maps.Clone(m.policy.weights),
-		Quotas:              maps.Clone(m.policy.quotas),
+		Weights:             m.policy.weights,
+		Quotas:              m.policy.quotas,
 		Stats:               m.stats.clone(),
 	}
 }

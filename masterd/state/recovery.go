@@ -28,6 +28,7 @@ func (m *Machine) recover(in Recovered) {
 	m.recovered, m.elected = true, m.now
 	m.recoverAgents(r)
 	m.policy.read(r)
+	m.seedWeights()
 	m.emit(AllocStart{
 		ExpectedAgents: len(r.GetSlaves().GetSlaves()),
 		Quotas:         m.policy.sortedQuotas(),

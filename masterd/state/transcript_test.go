@@ -246,7 +246,7 @@ func (p *player) parse(verb, rest string) Input {
 		r, err := resources.Parse(rest, "*")
 		p.must(err)
 		proposal.Resources = r.Allocate(proposal.Role).Proto()
-		return Allocated{Proposals: []Proposal{proposal}}
+		return Allocated{Proposals: []Proposal{proposal}, Quota: p.m.policy.version}
 	case "persisted":
 		return p.persisted()
 	case "persist-fails":
@@ -365,6 +365,10 @@ func renderAllocator(e Effect) string {
 	switch e := e.(type) {
 	case AllocStart:
 		return fmt.Sprintf("alloc start: %d agents, %d quotas, %d weights", e.ExpectedAgents, len(e.Quotas), len(e.Weights))
+	case AllocUpdateWeights:
+		return fmt.Sprintf("alloc weights: %s", jsonList(e.Weights))
+	case AllocUpdateQuota:
+		return fmt.Sprintf("alloc quota: %s", jsonList(e.Quotas))
 	case AllocAddFramework:
 		return fmt.Sprintf("alloc add framework %s: active %t, roles %v, suppressed %v",
 			e.Info.GetId().GetValue(), e.Active, rolesOf(e.Info), e.Suppressed)

@@ -31,7 +31,7 @@ func (m *Machine) validateFramework(info *mesos.FrameworkInfo) error {
 	}
 	var foreign []string
 	for _, r := range rolesOf(info) {
-		if m.roles != nil && !m.roles[r] {
+		if !m.allows(r) {
 			foreign = append(foreign, r)
 		}
 	}

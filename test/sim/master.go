@@ -109,19 +109,17 @@ func (m *master) tick() {
 
 func (m *master) allocate() {
 	m.due = false
-	proposals := m.machineProposals()
-	if len(proposals) == 0 {
+	proposed := m.alloc.Allocate(m.sim.now)
+	if proposed.IsEmpty() {
 		return
 	}
 	life := m.life
 	m.sim.after(m.sim.upTo(3*time.Millisecond), func() {
 		if m.life == life {
-			m.step(state.Allocated{Proposals: proposals})
+			m.step(proposed)
 		}
 	})
 }
-
-func (m *master) machineProposals() []state.Proposal { return m.alloc.Allocate(m.sim.now) }
 
 // step steps the machine and performs the effects.
 func (m *master) step(in state.Input) {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -79,10 +80,12 @@ func sections(t *testing.T) map[string]string {
 	masterFlags, masterOwn := flagRows(t, "masterd", "master", "--registry=in_memory")
 	agentFlags, agentOwn := flagRows(t, "agentd", "agent", "--master=192.0.2.1", "--work_dir=/nonexistent")
 	metrics := metricRows(t, m.Get("/metrics/snapshot"), a.Get("/metrics/snapshot"))
-	masterCalls := operatorCalls(t, m.Process, master.Call_UNKNOWN.Descriptor(), map[string]string{
+	proofs := map[string]string{
 		"": mapi + "TestOperatorAnswersLookLikeMesos", "TEARDOWN": mapi + "TestOperatorStatuses", "MARK_AGENT_GONE": fl + "TestBadCalls",
 		"SUBSCRIBE": mapi + "TestEventStream", "SET_LOGGING_LEVEL": mapi + "TestOperatorStatuses",
-	})
+	}
+	maps.Copy(proofs, policyProofs)
+	masterCalls := operatorCalls(t, m.Process, master.Call_UNKNOWN.Descriptor(), proofs)
 	agentCalls := operatorCalls(t, a.Process, agent.Call_UNKNOWN.Descriptor(), map[string]string{"": aapi + "TestGoldenCalls", "SET_LOGGING_LEVEL": aapi + "TestOperatorAPI"})
 	return map[string]string{
 		"scheduler calls":     table(t, complete(t, schedulerCalls, scheduler.Call_UNKNOWN.Descriptor())),

@@ -152,7 +152,7 @@ func endpoints(t *testing.T, p *testbed.Process, proof string, paths ...string) 
 }
 
 // changing are endpoints that change something in Mesos besides showing it.
-var changing = []string{"/quota", "/weights", "/maintenance/schedule"}
+var changing = []string{"/maintenance/schedule"}
 
 // flagRows finds out what becomes of each flag of Mesos.
 func flagRows(t *testing.T, program, daemon string, required ...string) (rows []row, own []string) {

@@ -39,6 +39,9 @@ func (m *Master) Start() {
 	})
 }
 
+// SetFlags changes flags for the lives to come; the last value of each wins.
+func (p *Process) SetFlags(flags ...string) { p.args = lastWins(append(p.args, flags...)) }
+
 // NewMaster is StartMaster without the start.
 func NewMaster(t testing.TB, flags ...string) *Master {
 	t.Helper()

@@ -1,0 +1,122 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
+	"github.com/mesos-operator/mesos-operator/internal/codec"
+)
+
+// The v0 endpoints by which operators set policy. Each turns its body into the
+// call of the operator API that does the same. As in Mesos no Content-Type is
+// asked for: the body is JSON.
+
+// maxPolicy bounds such a body; a schedule of 10,000 machines has a tenth of it.
+const maxPolicy = 16 << 20
+
+// methods answers an endpoint by the request's method. HEAD is answered as GET.
+func (a *API) methods(byMethod map[string]handler, order ...string) handler {
+	return func(w http.ResponseWriter, r *http.Request, principal string) {
+		method := r.Method
+		if method == http.MethodHead {
+			method = http.MethodGet
+		}
+		if h := byMethod[method]; h != nil {
+			h(w, r, principal)
+			return
+		}
+		if a.leading(w, r) != nil {
+			w.Header().Set("Allow", strings.Join(order, ", "))
+			text(w, http.StatusMethodNotAllowed,
+				fmt.Sprintf("Expecting one of { '%s' }, but received '%s'", strings.Join(order, "', '"), r.Method))
+		}
+	}
+}
+
+// change answers a request that changes something by making a call of it.
+func (a *API) change(callOf func(r *http.Request) (*mesosmaster.Call, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request, principal string) {
+		e := a.leading(w, r)
+		if e == nil {
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, maxPolicy)
+		call, err := callOf(r)
+		if err != nil {
+			text(w, statusOfBody(err), err.Error())
+			return
+		}
+		reply, err := e.Operator(r.Context(), principal, call)
+		if err != nil {
+			a.failed(w, r, err)
+			return
+		}
+		a.reply(w, codec.JSON, reply)
+	}
+}
+
+// readJSON reads a body into a message.
+func readJSON(r *http.Request, m proto.Message) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return fmt.Errorf("reading the request: %w", err)
+	}
+	return parseJSON(body, m)
+}
+
+func parseJSON(body []byte, m proto.Message) error {
+	if err := codec.Unmarshal(codec.JSON, body, m); err != nil {
+		return fmt.Errorf("parsing the request: %w", err)
+	}
+	return nil
+}
+
+// readJSONList reads a body that is a list, as the only field of a message.
+func readJSONList(r *http.Request, field string, m proto.Message) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return fmt.Errorf("reading the request: %w", err)
+	}
+	body = bytes.TrimSpace(body)
+	if len(body) == 0 || body[0] != '[' || !json.Valid(body) {
+		return fmt.Errorf("parsing the request: expected a JSON array of %s", field)
+	}
+	return parseJSON(fmt.Appendf(nil, `{"%s":%s}`, field, body), m)
+}
+
+func putWeights(r *http.Request) (*mesosmaster.Call, error) {
+	update := &mesosmaster.Call_UpdateWeights{}
+	err := readJSONList(r, "weight_infos", update)
+	return &mesosmaster.Call{Type: mesosmaster.Call_UPDATE_WEIGHTS.Enum(), UpdateWeights: update}, err
+}
+
+func postQuota(r *http.Request) (*mesosmaster.Call, error) {
+	request := &quota.QuotaRequest{}
+	err := readJSON(r, request)
+	return &mesosmaster.Call{
+		Type:     mesosmaster.Call_SET_QUOTA.Enum(),
+		SetQuota: &mesosmaster.Call_SetQuota{QuotaRequest: request},
+	}, err
+}
+
+// deleteQuota takes the role from the path: /quota/<role>, where the role may
+// have slashes.
+func deleteQuota(r *http.Request) (*mesosmaster.Call, error) {
+	path := strings.TrimPrefix(strings.Trim(r.URL.Path, "/"), Process+"/")
+	_, role, _ := strings.Cut(path, "/")
+	if role = strings.Trim(role, "/"); role == "" {
+		return nil, fmt.Errorf("path %s names no role: expected /quota/<role>", r.URL.Path)
+	}
+	return &mesosmaster.Call{
+		Type:        mesosmaster.Call_REMOVE_QUOTA.Enum(),
+		RemoveQuota: &mesosmaster.Call_RemoveQuota{Role: &role},
+	}, nil
+}
