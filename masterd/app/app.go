@@ -28,8 +28,6 @@ import (
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
 	"github.com/mesos-operator/mesos-operator/masterd/httpapi"
 	"github.com/mesos-operator/mesos-operator/masterd/registry"
-	"github.com/mesos-operator/mesos-operator/masterd/registry/memory"
-	"github.com/mesos-operator/mesos-operator/masterd/registry/raft"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
@@ -101,23 +99,6 @@ func (a *App) listen(ctx context.Context) error {
 	}
 	a.node, err = libprocess.NewNode(libprocess.Config{Address: address, Log: a.log.WithName("libprocess")})
 	return err
-}
-
-func (a *App) openRegistry() error {
-	if a.flags.Registry == registryMemory {
-		a.store, a.elector = memory.New(), election.NewStandalone(a.self)
-		return nil
-	}
-	cfg, err := a.flags.raft(a.log)
-	if err != nil {
-		return err
-	}
-	store, err := raft.Open(cfg)
-	if err != nil {
-		return err
-	}
-	a.store, a.elector = store, election.NewConsensus(store, a.log.WithName("election"))
-	return nil
 }
 
 func (a *App) serveHTTP() error {
@@ -223,7 +204,7 @@ func (a *App) newEngine(
 	return engine.New(engine.Config{
 		Machine:            state.New(machine),
 		Allocator:          engine.Bridge(alloc, a.flags.constraints(), log.WithName("allocator")),
-		Term:               term,
+		Term:               registry.WithTimeout(term, a.flags.RegistryStoreTimeout),
 		Registry:           reg,
 		RegistrySize:       func() int { return proto.Size(a.store.Snapshot()) },
 		Node:               a.node,
@@ -238,7 +219,7 @@ func (a *App) newEngine(
 // deposed tells the elector, when the registry says so, that losing the
 // leadership is no failure.
 func deposed(err error) error {
-	if err != nil && errors.Is(err, registry.ErrNotLeader) {
+	if err != nil && (errors.Is(err, registry.ErrNotLeader) || errors.Is(err, registry.ErrDeposed)) {
 		return fmt.Errorf("%w: %w", election.ErrDeposed, err)
 	}
 	return err

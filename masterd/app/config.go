@@ -3,17 +3,13 @@ package app
 import (
 	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/go-logr/logr"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/masterd/allocator"
 	"github.com/mesos-operator/mesos-operator/masterd/allocator/constraint"
-	"github.com/mesos-operator/mesos-operator/masterd/registry/raft"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
@@ -40,15 +36,13 @@ func (f *Flags) Validate() error {
 	if f.IP != nil && f.IPDiscoveryCommand != nil {
 		errs = append(errs, errors.New("only one of --ip and --ip_discovery_command can be given"))
 	}
-	if f.RaftPeers != nil && f.RaftAddress == nil {
-		errs = append(errs, errors.New("flag --raft_peers needs --raft_address"))
-	}
 	if err := f.validateMachine(); err != nil {
 		errs = append(errs, err)
 	}
 	if _, err := parseWeights(f.Weights); err != nil {
 		errs = append(errs, fmt.Errorf("flag --weights: %w", err))
 	}
+	errs = append(errs, f.validateRegistry()...)
 	return errors.Join(errs...)
 }
 
@@ -114,22 +108,6 @@ func (f *Flags) allocator(self *mesos.MasterInfo, seed uint64) (allocator.Config
 
 func (f *Flags) constraints() constraint.Limits {
 	return constraint.Limits{MaxMemory: int(f.REMaxMemory), MaxProgramSize: f.REMaxProgramSize}
-}
-
-// raft are the settings of the raft registry.
-func (f *Flags) raft(log logr.Logger) (raft.Config, error) {
-	c := raft.Config{
-		Dir:     filepath.Join(f.WorkDir, "raft"),
-		ID:      value(f.RaftID),
-		Address: value(f.RaftAddress),
-		Bind:    value(f.RaftBind),
-		Log:     log,
-	}
-	var err error
-	if c.Peers, err = raft.ParsePeers(value(f.RaftPeers)); err != nil {
-		return c, fmt.Errorf("flag --raft_peers: %w", err)
-	}
-	return c, nil
 }
 
 func value(s *string) string {

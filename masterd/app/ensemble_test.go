@@ -2,7 +2,9 @@ package app
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -86,6 +88,26 @@ func awaitLeader(t *testing.T, members []*member) *member {
 	return nil
 }
 
+// awaitVoters waits until the registry has so many members with a vote, as this
+// one knows.
+func (m *member) awaitVoters(t *testing.T, n int) {
+	t.Helper()
+	var body []byte
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		resp, err := noRedirects.Get("http://127.0.0.1:" + m.port + "/metrics/snapshot")
+		if err != nil {
+			continue
+		}
+		body, _ = io.ReadAll(resp.Body)
+		resp.Body.Close()
+		var values map[string]float64
+		if json.Unmarshal(body, &values) == nil && values["registrar/log/ensemble_size"] == float64(n) {
+			return
+		}
+	}
+	t.Fatalf("not %d members: %s", n, body)
+}
+
 func TestEnsemble(t *testing.T) {
 	var members []*member
 	var peers []string
@@ -109,6 +131,7 @@ func TestEnsemble(t *testing.T) {
 	})
 	for range 2 {
 		leader := awaitLeader(t, members)
+		leader.awaitVoters(t, 3)
 		begin := time.Now()
 		leader.end(t)
 		successor := awaitLeader(t, members)

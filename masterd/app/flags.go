@@ -15,41 +15,36 @@ type Flags struct {
 	Set *flags.Set
 
 	// Network.
-	IP                   *netip.Addr
-	IPDiscoveryCommand   *string
-	Port                 uint16
-	AdvertiseIP          *netip.Addr
-	AdvertisePort        *uint16
-	Hostname             *string
-	HostnameLookup       bool
-	Domain               *json.RawMessage
-	Cluster              *string
-	WorkDir              string
-	ShowVersion          bool
-	ExternalLogFile      *string
-	LogDir               *string
-	LoggingLevel         string
-	Quiet                bool
-	ZK                   *string
-	AuthReadonly         bool
-	AuthReadwrite        bool
-	AuthHTTPFrameworks   bool
-	AuthFrameworks       bool
-	AuthAgents           bool
-	ACLs, Firewall       *json.RawMessage
-	Roles, Weights       *string
-	RootSubmissions      bool
-	RequireAgentDomain   bool
-	MaxSubscribers       int
-	PerFrameworkMetrics  bool
-	RegistryFetchTimeout time.Duration
+	IP                  *netip.Addr
+	IPDiscoveryCommand  *string
+	Port                uint16
+	AdvertiseIP         *netip.Addr
+	AdvertisePort       *uint16
+	Hostname            *string
+	HostnameLookup      bool
+	Domain              *json.RawMessage
+	Cluster             *string
+	WorkDir             string
+	ShowVersion         bool
+	ExternalLogFile     *string
+	LogDir              *string
+	LoggingLevel        string
+	Quiet               bool
+	ZK                  *string
+	AuthReadonly        bool
+	AuthReadwrite       bool
+	AuthHTTPFrameworks  bool
+	AuthFrameworks      bool
+	AuthAgents          bool
+	ACLs, Firewall      *json.RawMessage
+	Roles, Weights      *string
+	RootSubmissions     bool
+	RequireAgentDomain  bool
+	MaxSubscribers      int
+	PerFrameworkMetrics bool
 
 	// Registry.
-	Registry    string
-	RaftID      *string
-	RaftAddress *string
-	RaftPeers   *string
-	RaftBind    *string
+	RegistryFlags
 
 	// Kubernetes.
 	KubeLeaderLabel *string
@@ -80,13 +75,6 @@ type Flags struct {
 	RegistryMaxAgentAge    time.Duration
 	RegistryMaxAgentCount  int
 }
-
-// The values of --registry.
-const (
-	registryMemory     = "in_memory"
-	registryRaft       = "raft"
-	registryReplicated = "replicated_log" // what Mesos's default is called: an alias of raft
-)
 
 // NewFlags defines the flags. Call Set.Parse next.
 func NewFlags() *Flags {
@@ -131,27 +119,6 @@ func (f *Flags) defineNetwork() {
 	s.OptionalString(&f.ZK, "zk", "ZooKeeper ensemble that elects the leader. Not supported yet.")
 	s.OptionalString(&f.KubeLeaderLabel, "kube_leader_label",
 		"In Kubernetes: label that the leading master puts on its pod, which POD_NAME and POD_NAMESPACE name.")
-}
-
-func (f *Flags) defineRegistry() {
-	s := f.Set
-	flags.Var(s, &f.Registry, "registry", registryRaft,
-		flags.OneOf(registryRaft, registryReplicated, registryMemory),
-		"Where agents, quotas and weights are kept; replicated_log means raft.")
-	s.OptionalString(&f.RaftID, "raft_id", "ID of this master among --raft_peers; default: --raft_address.")
-	s.OptionalString(&f.RaftAddress, "raft_address", "host:port by which the other masters reach this one for the registry.")
-	s.OptionalString(&f.RaftBind, "raft_bind",
-		"host:port to listen on for the registry; default: --raft_address if that is an IP address, else its port.")
-	s.OptionalString(&f.RaftPeers, "raft_peers",
-		"All masters, this one included, as [id=]host:port separated by commas. The first one begins the group.")
-	s.Duration(&f.RegistryFetchTimeout, "registry_fetch_timeout", time.Minute,
-		"How long a new leader may take to read the registry.")
-	s.Duration(&f.RegistryGCInterval, "registry_gc_interval", 15*time.Minute,
-		"Time between two sweeps of unreachable and gone agents.")
-	s.Duration(&f.RegistryMaxAgentAge, "registry_max_agent_age", 14*24*time.Hour,
-		"How long an unreachable or gone agent is remembered.")
-	s.Int(&f.RegistryMaxAgentCount, "registry_max_agent_count", 100*1024,
-		"How many unreachable and how many gone agents are remembered.")
 }
 
 func (f *Flags) defineAccess() {

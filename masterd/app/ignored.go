@@ -29,7 +29,6 @@ var (
 		"modules_dir":                   "",
 		"quorum":                        "",
 		"recovery_agent_removal_limit":  "100%",
-		"registry_store_timeout":        "20secs",
 		"webui_dir":                     "/usr/local/share/mesos/webui",
 		"whitelist":                     "",
 		"zk_session_timeout":            "10secs",
@@ -38,7 +37,6 @@ var (
 		"initialize_driver_logging": true,
 		"log_auto_initialize":       true,
 		"memory_profiling":          false,
-		"registry_strict":           false,
 	}
 	// oldNames are what older versions called them.
 	oldNames = map[string]string{

@@ -37,8 +37,8 @@ func NewConsensus(ensemble Ensemble, log logr.Logger) *Consensus {
 // Leader returns the master that leads the ensemble.
 func (c *Consensus) Leader() *mesos.MasterInfo { return c.ensemble.Leader() }
 
-// Run implements Elector. A term that fails resigns, so that a member which
-// can lead gets the chance.
+// Run implements Elector. A term that fails, and a leader that is stopped,
+// resign, so that a member which can lead gets the chance at once.
 func (c *Consensus) Run(ctx context.Context, lead Term) error {
 	words := c.ensemble.Leadership()
 	leading := false
@@ -73,6 +73,9 @@ func (c *Consensus) term(ctx context.Context, words <-chan bool, lead Term) (aga
 			c.log.Info("leadership lost", "electedAgain", again)
 			end()
 		case err := <-done:
+			if ctx.Err() != nil && term.Err() != nil && !again {
+				c.resign()
+			}
 			return again, c.ended(term, err)
 		}
 	}
@@ -86,8 +89,13 @@ func (c *Consensus) ended(term context.Context, err error) error {
 		c.log.Info("deposed", "reason", err.Error())
 		return nil
 	}
-	if resign := c.ensemble.Resign(); resign != nil {
-		c.log.Info("leadership could not be passed on", "reason", resign.Error())
-	}
+	c.resign()
 	return fmt.Errorf("leading: %w", err)
+}
+
+// resign passes the leadership on if it can; a master that is alone can't.
+func (c *Consensus) resign() {
+	if err := c.ensemble.Resign(); err != nil {
+		c.log.V(1).Info("leadership could not be passed on", "reason", err.Error())
+	}
 }

@@ -25,6 +25,9 @@ var (
 	// ErrUnknownFate: what was to be written may or may not be there. Its
 	// author must stop leading; whoever leads next finds out.
 	ErrUnknownFate = errors.New("fate of the registry write is unknown")
+	// ErrDeposed goes with ErrUnknownFate when another master leads, or may:
+	// the write failed by that, and not by a fault of this store.
+	ErrDeposed = errors.New("the leadership of the registry was lost meanwhile")
 	// ErrClosed: the store is closed. Nothing was written.
 	ErrClosed = errors.New("registry closed")
 )

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/go-logr/logr"
 )
@@ -21,13 +22,11 @@ type Peer struct {
 	Address string
 }
 
-// ParsePeers reads "host:port" or "id=host:port", separated by commas.
+// ParsePeers reads "host:port" or "id=host:port", separated by commas or white
+// space.
 func ParsePeers(s string) ([]Peer, error) {
 	var peers []Peer
-	for item := range strings.SplitSeq(s, ",") {
-		if item = strings.TrimSpace(item); item == "" {
-			continue
-		}
+	for item := range strings.FieldsFuncSeq(s, func(r rune) bool { return r == ',' || unicode.IsSpace(r) }) {
 		id, address, named := strings.Cut(item, "=")
 		if !named {
 			address = id
@@ -58,6 +57,11 @@ type Config struct {
 	// only one. The first begins the group, and the leader adds who is
 	// missing, so that no two members ever begin a group each.
 	Peers []Peer
+	// Reload reads the list of peers again, while the store runs: the leader
+	// makes the group what it says. Default: Peers stay as they are.
+	Reload func() ([]Peer, error)
+	// TLS secures the connections of peers. Default: they are in the clear.
+	TLS *TLS
 
 	// HeartbeatTimeout is how long a follower hears nothing of the leader
 	// before it becomes a candidate, and ElectionTimeout how long an election
@@ -71,8 +75,22 @@ type Config struct {
 	// second.
 	SnapshotEntries uint64
 	SnapshotBytes   int64
+	// DiskTimeout is how long one write to the disk may take before a leader
+	// gives up the leadership to another member. Default 5 s: a loaded disk
+	// takes a second now and then.
+	DiskTimeout time.Duration
 
 	Log logr.Logger
+
+	// wrap lets tests come between raft and its disk.
+	wrap func(fullStore) fullStore
+}
+
+func (c Config) store(bolt fullStore) fullStore {
+	if c.wrap == nil {
+		return bolt
+	}
+	return c.wrap(bolt)
 }
 
 func (c Config) withDefaults() Config {
@@ -86,7 +104,7 @@ func (c Config) withDefaults() Config {
 		}
 	}
 	timeout := time.Second
-	if len(c.Peers) < 2 {
+	if len(c.Peers) < 2 && c.Reload == nil {
 		timeout = 100 * time.Millisecond
 	}
 	if c.HeartbeatTimeout == 0 {
@@ -100,6 +118,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.SnapshotBytes == 0 {
 		c.SnapshotBytes = 64 << 20
+	}
+	if c.DiskTimeout == 0 {
+		c.DiskTimeout = 5 * time.Second
 	}
 	if c.Log.GetSink() == nil {
 		c.Log = logr.Discard()
@@ -118,6 +139,9 @@ func (c Config) Validate() error {
 		errs = append(errs, c.checkAddresses()...)
 	}
 	errs = append(errs, duplicates(c.Peers)...)
+	if err := c.TLS.Validate(); err != nil {
+		errs = append(errs, err)
+	}
 	if c.HeartbeatTimeout < 5*time.Millisecond || c.ElectionTimeout < c.HeartbeatTimeout {
 		errs = append(errs, fmt.Errorf("heartbeat timeout %v and election timeout %v: "+
 			"the first must be at least 5ms and the second no less", c.HeartbeatTimeout, c.ElectionTimeout))

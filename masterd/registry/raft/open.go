@@ -24,10 +24,11 @@ const (
 
 // storage is what a member keeps on disk and how it reaches the others.
 type storage struct {
-	bolt      *raftboltdb.BoltStore
+	disk      *disk
 	logs      hraft.LogStore
 	snapshots hraft.SnapshotStore
 	transport hraft.Transport
+	link      *link // the transport, if there are peers
 	closers   []func() error
 }
 
@@ -42,7 +43,7 @@ func openStorage(cfg Config) (s *storage, err error) {
 		return nil, fmt.Errorf("making the registry's directory: %w", err)
 	}
 	path := filepath.Join(cfg.Dir, "raft.db")
-	s.bolt, err = raftboltdb.New(raftboltdb.Options{
+	bolt, err := raftboltdb.New(raftboltdb.Options{
 		Path:                    path,
 		BoltOptions:             &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType},
 		MsgpackUseNewTimeFormat: true,
@@ -50,11 +51,12 @@ func openStorage(cfg Config) (s *storage, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening %s (does another masterd use it?): %w", path, err)
 	}
-	s.closers = append(s.closers, s.bolt.Close)
+	s.closers = append(s.closers, bolt.Close)
+	s.disk = newDisk(cfg.store(bolt), cfg.DiskTimeout)
 	if err := syncDir(cfg.Dir); err != nil {
 		return nil, err
 	}
-	if s.logs, err = hraft.NewLogCache(logCache, s.bolt); err != nil {
+	if s.logs, err = hraft.NewLogCache(logCache, s.disk); err != nil {
 		return nil, fmt.Errorf("opening the registry's log: %w", err)
 	}
 	s.snapshots, err = hraft.NewFileSnapshotStoreWithLogger(cfg.Dir, keptSnapshots, newLogger(cfg.Log))
@@ -80,7 +82,8 @@ func (s *storage) openTransport(cfg Config) error {
 		Logger:                  newLogger(cfg.Log),
 		MsgpackUseNewTimeFormat: true,
 	})
-	s.transport = network
+	s.link = newLink(network, s.disk.stalled)
+	s.transport = s.link
 	s.closers = append(s.closers, network.Close)
 	return nil
 }

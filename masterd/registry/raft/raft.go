@@ -24,6 +24,9 @@ const enqueueTimeout = 30 * time.Second
 // are a little late; one that is later gets the snapshot.
 const trailingLogs = 1024
 
+// closeTimeout bounds the wait for the last writes.
+const closeTimeout = 10 * time.Second
+
 // Store implements registry.Store and election.Ensemble.
 type Store struct {
 	cfg     Config
@@ -32,7 +35,7 @@ type Store struct {
 	fsm     *fsm
 	raft    *hraft.Raft
 	self    hraft.ServerID
-	words   <-chan bool
+	words   chan bool // latest word on the leadership
 
 	closing  chan struct{}
 	snapshot chan struct{} // a token asks for a snapshot
@@ -54,7 +57,7 @@ func Open(cfg Config) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		cfg: cfg, log: cfg.Log, storage: storage, fsm: newFSM(),
+		cfg: cfg, log: cfg.Log, storage: storage, fsm: newFSM(), words: make(chan bool, 1),
 		closing: make(chan struct{}), snapshot: make(chan struct{}, 1),
 	}
 	if err := s.start(); err != nil {
@@ -62,6 +65,7 @@ func Open(cfg Config) (*Store, error) {
 	}
 	s.work.Go(s.takeSnapshots)
 	s.work.Go(s.keepGroup)
+	s.work.Go(s.tellLeadership)
 	return s, nil
 }
 
@@ -71,11 +75,11 @@ func (s *Store) start() error {
 		return err
 	}
 	var err error
-	s.raft, err = hraft.NewRaft(hc, s.fsm, s.storage.logs, s.storage.bolt, s.storage.snapshots, s.storage.transport)
+	s.raft, err = hraft.NewRaft(hc, s.fsm, s.storage.logs, s.storage.disk, s.storage.snapshots, s.storage.transport)
 	if err != nil {
 		return fmt.Errorf("starting raft: %w", err)
 	}
-	s.self, s.words = hc.LocalID, s.raft.LeaderCh()
+	s.self = hc.LocalID
 	return nil
 }
 
@@ -90,29 +94,6 @@ func (c Config) raft() *hraft.Config {
 	hc.NoLegacyTelemetry = true
 	hc.Logger = newLogger(c.Log)
 	return hc
-}
-
-// Leadership implements election.Ensemble: true when this member is elected,
-// false when it is deposed.
-func (s *Store) Leadership() <-chan bool { return s.words }
-
-// Leader returns the master that leads as far as this member knows, or nil.
-// Between its election and its first entry a new leader is not known yet.
-func (s *Store) Leader() *mesos.MasterInfo {
-	_, elected := s.raft.LeaderWithID()
-	member, info := s.fsm.leader()
-	if elected == "" || string(elected) != member {
-		return nil
-	}
-	return info
-}
-
-// Resign passes the leadership on. It fails in a group of one.
-func (s *Store) Resign() error {
-	if err := s.raft.LeadershipTransfer().Error(); err != nil {
-		return fmt.Errorf("passing on the leadership: %w", err)
-	}
-	return nil
 }
 
 // Lead implements registry.Store. The entry that it writes is applied only
@@ -132,20 +113,23 @@ func (s *Store) Lead(ctx context.Context, master *mesos.MasterInfo) (registry.Te
 // Snapshot implements registry.Store.
 func (s *Store) Snapshot() *registrypb.Registry { return s.fsm.registry() }
 
-// Close implements registry.Store.
+// Close implements registry.Store. With a disk that hangs it gives up waiting
+// for it, with an error.
 func (s *Store) Close() error {
 	s.once.Do(func() {
 		close(s.closing)
-		s.work.Wait()
+		_ = bounded(closeTimeout, func() error { s.work.Wait(); return nil }) // then they hang on the disk
 		s.leaveInGoodOrder()
-		s.closed = errors.Join(s.raft.Shutdown().Error(), s.storage.close())
+		s.closed = bounded(closeTimeout, func() error {
+			return errors.Join(s.raft.Shutdown().Error(), s.storage.close())
+		})
 	})
 	return s.closed
 }
 
 // leaveInGoodOrder spares the others the wait for a leader that is gone.
 func (s *Store) leaveInGoodOrder() {
-	if len(s.cfg.Peers) < 2 || s.raft.State() != hraft.Leader {
+	if s.raft.State() != hraft.Leader || s.Voters() < 2 {
 		return
 	}
 	if err := s.Resign(); err != nil { // then they wait
@@ -179,14 +163,18 @@ func (s *Store) propose(ctx context.Context, data []byte) (uint64, applied, erro
 		return 0, applied{}, registry.ErrClosed
 	default:
 	}
-	future := s.raft.Apply(data, enqueueTimeout)
-	done := make(chan error, 1)
-	go func() { done <- future.Error() }()
+	done := make(chan hraft.ApplyFuture, 1)
+	go func() { // the wait for raft to take it is as long as its disk hangs
+		future := s.raft.Apply(data, enqueueTimeout)
+		_ = future.Error() // which waits; it is asked again below
+		done <- future
+	}()
+	var future hraft.ApplyFuture
 	select {
 	case <-ctx.Done():
 		return 0, applied{}, fmt.Errorf("%w: %w", registry.ErrUnknownFate, ctx.Err())
-	case err := <-done:
-		if err != nil {
+	case future = <-done:
+		if err := future.Error(); err != nil {
 			return 0, applied{}, fateOf(err)
 		}
 	}
@@ -201,8 +189,11 @@ func (s *Store) propose(ctx context.Context, data []byte) (uint64, applied, erro
 }
 
 func fateOf(err error) error {
-	if errors.Is(err, hraft.ErrNotLeader) {
+	switch {
+	case errors.Is(err, hraft.ErrNotLeader), errors.Is(err, hraft.ErrLeadershipTransferInProgress):
 		return fmt.Errorf("%w: %w", registry.ErrNotLeader, err)
+	case errors.Is(err, hraft.ErrLeadershipLost):
+		return fmt.Errorf("%w: %w: %w", registry.ErrUnknownFate, registry.ErrDeposed, err)
 	}
 	return fmt.Errorf("%w: %w", registry.ErrUnknownFate, err)
 }

@@ -1,6 +1,7 @@
 package raft
 
 import (
+	"crypto/tls"
 	"fmt"
 	"net"
 	"time"
@@ -23,6 +24,7 @@ type stream struct {
 	net.Listener
 	advertised address
 	dialer     net.Dialer
+	tls        *tls.Config // of a client; nil: in the clear
 }
 
 // address is a "host:port" as a net.Addr.
@@ -36,7 +38,18 @@ func listen(cfg Config) (*stream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listening for raft peers: %w", err)
 	}
-	return &stream{Listener: l, advertised: address(cfg.Address)}, nil
+	s := &stream{Listener: l, advertised: address(cfg.Address)}
+	if cfg.TLS == nil {
+		return s, nil
+	}
+	certificates := &certificates{files: *cfg.TLS}
+	server, client, err := certificates.configs()
+	if err != nil {
+		_ = l.Close() // the first error tells what happened
+		return nil, err
+	}
+	s.Listener, s.tls = tls.NewListener(l, server), client
+	return s, nil
 }
 
 // Addr is what peers connect to.
@@ -46,5 +59,12 @@ func (s *stream) Addr() net.Addr { return s.advertised }
 func (s *stream) Dial(to hraft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	dialer := s.dialer
 	dialer.Timeout = timeout
-	return dialer.Dial("tcp", string(to))
+	if s.tls == nil {
+		return dialer.Dial("tcp", string(to))
+	}
+	conn, err := tls.DialWithDialer(&dialer, "tcp", string(to), s.tls)
+	if err != nil { // not a *tls.Conn that is nil
+		return nil, err
+	}
+	return conn, nil
 }
