@@ -15,6 +15,15 @@
 // containerizer kills what is left in the container and cleans up its
 // isolation before Wait returns, so the agent needs no Destroy for that.
 //
+// # Nested and standalone containers
+//
+// A nested container is launched below one that runs: in its parent's sandbox,
+// below its parent's cgroup, as its parent's user unless it names another. It
+// ends with its parent at the latest. A container of [ClassDebug] also joins its
+// parent's namespaces, environment and working directory. How a nested or
+// standalone container ended is kept until Remove, or until Remove of its
+// outermost container.
+//
 // # Restart of the agent
 //
 // Containers outlive the agent. The implementation keeps what it needs to find
@@ -23,8 +32,9 @@
 // which is deleted by the agent only. After a restart the agent calls Recover
 // once, before anything else, with the containers that it knows. Known ones can
 // be waited for, updated and destroyed again, also those that ended while the
-// agent was away, whose Wait returns at once. All others are orphans and are
-// destroyed.
+// agent was away, whose Wait returns at once. The containerizer itself knows
+// standalone containers and what is nested below any container again; debug
+// containers end. All others are orphans and are destroyed.
 //
 // # Example
 //
@@ -55,6 +65,10 @@ var (
 	ErrUnsupported = errors.New("not supported by the containerizer")
 	// ErrDestroyed is the result of a Launch that a Destroy overtook.
 	ErrDestroyed = errors.New("container was destroyed while being launched")
+	// ErrParent is the result of a Launch below a container that doesn't run.
+	ErrParent = errors.New("parent container")
+	// ErrRunning is the result of a Remove that came too early.
+	ErrRunning = errors.New("container has not terminated yet")
 	// ErrFetch is the result of a Launch whose URIs could not be fetched.
 	ErrFetch = errors.New("fetching into the sandbox failed")
 )
@@ -87,10 +101,13 @@ type Containerizer interface {
 	// succeeds; an unknown one is ErrUnknown.
 	Destroy(ctx context.Context, id ID) error
 
-	// Kill sends a signal to the container's first process.
+	// Kill sends a signal to the container's first process. A container that is
+	// still being launched is destroyed instead. One that has ended is ErrUnknown.
 	Kill(ctx context.Context, id ID, signal syscall.Signal) error
 
-	// Remove forgets a terminated container. Unknown ones are no error.
+	// Remove forgets a terminated container and all below it, and removes the
+	// sandboxes of nested ones. Unknown ones are no error, unless the outermost
+	// container of a nested one is: ErrUnknown. One that runs is ErrRunning.
 	Remove(ctx context.Context, id ID) error
 
 	// Usage measures a running container. Its timestamp is set.
@@ -122,6 +139,10 @@ type Config struct {
 	// Class is what the container is for.
 	Class Class
 
+	// Standalone says that no executor is in it: the containerizer itself
+	// recovers it and keeps how it ended.
+	Standalone bool
+
 	// FrameworkID is empty for a standalone container.
 	FrameworkID string
 	// Executor is the executor to start; nil for nested and standalone containers.
@@ -141,10 +162,12 @@ type Config struct {
 	// +Inf means none.
 	Limits map[string]*mesos.Value_Scalar
 
-	// User runs the process; empty means the agent's own.
+	// User runs the process; empty means the agent's own, for a nested container
+	// its parent's.
 	User string
 	// Sandbox is the absolute path of the working directory, which exists and
-	// belongs to User. stdout and stderr are written there.
+	// belongs to User. stdout and stderr are written there. For a nested
+	// container it is empty: the containerizer makes one in its parent's.
 	Sandbox string
 	// Environment is all of the process's environment, except for what
 	// isolators add.

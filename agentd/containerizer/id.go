@@ -43,6 +43,12 @@ func (id ID) Parent() ID {
 	return id[:i]
 }
 
+// Child names a container directly below this one.
+func (id ID) Child(name string) ID { return id + separator + ID(name) }
+
+// Within says whether this container is nested in another, at any depth.
+func (id ID) Within(other ID) bool { return strings.HasPrefix(string(id), string(other)+separator) }
+
 // Root returns the outermost container, which may be id itself.
 func (id ID) Root() ID {
 	root, _, _ := strings.Cut(string(id), separator)
@@ -53,6 +59,9 @@ func (id ID) Root() ID {
 func (id ID) Name() string {
 	return string(id[strings.LastIndex(string(id), separator)+1:])
 }
+
+// Depth is 0 for an outermost container, 1 for those directly below it.
+func (id ID) Depth() int { return strings.Count(string(id), separator) }
 
 // String implements fmt.Stringer.
 func (id ID) String() string { return string(id) }

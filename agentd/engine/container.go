@@ -3,9 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
@@ -163,17 +161,6 @@ func (e *Engine) Statuses(ctx context.Context, ids []string) map[string]*mesos.C
 	return gatherAll(ids, func(id string) (*mesos.ContainerStatus, error) {
 		return e.cfg.Containerizer.Status(ctx, containerizer.ID(id))
 	})
-}
-
-// NestedContainers lists the containers below those of executors.
-func (e *Engine) NestedContainers(ctx context.Context) ([]containerizer.ID, error) {
-	all, err := e.cfg.Containerizer.Containers(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("listing containers: %w", err)
-	}
-	nested := slices.DeleteFunc(slices.Clone(all), func(id containerizer.ID) bool { return id.Parent() == "" })
-	slices.Sort(nested)
-	return nested, nil
 }
 
 // measurers bounds how many containers are measured at once.

@@ -5,12 +5,13 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 )
 
-// getContainers lists executors' containers and, if wanted, those below them.
+// getContainers lists executors' containers and, if wanted, all others.
 func (a *API) getContainers(ctx context.Context, call *agent.Call_GetContainers) (*agent.Response, error) {
 	v, err := a.view(ctx)
 	if err != nil {
@@ -27,26 +28,44 @@ func (a *API) getContainers(ctx context.Context, call *agent.Call_GetContainers)
 			ContainerId:  &mesos.ContainerID{Value: &e.Container},
 		})
 	}
-	if call.GetShowNested() {
-		nested, err := a.cfg.Engine.NestedContainers(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for _, id := range nested {
-			if slices.Contains(ids, string(id.Root())) {
-				ids = append(ids, string(id))
-				// As in Mesos the ID here has no parent; the one in the status has.
-				out.Containers = append(out.Containers, &agent.Response_GetContainers_Container{
-					ContainerId: &mesos.ContainerID{Value: new(id.Name())},
-				})
-			}
-		}
+	others, err := a.otherContainers(ctx, call, ids)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range others {
+		ids = append(ids, string(id))
+		// As in Mesos the ID here has no parent; the one in the status has.
+		out.Containers = append(out.Containers, &agent.Response_GetContainers_Container{
+			ContainerId: &mesos.ContainerID{Value: new(id.Name())},
+		})
 	}
 	statistics, statuses := a.cfg.Engine.Statistics(ctx, ids), a.cfg.Engine.Statuses(ctx, ids)
 	for i, c := range out.Containers {
 		c.ResourceStatistics, c.ContainerStatus = statistics[ids[i]], statuses[ids[i]]
 	}
+	// Nested and standalone ones are known until somebody asked how they ended.
+	out.Containers = slices.DeleteFunc(out.Containers, func(c *agent.Response_GetContainers_Container) bool {
+		return c.ExecutorId == nil && c.ContainerStatus == nil
+	})
 	return &agent.Response{GetContainers: out}, nil
+}
+
+// otherContainers lists the containers that are not executors' and that a call asks
+// for: nested ones, also below standalone ones, and standalone ones.
+func (a *API) otherContainers(ctx context.Context, call *agent.Call_GetContainers, executors []string) ([]containerizer.ID, error) {
+	if !call.GetShowNested() && !call.GetShowStandalone() {
+		return nil, nil
+	}
+	all, err := a.cfg.Engine.Containers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return slices.DeleteFunc(all, func(id containerizer.ID) bool {
+		if id.Parent() != "" {
+			return !call.GetShowNested()
+		}
+		return !call.GetShowStandalone() || slices.Contains(executors, string(id))
+	}), nil
 }
 
 // serveStatistics is what exporters read: one entry for each executor that

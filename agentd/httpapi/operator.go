@@ -110,7 +110,7 @@ func validateOperatorCall(call *agent.Call) error {
 	if missing != "" {
 		return errors.New("Expecting '" + missing + "' to be present")
 	}
-	return nil
+	return validateContainerCall(call)
 }
 
 // operate performs a call. A nil answer is an empty body.
@@ -142,10 +142,12 @@ func (a *API) operate(ctx context.Context, call *agent.Call) (*agent.Response, e
 			return nil, refuse(http.StatusServiceUnavailable, "%s", err)
 		}
 		return show(call.GetType(), v), nil
+	case agent.Call_PRUNE_IMAGES:
+		return nil, refuse(http.StatusNotImplemented, "PRUNE_IMAGES is not supported by this agent: it has no image provisioner")
 	case agent.Call_UNKNOWN:
 		return nil, refuse(http.StatusNotImplemented, "")
 	}
-	return nil, refuse(http.StatusNotImplemented, "%s is not supported by this agent", call.GetType())
+	return a.operateContainer(ctx, call)
 }
 
 func versionInfo() *mesos.VersionInfo {

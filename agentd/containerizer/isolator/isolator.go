@@ -31,6 +31,8 @@ type Container struct {
 	ID containerizer.ID
 	// Config is what it was launched with; after recovery without environment.
 	Config containerizer.Config
+	// Parent is the container that this one is nested in; nil for none.
+	Parent *Container
 	// Group is its cgroup; nil if the containerizer makes none.
 	Group *cgroups.Group
 	// PID is the container's first process, zero before it runs.

@@ -28,6 +28,14 @@ func (c *Command) start() (int, error) {
 			return 0, errors.New("setting the OOM score: " + err.Error())
 		}
 	}
+	if len(c.Namespaces) == 0 {
+		return c.fork()
+	}
+	return c.forkInside()
+}
+
+// fork starts the command in the namespaces of the calling thread.
+func (c *Command) fork() (int, error) {
 	path, err := c.executable()
 	if err != nil {
 		return 0, err

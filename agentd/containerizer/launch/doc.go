@@ -68,6 +68,9 @@ type Command struct {
 	UID        uint32   `json:"uid,omitempty"`
 	GID        uint32   `json:"gid,omitempty"`
 	Groups     []uint32 `json:"groups,omitempty"`
+	// Namespaces are files, such as /proc/<pid>/ns/mnt, of namespaces that the
+	// command is started in; a PID namespace among them is the command's alone.
+	Namespaces []string `json:"namespaces,omitempty"`
 	// Rlimits are set in their order.
 	Rlimits []Rlimit `json:"rlimits,omitempty"`
 	// OOMScoreAdj is that of the command, nil for the agent's.

@@ -26,6 +26,9 @@ type orders struct {
 	Containers []containerizer.Config
 	// Loop says to launch and destroy containers named after the first for ever.
 	Loop bool
+	// Nested says that each of these gets a container nested in it, and that
+	// another.
+	Nested bool
 }
 
 func TestMain(m *testing.M) {
@@ -50,7 +53,7 @@ func beAgent() error {
 	}
 	if o.Loop {
 		fmt.Println("ready")
-		return loop(ctx, m, o.Containers[0])
+		return loop(ctx, m, o.Containers[0], o.Nested)
 	}
 	for _, c := range o.Containers {
 		if _, err := m.Launch(ctx, c); err != nil {
@@ -61,7 +64,7 @@ func beAgent() error {
 	select {}
 }
 
-func loop(ctx context.Context, m *Containerizer, c containerizer.Config) error {
+func loop(ctx context.Context, m *Containerizer, c containerizer.Config, nested bool) error {
 	base := c
 	for i := 0; ; i++ {
 		c.ID = containerizer.ID(fmt.Sprintf("%s-%d", base.ID, i))
@@ -70,6 +73,11 @@ func loop(ctx context.Context, m *Containerizer, c containerizer.Config) error {
 		}
 		if _, err := m.Launch(ctx, c); err != nil {
 			return err
+		}
+		for id := c.ID.Child("n"); nested && id.Depth() < 3; id = id.Child("n") {
+			if _, err := m.Launch(ctx, containerizer.Config{ID: id, Command: c.Command}); err != nil {
+				return err
+			}
 		}
 		if err := m.Destroy(ctx, c.ID); err != nil {
 			return err

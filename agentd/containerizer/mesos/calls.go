@@ -45,7 +45,7 @@ func (m *Containerizer) Update(ctx context.Context, id containerizer.ID, resourc
 	// One update at a time: isolators compare with what is set.
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, i := range m.isolators {
+	for _, i := range c.isolators {
 		if err := i.Update(&c.iso, d, &r); err != nil {
 			return fmt.Errorf("isolator %s: %w", i.Name(), err)
 		}
@@ -61,28 +61,20 @@ func (m *Containerizer) Update(ctx context.Context, id containerizer.ID, resourc
 
 // Kill implements containerizer.Containerizer.
 func (m *Containerizer) Kill(ctx context.Context, id containerizer.ID, signal syscall.Signal) error {
-	c, err := m.running(ctx, id)
+	c, err := m.find(id)
 	if err != nil {
 		return err
 	}
-	return c.runtime.Signal(ctx, c.handle(), signal)
-}
-
-// Remove implements containerizer.Containerizer.
-func (m *Containerizer) Remove(_ context.Context, id containerizer.ID) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	c := m.containers[id]
-	if c == nil {
-		return nil
-	}
 	select {
-	case <-c.done:
-		delete(m.containers, id)
-		return nil
+	case <-c.launched:
 	default:
-		return fmt.Errorf("removing container %s: it has not ended", id)
+		m.startDestroy(c)
+		return nil
 	}
+	if c, err = m.running(ctx, id); err != nil {
+		return err
+	}
+	return c.runtime.Signal(ctx, c.handle(), signal)
 }
 
 // Usage implements containerizer.Containerizer. What an isolator can't measure
@@ -98,10 +90,12 @@ func (m *Containerizer) Usage(ctx context.Context, id containerizer.ID) (*mesos.
 			m.log.V(1).Info("Usage is not complete", "container", id, "isolator", i.Name(), "error", err.Error())
 		}
 	}
-	c.mu.Lock()
-	d := c.demand
-	c.mu.Unlock()
-	m.addLimits(d, s)
+	if !sharesCgroups(c.cfg) {
+		c.mu.Lock()
+		d := c.demand
+		c.mu.Unlock()
+		m.addLimits(d, s)
+	}
 	s.Timestamp = new(float64(time.Now().UnixNano()) / 1e9)
 	return s, nil
 }

@@ -25,6 +25,13 @@ type container struct {
 	id  containerizer.ID
 	cfg containerizer.Config
 	dir string
+	// parent is the container that this one is nested in; nil for none.
+	parent *container
+	// ending says that it takes no more children. Guarded by the
+	// containerizer's mutex.
+	ending bool
+	// isolators are those that isolate it, in their order.
+	isolators []isolator.Isolator
 	// runtime started or will start it.
 	runtime runtime.Runtime
 	// ctx ends when the container is destroyed or has ended.
@@ -49,17 +56,21 @@ type container struct {
 	destroyed  bool
 }
 
-func (m *Containerizer) newContainer(cfg containerizer.Config) *container {
+func (m *Containerizer) newContainer(cfg containerizer.Config, parent *container) *container {
 	ctx, cancel := context.WithCancel(context.Background())
 	c := &container{
-		id: cfg.ID, cfg: cfg, dir: m.dir(cfg),
-		runtime:  m.runtimes[m.cfg.Runtime],
-		ctx:      ctx,
-		cancel:   cancel,
-		launched: make(chan struct{}),
-		done:     make(chan struct{}),
-		demand:   isolator.DemandOf(cfg.Resources, cfg.Limits),
-		iso:      isolator.Container{ID: cfg.ID, Config: cfg},
+		id: cfg.ID, cfg: cfg, dir: m.dir(cfg, parent), parent: parent,
+		isolators: m.isolatorsOf(cfg),
+		runtime:   m.runtimeOf(cfg),
+		ctx:       ctx,
+		cancel:    cancel,
+		launched:  make(chan struct{}),
+		done:      make(chan struct{}),
+		demand:    isolator.DemandOf(cfg.Resources, cfg.Limits),
+		iso:       isolator.Container{ID: cfg.ID, Config: cfg},
+	}
+	if parent != nil {
+		c.iso.Parent = &parent.iso
 	}
 	if m.tree != nil {
 		c.iso.Group = m.tree.Group(m.groupPath(cfg.ID))

@@ -35,8 +35,9 @@ func TestKilledAtAnyMoment(t *testing.T) {
 			}
 			for round := range rounds {
 				c.ID = containerizer.ID("round-" + strconv.Itoa(round))
-				cmd := startAgent(t, orders{Config: cfg, Containers: []containerizer.Config{c}, Loop: true})
-				time.Sleep(rand.N(60 * time.Millisecond))
+				nested := round%2 == 0
+				cmd := startAgent(t, orders{Config: cfg, Containers: []containerizer.Config{c}, Loop: true, Nested: nested})
+				time.Sleep(rand.N(120 * time.Millisecond))
 				if err := cmd.Process.Kill(); err != nil {
 					t.Fatal(err)
 				}
@@ -190,7 +191,7 @@ func TestStageKilled(t *testing.T) {
 		c := sh(t, cfg, "c1", "sleep 60 & echo up > up; sleep 60")
 		launch(t, m, c)
 		waitFor(t, c, "up")
-		r, ok, err := recall(m.dir(c))
+		r, ok, err := recall(m.dir(c, nil))
 		if err != nil || !ok {
 			t.Fatal(err)
 		}

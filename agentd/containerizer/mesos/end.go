@@ -17,7 +17,7 @@ import (
 
 // supervise watches a container from its start to its end.
 func (m *Containerizer) supervise(c *container) {
-	for _, i := range m.isolators {
+	for _, i := range c.isolators {
 		go m.watch(c, i)
 	}
 	if c.stage != nil {
@@ -47,6 +47,7 @@ func (m *Containerizer) watch(c *container, i isolator.Isolator) {
 
 // end cleans up after a container whose stage has ended, and tells everybody.
 func (m *Containerizer) end(c *container) {
+	m.endChildren(c)
 	// Nothing must be left alive before isolators are asked for the reason:
 	// their counters are final then.
 	killErr := m.killAll(c)
@@ -54,7 +55,7 @@ func (m *Containerizer) end(c *container) {
 	c.mu.Lock()
 	limitation := c.limitation
 	c.mu.Unlock()
-	for _, i := range m.isolators {
+	for _, i := range c.isolators {
 		if limitation == nil {
 			limitation = i.Limited(&c.iso)
 		}
@@ -66,6 +67,7 @@ func (m *Containerizer) end(c *container) {
 			c.termination.Message = "Failed to clean up the container: " + err.Error()
 		}
 	}
+	m.keepTermination(c)
 	m.log.Info("Container ended", "container", c.id, "status", describe(c.termination.Status))
 	close(c.done)
 	m.orphaned()
@@ -186,7 +188,7 @@ func (m *Containerizer) cleanUp(c *container) error {
 	ctx, cancel := context.WithTimeout(context.Background(), m.cfg.DestroyTimeout)
 	defer cancel()
 	var errs []error
-	for _, i := range slices.Backward(m.isolators) {
+	for _, i := range slices.Backward(c.isolators) {
 		if err := i.Cleanup(&c.iso); err != nil {
 			errs = append(errs, fmt.Errorf("isolator %s: %w", i.Name(), err))
 		}
@@ -209,17 +211,25 @@ func (m *Containerizer) Destroy(ctx context.Context, id containerizer.ID) error 
 	if err != nil {
 		return err
 	}
-	c.mu.Lock()
-	c.destroyed = true
-	c.mu.Unlock()
-	c.cancel() // a launch that is under way gives up
-	go m.destroy(c)
+	m.startDestroy(c)
 	select {
 	case <-c.done:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// startDestroy destroys without waiting.
+func (m *Containerizer) startDestroy(c *container) {
+	m.mu.Lock()
+	c.ending = true
+	m.mu.Unlock()
+	c.mu.Lock()
+	c.destroyed = true
+	c.mu.Unlock()
+	c.cancel() // a launch that is under way gives up
+	go m.destroy(c)
 }
 
 // launchPatience is how long a launch may take to give up, before its cgroup is

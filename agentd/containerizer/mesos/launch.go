@@ -13,12 +13,11 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
-	"github.com/mesos-operator/mesos-operator/agentd/paths"
 )
 
 // Launch implements containerizer.Containerizer.
 func (m *Containerizer) Launch(ctx context.Context, cfg containerizer.Config) (containerizer.Started, error) {
-	if err := paths.CheckID(string(cfg.ID)); err != nil {
+	if err := checkID(cfg.ID); err != nil {
 		return containerizer.Started{}, err
 	}
 	if err := check(cfg); err != nil {
@@ -45,7 +44,11 @@ func (m *Containerizer) register(cfg containerizer.Config) (*container, error) {
 	if m.containers[cfg.ID] != nil {
 		return nil, containerizer.ErrExists
 	}
-	c := m.newContainer(cfg)
+	parent, err := m.parentOf(cfg.ID)
+	if err != nil {
+		return nil, err
+	}
+	c := m.newContainer(inherit(cfg, parent), parent)
 	m.containers[cfg.ID] = c
 	return c, nil
 }
@@ -68,9 +71,7 @@ func (m *Containerizer) launch(c *container) error {
 	if undo := m.cleanUp(c); undo != nil {
 		log.Error(undo, "Cleaning up after a launch that failed")
 	}
-	m.mu.Lock()
-	delete(m.containers, c.id)
-	m.mu.Unlock()
+	m.forgetLaunch(c, err)
 	close(c.launched)
 	close(c.done)
 	return err
@@ -85,6 +86,9 @@ func (m *Containerizer) start(c *container) error {
 	if err := m.enter(c); err != nil {
 		return err
 	}
+	if err := c.makeSandbox(who); err != nil {
+		return err
+	}
 	if err := m.keep(c, record{}); err != nil {
 		return err
 	}
@@ -97,6 +101,9 @@ func (m *Containerizer) start(c *container) error {
 		return err
 	}
 	spec, executable := m.specify(c.cfg, who)
+	if err := m.joinParent(c, spec); err != nil {
+		return err
+	}
 	if err := m.isolate(c, spec); err != nil {
 		return err
 	}
@@ -119,7 +126,7 @@ func (m *Containerizer) fetch(c *container, who specs.User, s *streams) error {
 
 // isolate lets the isolators specify, and makes the cgroup that they want.
 func (m *Containerizer) isolate(c *container, spec *specs.Spec) error {
-	for _, i := range m.isolators {
+	for _, i := range c.isolators {
 		if err := i.Prepare(&c.iso, c.demand, spec); err != nil {
 			return fmt.Errorf("isolator %s: %w", i.Name(), err)
 		}
@@ -139,7 +146,7 @@ func (m *Containerizer) isolate(c *container, spec *specs.Spec) error {
 }
 
 func (m *Containerizer) attach(c *container, again bool) error {
-	for _, i := range m.isolators {
+	for _, i := range c.isolators {
 		if err := i.Attach(&c.iso, again); err != nil {
 			return fmt.Errorf("isolator %s: %w", i.Name(), err)
 		}

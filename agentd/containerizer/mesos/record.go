@@ -29,10 +29,16 @@ type record struct {
 	Stage process.Identity `json:"stage,omitzero"`
 	// PID is the first process; zero if the agent didn't live to hear of it.
 	PID int `json:"pid,omitempty"`
+	// Own is the configuration of a container that the agent's checkpoints don't
+	// tell of: a nested or standalone one.
+	Own *ownConfig `json:"own,omitempty"`
 }
 
-// dir is where a container's files are.
-func (m *Containerizer) dir(cfg containerizer.Config) string {
+// dir is where a container's files are: those of a nested one below its parent's.
+func (m *Containerizer) dir(cfg containerizer.Config, parent *container) string {
+	if parent != nil {
+		return filepath.Join(parent.dir, nestedDir, cfg.ID.Name())
+	}
 	if cfg.CheckpointDir != "" {
 		return cfg.CheckpointDir
 	}
@@ -49,7 +55,7 @@ func (m *Containerizer) enter(c *container) error {
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return fmt.Errorf("making the container's directory: %w", err)
 	}
-	if c.dir == m.entry(c.id) {
+	if c.parent != nil || c.dir == m.entry(c.id) {
 		return nil
 	}
 	if err := os.Symlink(c.dir, m.entry(c.id)); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -59,7 +65,11 @@ func (m *Containerizer) enter(c *container) error {
 }
 
 // leave removes the entry: nothing of the container is left to be found.
+// A container of our own keeps it, to tell how it ended, until it is removed.
 func (m *Containerizer) leave(c *container) error {
+	if c.own() {
+		return nil
+	}
 	if err := os.RemoveAll(m.entry(c.id)); err != nil { // of a link the link only
 		return fmt.Errorf("removing the container from the list: %w", err)
 	}
@@ -68,6 +78,12 @@ func (m *Containerizer) leave(c *container) error {
 
 func (m *Containerizer) keep(c *container, r record) error {
 	r.ID, r.Runtime, r.Boot = c.id, c.runtime.Name(), m.boot
+	if c.own() {
+		var err error
+		if r.Own, err = ownConfigOf(c.cfg); err != nil {
+			return err
+		}
+	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err

@@ -17,11 +17,24 @@ import (
 
 // Recover implements containerizer.Containerizer.
 func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recovered) ([]containerizer.ID, error) {
+	var all []*container
 	for _, k := range known {
 		c, err := m.register(k.Config)
 		if err != nil {
 			return nil, fmt.Errorf("recovering container %s: %w", k.Config.ID, err)
 		}
+		all = append(all, c)
+	}
+	standalone, err := m.adoptStandalone()
+	if err != nil {
+		return nil, fmt.Errorf("looking for standalone containers: %w", err)
+	}
+	all = append(all, standalone...)
+	for _, c := range all {
+		all = append(all, m.adoptNested(c)...)
+	}
+	// All are known before the first is taken over: one that has ended ends its children.
+	for _, c := range all {
 		m.recover(c)
 	}
 	ids, err := m.traces()
@@ -40,6 +53,15 @@ func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recov
 // recover takes a known container over, or ends it if it can't be.
 func (m *Containerizer) recover(c *container) {
 	log := m.log.WithValues("container", c.id)
+	if m.recallTermination(c) {
+		c.cancel()
+		close(c.launched)
+		close(c.done)
+		return
+	}
+	if c.cfg.Class == containerizer.ClassDebug {
+		defer m.startDestroy(c)
+	}
 	r, ok, err := recall(c.dir)
 	switch {
 	case err != nil:
@@ -139,11 +161,24 @@ func (m *Containerizer) destroyOrphans(ctx context.Context, ids []containerizer.
 }
 
 func (m *Containerizer) destroyOrphan(id containerizer.ID) error {
-	c := m.newContainer(containerizer.Config{ID: id})
+	c := m.newContainer(containerizer.Config{ID: id}, nil)
+	if target, err := os.Readlink(m.entry(id)); err == nil {
+		c.dir = target
+	}
+	return m.destroyTraces(c)
+}
+
+// destroyTraces destroys what is found of a container, what is nested in it first.
+func (m *Containerizer) destroyTraces(c *container) error {
 	defer c.cancel()
-	r, ok, err := recall(m.entry(id))
+	var errs []error
+	for _, name := range nestedNames(c.dir) {
+		id := c.id.Child(name)
+		errs = append(errs, m.destroyTraces(m.newContainer(containerizer.Config{ID: id}, c)))
+	}
+	r, ok, err := recall(c.dir)
 	if err != nil {
-		m.log.Error(err, "Orphan has no usable record", "container", id)
+		m.log.Error(err, "Orphan has no usable record", "container", c.id)
 	}
 	if rt := m.runtimes[r.Runtime]; rt != nil {
 		c.runtime = rt
@@ -154,10 +189,6 @@ func (m *Containerizer) destroyOrphan(id containerizer.ID) error {
 			c.stage, c.iso.Stage, c.iso.PID = w, r.Stage.PID, r.PID
 		}
 	}
-	if target, err := os.Readlink(m.entry(id)); err == nil {
-		c.dir = target
-	}
-	var errs []error
 	if c.stage != nil { // it may be in another cgroup root, or in none
 		ctx, cancel := context.WithTimeout(context.Background(), m.cfg.DestroyTimeout)
 		defer cancel()

@@ -23,8 +23,6 @@ const specVersion = "1.0.2"
 func check(cfg containerizer.Config) error {
 	info := cfg.Container
 	switch {
-	case cfg.ID.Parent() != "":
-		return fmt.Errorf("%w: nested containers", containerizer.ErrUnsupported)
 	case cfg.Command == nil:
 		return fmt.Errorf("%w: a container without a command", containerizer.ErrUnsupported)
 	case info.GetType() == mesos.ContainerInfo_DOCKER && info != nil:
@@ -92,6 +90,11 @@ func environment(cfg containerizer.Config) []string {
 	if _, ok := env["MESOS_SANDBOX"]; !ok {
 		env["MESOS_SANDBOX"] = cfg.Sandbox
 	}
+	return listed(env)
+}
+
+// listed is an environment in the form of environ(7), sorted.
+func listed(env map[string]string) []string {
 	list := make([]string, 0, len(env))
 	for _, name := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, name+"="+env[name])

@@ -1,10 +1,12 @@
 // Package posix is the runtime that forks and executes: containers have their
-// cgroups, user and limits, and else share all with the node.
+// cgroups, user and limits, and else share all with the node, or with the
+// container whose namespaces they join.
 package posix
 
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -35,13 +37,16 @@ func (*Runtime) Check(spec *specs.Spec) error {
 		return unsupported("an image")
 	case len(spec.Mounts) > 0:
 		return unsupported("volumes and mounts")
-	case spec.Linux != nil && len(spec.Linux.Namespaces) > 0:
+	case spec.Linux != nil && slices.ContainsFunc(spec.Linux.Namespaces, isNew):
 		return unsupported("namespaces")
 	case spec.Process.Terminal:
 		return unsupported("a terminal")
 	}
 	return nil
 }
+
+// isNew says that a namespace is to be made, rather than joined.
+func isNew(n specs.LinuxNamespace) bool { return n.Path == "" }
 
 func unsupported(what string) error {
 	return fmt.Errorf("%w: %s with the posix runtime", containerizer.ErrUnsupported, what)
@@ -54,6 +59,9 @@ func (r *Runtime) Start(ctx context.Context, c *runtime.Container) (*spawn.Child
 		return nil, 0, err
 	}
 	command.Path = c.Executable
+	for _, n := range c.Spec.Linux.Namespaces {
+		command.Namespaces = append(command.Namespaces, n.Path)
+	}
 	return r.spawner.Launch(ctx, spawn.Launch{
 		Name: c.ID.String(),
 		Request: launch.Request{

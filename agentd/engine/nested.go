@@ -1,0 +1,119 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/paths"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// ContainerLaunch is a container that a client of the agent API asks for: a nested
+// one if its ID has a parent, else a standalone one.
+type ContainerLaunch struct {
+	ID        *mesos.ContainerID
+	Class     containerizer.Class
+	Command   *mesos.CommandInfo
+	Container *mesos.ContainerInfo
+	Resources []*mesos.Resource
+	Limits    map[string]*mesos.Value_Scalar
+}
+
+// LaunchContainer launches it. The machine knows nothing of such containers: what
+// becomes of them is its client's affair. Errors are those of the containerizer.
+func (e *Engine) LaunchContainer(ctx context.Context, l ContainerLaunch) error {
+	cfg := containerizer.Config{
+		ID: containerizer.IDOf(l.ID), Class: l.Class, Command: l.Command, Container: l.Container,
+		Resources: l.Resources, Limits: l.Limits,
+		Standalone: l.ID.GetParent() == nil, Environment: map[string]string{},
+	}
+	if e.cfg.State.SwitchUser {
+		cfg.User = l.Command.GetUser()
+	}
+	if err := addVariables(cfg.Environment, l.Command.GetEnvironment()); err != nil {
+		return err
+	}
+	if cfg.Standalone {
+		known, err := e.cfg.Containerizer.Containers(ctx)
+		if err != nil {
+			return fmt.Errorf("listing containers: %w", err)
+		}
+		if slices.Contains(known, cfg.ID) {
+			return containerizer.ErrExists
+		}
+		if err := e.standaloneSandbox(&cfg); err != nil {
+			return err
+		}
+	}
+	_, err := e.cfg.Containerizer.Launch(ctx, cfg)
+	return err
+}
+
+// standaloneSandbox makes the sandbox of a standalone container.
+func (e *Engine) standaloneSandbox(cfg *containerizer.Config) error {
+	if err := paths.CheckID(string(cfg.ID)); err != nil {
+		return err
+	}
+	cfg.Sandbox = e.standaloneDir(cfg.ID)
+	e.gc.keep(cfg.Sandbox)
+	if err := os.MkdirAll(filepath.Dir(cfg.Sandbox), 0o755); err != nil {
+		return fmt.Errorf("making the sandbox: %w", err)
+	}
+	if err := os.Mkdir(cfg.Sandbox, sandboxMode); err != nil && !os.IsExist(err) {
+		return fmt.Errorf("making the sandbox: %w", err)
+	}
+	if err := giveTo(cfg.Sandbox, cfg.User); err != nil {
+		return fmt.Errorf("making the sandbox: %w", err)
+	}
+	if err := e.cfg.Files.Attach(cfg.Sandbox, cfg.Sandbox, nil); err != nil {
+		e.log.Error(err, "sandbox is not browsable", "path", cfg.Sandbox)
+	}
+	return nil
+}
+
+func (e *Engine) standaloneDir(id containerizer.ID) string {
+	return filepath.Join(paths.Containers(e.cfg.State.WorkDir), string(id))
+}
+
+// WaitContainer returns how a container ended.
+func (e *Engine) WaitContainer(ctx context.Context, id containerizer.ID) (containerizer.Termination, error) {
+	return e.cfg.Containerizer.Wait(ctx, id)
+}
+
+// KillContainer signals the first process of a container.
+func (e *Engine) KillContainer(ctx context.Context, id containerizer.ID, signal syscall.Signal) error {
+	return e.cfg.Containerizer.Kill(ctx, id, signal)
+}
+
+// DestroyContainer ends a container and returns when it has.
+func (e *Engine) DestroyContainer(ctx context.Context, id containerizer.ID) error {
+	return e.cfg.Containerizer.Destroy(ctx, id)
+}
+
+// RemoveContainer forgets a nested or standalone container that has ended, with its
+// sandbox; that of a standalone one is garbage from now on.
+func (e *Engine) RemoveContainer(ctx context.Context, id containerizer.ID) error {
+	if err := e.cfg.Containerizer.Remove(ctx, id); err != nil {
+		return err
+	}
+	if id.Parent() == "" && paths.CheckID(string(id)) == nil {
+		dir := e.standaloneDir(id)
+		e.gc.collect(dir, false, func() { e.cfg.Files.Detach(dir) })
+	}
+	return nil
+}
+
+// Containers lists all containers that run or whose end is still to be asked for.
+func (e *Engine) Containers(ctx context.Context) ([]containerizer.ID, error) {
+	all, err := e.cfg.Containerizer.Containers(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("listing containers: %w", err)
+	}
+	slices.Sort(all)
+	return all, nil
+}
