@@ -285,7 +285,6 @@ func TestUnsupported(t *testing.T) {
 	cfg := config(t, variants[0])
 	m := agent(t, cfg)
 	tests := map[string]func(*containerizer.Config){
-		"nested": func(c *containerizer.Config) { c.ID = "c1.c2" },
 		"image": func(c *containerizer.Config) {
 			c.Container = &mesos.ContainerInfo{Type: mesos.ContainerInfo_MESOS.Enum(), Mesos: &mesos.ContainerInfo_MesosInfo{Image: &mesos.Image{}}}
 		},
