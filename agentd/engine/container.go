@@ -48,6 +48,7 @@ func (e *Engine) recoverContainers(ctx context.Context, known []state.LaunchCont
 	if len(orphans) > 0 {
 		e.log.Info("containers that nobody knows were destroyed", "containers", orphans)
 	}
+	e.attachStandalone(ctx)
 	result := state.ContainersRecovered{Err: err, Statuses: map[string]*mesos.ContainerStatus{}}
 	for _, l := range known {
 		if status := e.status(ctx, containerizer.ID(l.Container)); status != nil {

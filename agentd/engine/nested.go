@@ -70,10 +70,29 @@ func (e *Engine) standaloneSandbox(cfg *containerizer.Config) error {
 	if err := giveTo(cfg.Sandbox, cfg.User); err != nil {
 		return fmt.Errorf("making the sandbox: %w", err)
 	}
-	if err := e.cfg.Files.Attach(cfg.Sandbox, cfg.Sandbox, nil); err != nil {
-		e.log.Error(err, "sandbox is not browsable", "path", cfg.Sandbox)
-	}
+	e.attachPath(cfg.Sandbox)
 	return nil
+}
+
+func (e *Engine) attachPath(sandbox string) {
+	if err := e.cfg.Files.Attach(sandbox, sandbox, nil); err != nil {
+		e.log.Error(err, "sandbox is not browsable", "path", sandbox)
+	}
+}
+
+// attachStandalone exposes the sandboxes of standalone containers that were there
+// before the agent.
+func (e *Engine) attachStandalone(ctx context.Context) {
+	ids, err := e.Containers(ctx)
+	if err != nil {
+		e.log.Error(err, "sandboxes of standalone containers are not browsable")
+	}
+	for _, id := range ids {
+		dir := e.standaloneDir(id)
+		if _, err := os.Stat(dir); id.Parent() == "" && err == nil {
+			e.attachPath(dir)
+		}
+	}
 }
 
 func (e *Engine) standaloneDir(id containerizer.ID) string {

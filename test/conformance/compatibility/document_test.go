@@ -86,7 +86,7 @@ func sections(t *testing.T) map[string]string {
 	}
 	maps.Copy(proofs, policyProofs)
 	masterCalls := operatorCalls(t, m.Process, master.Call_UNKNOWN.Descriptor(), proofs)
-	agentCalls := operatorCalls(t, a.Process, agent.Call_UNKNOWN.Descriptor(), map[string]string{"": aapi + "TestGoldenCalls", "SET_LOGGING_LEVEL": aapi + "TestOperatorAPI"})
+	agentCalls := operatorCalls(t, a.Process, agent.Call_UNKNOWN.Descriptor(), agentProofs)
 	return map[string]string{
 		"scheduler calls":     table(t, complete(t, schedulerCalls, scheduler.Call_UNKNOWN.Descriptor())),
 		"operations":          table(t, operations),

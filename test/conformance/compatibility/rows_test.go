@@ -25,6 +25,7 @@ const (
 	ast  = "agentd/state."
 	aapi = "agentd/httpapi."
 	xctr = "agentd/executor."
+	ctr  = "test/conformance/agent."
 )
 
 var schedulerCalls = []row{
@@ -133,6 +134,20 @@ var isolators = []string{
 	"gpu/nvidia", "linux/capabilities", "linux/devices", "linux/nnp", "linux/seccomp", "namespaces/ipc", "namespaces/pid",
 	"network/cni", "network/port_mapping", "network/ports", "posix/cpu", "posix/disk", "posix/mem", "posix/rlimits",
 	"volume/csi", "volume/host_path", "volume/image", "volume/sandbox_path", "volume/secret",
+}
+
+// agentProofs are the tests of the agent's calls; "" is that of all others.
+var agentProofs = map[string]string{
+	"": aapi + "TestGoldenCalls", "SET_LOGGING_LEVEL": aapi + "TestOperatorAPI",
+	"GET_CONTAINERS":          aapi + "TestGoldenCalls " + ctr + "TestNested " + ctr + "TestStandalone",
+	"LAUNCH_NESTED_CONTAINER": ctr + "TestNested " + ctr + "TestNestedRefused",
+	"WAIT_NESTED_CONTAINER":   ctr + "TestNested " + ctr + "TestNestedRefused",
+	"KILL_NESTED_CONTAINER":   ctr + "TestNested " + ctr + "TestNestedRefused",
+	"REMOVE_NESTED_CONTAINER": ctr + "TestNested " + ctr + "TestNestedRefused",
+	"LAUNCH_CONTAINER":        ctr + "TestNested " + ctr + "TestStandalone " + ctr + "TestNestedRefused",
+	"WAIT_CONTAINER":          ctr + "TestNested " + ctr + "TestStandalone",
+	"KILL_CONTAINER":          ctr + "TestNested " + ctr + "TestStandalone",
+	"REMOVE_CONTAINER":        ctr + "TestNested " + ctr + "TestStandalone",
 }
 
 // endpointProofs are the tests of endpoints that the shapes don't cover.
