@@ -69,6 +69,10 @@ func (f *Flags) machine(self *mesos.MasterInfo, debug bool) state.Config {
 	c.AgentPingTimeout = f.AgentPingTimeout
 	c.MaxAgentPingTimeouts = f.MaxAgentPingTimeouts
 	c.AgentReregisterTimeout = f.AgentReregisterTimeout
+	c.RecoveryAgentRemovalLimit = f.RecoveryRemovalLimit
+	if f.AgentRemovalRateLimit != nil {
+		c.AgentRemovalRateLimit = *f.AgentRemovalRateLimit
+	}
 	if f.OfferTimeout != nil {
 		c.OfferTimeout = *f.OfferTimeout
 	}

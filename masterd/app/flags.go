@@ -7,6 +7,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 	"github.com/mesos-operator/mesos-operator/masterd/allocator"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
 // Flags are the settings of masterd: those of mesos-master 1.11 under their
@@ -65,6 +66,8 @@ type Flags struct {
 	AgentPingTimeout       time.Duration
 	MaxAgentPingTimeouts   int
 	AgentReregisterTimeout time.Duration
+	AgentRemovalRateLimit  *state.RateLimit
+	RecoveryRemovalLimit   float64
 	OfferTimeout           *time.Duration
 	MaxCompletedFrameworks int
 	MaxCompletedTasks      int
@@ -85,6 +88,7 @@ func NewFlags() *Flags {
 	f.defineAccess()
 	f.defineAllocation()
 	f.defineLife()
+	f.defineRemoval()
 	defineIgnored(f.Set)
 	return f
 }

@@ -56,6 +56,7 @@ func TestFlagsOfMesos(t *testing.T) {
 			sample := map[string]string{
 				"bool": "true", "acls": "{}", "domain": "{}", "firewall_rules": "{}", "rate_limits": "{}", "ip": "127.0.0.1", "advertise_ip": "127.0.0.1",
 				"logging_level": "INFO", "registry": "in_memory", "role_sorter": "drf", "framework_sorter": "drf",
+				"agent_removal_rate_limit": "1/10mins", "recovery_agent_removal_limit": "30%",
 				"offer_constraints_re2_max_mem": "1KB", "allocator_agent_recovery_factor": "0.5",
 			}
 			value, ok := sample[d.name]

@@ -13,7 +13,6 @@ import (
 // The defaults are those of mesos-master; "" is none.
 var (
 	ignoredValues = map[string]string{
-		"agent_removal_rate_limit":      "",
 		"allocator":                     "hierarchical",
 		"authentication_v0_timeout":     "15secs",
 		"authenticators":                "crammd5",
@@ -28,7 +27,6 @@ var (
 		"modules":                       "",
 		"modules_dir":                   "",
 		"quorum":                        "",
-		"recovery_agent_removal_limit":  "100%",
 		"webui_dir":                     "/usr/local/share/mesos/webui",
 		"whitelist":                     "",
 		"zk_session_timeout":            "10secs",
@@ -38,19 +36,11 @@ var (
 		"log_auto_initialize":       true,
 		"memory_profiling":          false,
 	}
-	// oldNames are what older versions called them.
-	oldNames = map[string]string{
-		"agent_removal_rate_limit":     "slave_removal_rate_limit",
-		"recovery_agent_removal_limit": "recovery_slave_removal_limit",
-	}
 )
 
 func defineIgnored(s *flags.Set) {
 	for name, value := range ignoredValues {
 		options := []flags.Option{flags.Hidden()}
-		if old := oldNames[name]; old != "" {
-			options = append(options, flags.Alias(old))
-		}
 		kind := flags.PathType
 		if name == "credentials" { // whose value may be the secrets themselves
 			kind = flags.SecretType

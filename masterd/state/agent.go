@@ -147,6 +147,11 @@ func (m *Machine) deactivateAgent(a *agent) {
 	a.active = false
 	m.touchAgent(a)
 	m.emit(AllocDeactivateAgent{Agent: a.id})
+	m.rescindAll(a)
+}
+
+// rescindAll takes all offers of an agent back.
+func (m *Machine) rescindAll(a *agent) {
 	for o := range a.offers.all() {
 		m.rescind(o)
 	}
@@ -255,6 +260,7 @@ func (m *Machine) dropAgent(a *agent) {
 	}
 	m.agentList.remove(a.listed)
 	m.disarm(Timer{TimerReregister, string(a.id)})
+	m.cancelRemoval(a.id, removalPing, removalDisconnected)
 	m.stopObserving(a)
 	m.emit(Unlink{PID: a.pid})
 	m.published.agents.forget(&a.dirty)

@@ -28,6 +28,15 @@ type Config struct {
 	// broke (--agent_reregister_timeout).
 	AgentReregisterTimeout time.Duration
 
+	// AgentRemovalRateLimit bounds how often an agent is marked unreachable
+	// (--agent_removal_rate_limit).
+	AgentRemovalRateLimit RateLimit
+	// RecoveryAgentRemovalLimit is the part of the registry's agents, 0 to 1,
+	// that may be missing AgentReregisterTimeout after a change of leader. If
+	// there are more, the master rather gives up than mark them unreachable
+	// (--recovery_agent_removal_limit).
+	RecoveryAgentRemovalLimit float64
+
 	// OfferTimeout rescinds offers that were not answered for so long; zero
 	// never does (--offer_timeout).
 	OfferTimeout time.Duration
@@ -97,6 +106,7 @@ func DefaultConfig(master *mesos.MasterInfo) Config {
 		AgentPingTimeout:                15 * time.Second,
 		MaxAgentPingTimeouts:            5,
 		AgentReregisterTimeout:          10 * time.Minute,
+		RecoveryAgentRemovalLimit:       1,
 		HeartbeatInterval:               15 * time.Second,
 		MaxCompletedFrameworks:          50,
 		MaxCompletedTasksPerFramework:   1000,
@@ -127,6 +137,10 @@ func (c Config) Validate() error {
 	check(c.MaxAgentPingTimeouts >= 1, "max_agent_ping_timeouts is %d: must be at least 1", c.MaxAgentPingTimeouts)
 	check(c.AgentReregisterTimeout >= minAgentReregisterTimeout,
 		"agent_reregister_timeout is %v: must be at least %v", c.AgentReregisterTimeout, minAgentReregisterTimeout)
+	check(c.AgentRemovalRateLimit.Permits >= 0 && c.AgentRemovalRateLimit.Per >= 0,
+		"agent_removal_rate_limit must not be negative")
+	check(c.RecoveryAgentRemovalLimit >= 0 && c.RecoveryAgentRemovalLimit <= 1,
+		"recovery_agent_removal_limit is %v%%: must be between 0%% and 100%%", 100*c.RecoveryAgentRemovalLimit)
 	check(c.OfferTimeout >= 0, "offer_timeout is %v: must not be negative", c.OfferTimeout)
 	check(c.HeartbeatInterval > 0, "the heartbeat interval is %v: must be positive", c.HeartbeatInterval)
 	check(c.MaxCompletedFrameworks >= 0, "max_completed_frameworks must not be negative")

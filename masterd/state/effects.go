@@ -128,11 +128,14 @@ const (
 	// TimerThrottle lets the next message of a driver pass that has a rate
 	// limit.
 	TimerThrottle
+	// TimerRemoval marks the next agent unreachable that waits for the rate
+	// limit.
+	TimerRemoval
 )
 
 // String returns the kind in words, for logs and transcripts.
 func (k TimerKind) String() string {
-	names := [...]string{"none", "heartbeat", "failover", "offer", "ping", "reregister", "recovery", "registry-gc", "throttle"}
+	names := [...]string{"none", "heartbeat", "failover", "offer", "ping", "reregister", "recovery", "registry-gc", "throttle", "removal"}
 	if int(k) < len(names) {
 		return names[k]
 	}

@@ -14,6 +14,9 @@ type formerAgents struct {
 	unreachable table[AgentID, FormerAgent]
 	gone        table[AgentID, FormerAgent]
 
+	// expected is how many agents the registry knew when this term began.
+	expected int
+
 	registering map[PID]bool
 	moves       map[AgentID]*move
 

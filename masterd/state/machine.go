@@ -37,6 +37,7 @@ type Machine struct {
 	agentList     list[agent]
 
 	policy     policy
+	removals   removals
 	throttles  throttles
 	principals principals
 
@@ -208,6 +209,8 @@ func (m *Machine) timerFired(t Timer) {
 		m.recoveryTimeout()
 	case TimerRegistryGC:
 		m.sweepRegistry()
+	case TimerRemoval:
+		m.removalTimeout()
 	case TimerThrottle:
 		m.throttleFired(t)
 	}

@@ -73,6 +73,7 @@ func (m *Machine) markedGone(id AgentID, when *mesos.TimeInfo) {
 	m.info("marked an agent gone", "agent", id)
 	m.former.gone.put(id, &FormerAgent{ID: id, Since: timeOf(when)})
 	m.former.recovered.drop(id)
+	m.cancelRemoval(id, removalRecovery)
 	m.former.unreachable.drop(id)
 	delete(m.policy.draining, id)
 	delete(m.policy.deactivated, id)

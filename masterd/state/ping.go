@@ -41,6 +41,7 @@ func (m *Machine) ping(a *agent) {
 func (m *Machine) pong(from PID) {
 	if a := m.agentsByPID[from]; a != nil {
 		a.observer.pinged, a.observer.missed = false, 0
+		m.cancelRemoval(a.id, removalPing)
 	}
 }
 
@@ -52,8 +53,7 @@ func (m *Machine) pingTimeout(id AgentID) {
 	if a.observer.pinged {
 		a.observer.missed++
 		if a.observer.missed >= m.cfg.MaxAgentPingTimeouts && m.former.moves[id] == nil {
-			m.stats.UnreachableScheduled++
-			m.markUnreachable(a.info, "the agent did not answer pings")
+			m.scheduleRemoval(removal{agent: id, cause: removalPing, info: a.info})
 		}
 	}
 	m.ping(a)

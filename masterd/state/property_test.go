@@ -299,7 +299,7 @@ func (w *world) update() {
 
 // fire lets the next timer of a random kind fire.
 func (w *world) fire() {
-	kind := TimerKind(rapid.IntRange(int(TimerHeartbeat), int(TimerRegistryGC)).Draw(w.t, "kind"))
+	kind := TimerKind(rapid.IntRange(int(TimerHeartbeat), int(TimerRemoval)).Draw(w.t, "kind"))
 	var first Timer
 	for timer, due := range w.m.timers {
 		if timer.Kind == kind && (first == Timer{} || due.Before(w.m.timers[first]) || due.Equal(w.m.timers[first]) && timer.ID < first.ID) {

@@ -2,6 +2,7 @@ package state
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -41,6 +42,7 @@ func (m *Machine) recover(in Recovered) {
 }
 
 func (m *Machine) recoverAgents(r *registry.Registry) {
+	m.former.expected = len(r.GetSlaves().GetSlaves())
 	for _, s := range r.GetSlaves().GetSlaves() {
 		id := AgentID(s.GetInfo().GetId().GetValue())
 		info := copyAgentInfo(s.GetInfo())
@@ -91,6 +93,11 @@ func (p *policy) sortedWeights() []*mesos.WeightInfo {
 	return weights
 }
 
+// ErrTooManyMissing: more agents are missing after a change of leader than the
+// operator allows to be marked unreachable. It is rather the master, or its
+// network, that something is wrong with.
+var ErrTooManyMissing = errors.New("too many agents are missing")
+
 // recoveryTimeout marks the agents unreachable that the registry knew and that
 // did not come back.
 func (m *Machine) recoveryTimeout() {
@@ -98,9 +105,13 @@ func (m *Machine) recoveryTimeout() {
 	for info := range m.former.recovered.all() {
 		late = append(late, info)
 	}
+	if missing := float64(len(late)) / float64(max(m.former.expected, 1)); missing > m.cfg.RecoveryAgentRemovalLimit {
+		m.emit(Abdicate{Reason: fmt.Errorf("%w: %d agents (%.1f%%) did not come back within %v after a change of leader, and the limit is %.1f%%",
+			ErrTooManyMissing, len(late), 100*missing, m.cfg.AgentReregisterTimeout, 100*m.cfg.RecoveryAgentRemovalLimit)})
+		return
+	}
 	for _, info := range late {
-		m.stats.UnreachableScheduled++
-		m.markUnreachable(info, fmt.Sprintf("the agent did not come back within %v after a change of leader", m.cfg.AgentReregisterTimeout))
+		m.scheduleRemoval(removal{agent: AgentID(info.GetId().GetValue()), cause: removalRecovery, info: info})
 	}
 }
 

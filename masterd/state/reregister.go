@@ -97,6 +97,7 @@ func (m *Machine) returnAgent(from PID, msg *messages.ReregisterSlaveMessage, re
 	m.forgetUnreachable(a.id)
 	m.former.unreachable.drop(a.id)
 	m.former.recovered.drop(a.id)
+	m.cancelRemoval(a.id, removalRecovery)
 	m.stats.AgentReregistrations++
 	m.addAgent(a)
 	m.recoverFrameworks(msg)

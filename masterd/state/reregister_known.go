@@ -14,6 +14,14 @@ func (m *Machine) returnKnown(from PID, msg *messages.ReregisterSlaveMessage) {
 	if a == nil {
 		return // it was marked unreachable meanwhile and tries again
 	}
+	checkpointed := a.checkpointed.Proto()
+	if a.caps.resourceProvider {
+		checkpointed = msg.GetCheckpointedResources()
+	}
+	if err := (&agent{info: info}).computeResources(checkpointed); err != nil {
+		m.shutDownAgent(from, err.Error())
+		return
+	}
 	if m.agentsByPID[a.pid] == a {
 		delete(m.agentsByPID, a.pid)
 	}
@@ -25,11 +33,11 @@ func (m *Machine) returnKnown(from PID, msg *messages.ReregisterSlaveMessage) {
 	a.resourceVersion = msg.GetResourceVersionUuid()
 	m.agentsByPID[from] = a
 	m.emit(Link{PID: from})
-	checkpointed := a.checkpointed.Proto()
-	if a.caps.resourceProvider {
-		checkpointed = msg.GetCheckpointedResources()
-	}
+	before := a.total
 	m.setResources(a, checkpointed)
+	if !a.total.Equal(before) {
+		m.rescindAll(a) // there may be less than what they hold
+	}
 	a.reregistered = m.now
 	m.touchAgent(a)
 	m.stats.AgentReregistrations++
@@ -51,6 +59,7 @@ func (m *Machine) reconnect(a *agent) {
 		return
 	}
 	m.disarm(Timer{TimerReregister, string(a.id)})
+	m.cancelRemoval(a.id, removalDisconnected)
 	a.connected = true
 	if !m.policy.deactivated[a.id] {
 		a.active = true

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"fmt"
-
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
 )
@@ -14,19 +12,13 @@ func (m *Machine) reregisterTimeout(id AgentID) {
 	if a == nil || a.connected {
 		return
 	}
-	m.stats.UnreachableScheduled++
-	m.markUnreachable(a.info, fmt.Sprintf("the agent did not come back within %v after its connection broke", m.cfg.AgentReregisterTimeout))
+	m.scheduleRemoval(removal{agent: id, cause: removalDisconnected, info: a.info})
 }
 
 // markUnreachable writes an agent off until it comes back: one that is
-// registered, or one that only the registry knows.
+// registered, or one that only the registry knows. It is not on the move.
 func (m *Machine) markUnreachable(info *mesos.AgentInfo, cause string) {
 	id := AgentID(info.GetId().GetValue())
-	if m.former.moves[id] != nil {
-		m.stats.UnreachableCanceled++
-		m.debug("not marking an agent unreachable: it is on the move", "agent", id)
-		return
-	}
 	move := m.former.moving(id)
 	move.unreachable = true
 	when := m.timeInfo()
