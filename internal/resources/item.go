@@ -92,6 +92,12 @@ func (i Item) Resources() Resources {
 	return Resources{items: []Item{i}}
 }
 
+// One holds a single copy of the item.
+func (i Item) One() Resources {
+	i.copies = min(i.copies, 1)
+	return i.Resources()
+}
+
 func countScalar(n uint64) Scalar { return Scalar(min(n, uint64(MaxScalar)/1000) * 1000) }
 
 func (i Item) isEmpty() bool {

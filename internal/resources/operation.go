@@ -93,6 +93,51 @@ func Conversions(op *mesos.Offer_Operation) ([]Conversion, error) {
 	return out, nil
 }
 
+// Consumed is what an operation takes before it gives anything: for those that [Conversions] knows, all
+// that they consume, and for CREATE_DISK and DESTROY_DISK their source.
+func Consumed(op *mesos.Offer_Operation) (Resources, error) {
+	switch op.GetType() {
+	case mesos.Offer_Operation_CREATE_DISK:
+		return New([]*mesos.Resource{op.GetCreateDisk().GetSource()})
+	case mesos.Offer_Operation_DESTROY_DISK:
+		return New([]*mesos.Resource{op.GetDestroyDisk().GetSource()})
+	}
+	conversions, err := Conversions(op)
+	var out Resources
+	for _, c := range conversions {
+		out = out.Add(c.Consumed)
+	}
+	return out, err
+}
+
+// Lists are the resources that an operation names, field by field: all but those of tasks.
+func Lists(op *mesos.Offer_Operation) [][]*mesos.Resource {
+	one := func(r *mesos.Resource) []*mesos.Resource {
+		if r == nil {
+			return nil
+		}
+		return []*mesos.Resource{r}
+	}
+	return [][]*mesos.Resource{
+		op.GetReserve().GetSource(), op.GetReserve().GetResources(), op.GetUnreserve().GetResources(),
+		op.GetCreate().GetVolumes(), op.GetDestroy().GetVolumes(),
+		one(op.GetGrowVolume().GetVolume()), one(op.GetGrowVolume().GetAddition()),
+		one(op.GetShrinkVolume().GetVolume()),
+		one(op.GetCreateDisk().GetSource()), one(op.GetDestroyDisk().GetSource()),
+	}
+}
+
+// ProviderOf is the resource provider that an operation is for, nil for the agent itself. That its
+// resources are all of one provider was checked before.
+func ProviderOf(op *mesos.Offer_Operation) *mesos.ResourceProviderID {
+	for _, list := range Lists(op) {
+		if len(list) > 0 {
+			return list[0].GetProviderId()
+		}
+	}
+	return nil
+}
+
 func reserve(op *mesos.Offer_Operation_Reserve) ([]Conversion, error) {
 	reserved, err := New(op.GetResources())
 	if err != nil {

@@ -152,6 +152,18 @@ func (r Resources) Proto() []*mesos.Resource {
 	return out
 }
 
+// Copied is Proto with every shared resource as often as there are copies of it. [Of] counts them back,
+// which makes it the form for accounts; on the wire to frameworks a volume is there once.
+func (r Resources) Copied() []*mesos.Resource {
+	out := r.Proto()
+	for i, it := range r.items {
+		for range it.copies - 1 {
+			out = append(out, out[i])
+		}
+	}
+	return out
+}
+
 // addItem adds it to items that the caller owns.
 func addItem(items []Item, it Item) []Item {
 	if it.isEmpty() {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -58,6 +59,11 @@ func (b *bridge) apply(e state.AllocatorEffect, now time.Time) (due bool, err er
 			resources.Of(e.Resources...), e.Filters, now)
 	case state.AllocTrack:
 		err = a.Track(allocator.FrameworkID(e.Framework), allocator.AgentID(e.Agent), resources.Of(e.Resources...))
+	case state.AllocConvert:
+		err = a.UpdateAllocation(allocator.FrameworkID(e.Framework), allocator.AgentID(e.Agent),
+			consumed(e.Conversions), e.Conversions)
+	case state.AllocConvertFree:
+		return b.convertFree(e)
 	default:
 		if due, ok, err := b.applyFramework(e); ok {
 			return due, err
@@ -65,6 +71,25 @@ func (b *bridge) apply(e state.AllocatorEffect, now time.Time) (due bool, err er
 		return b.applyAgent(e)
 	}
 	return false, err
+}
+
+// consumed is all that conversions take.
+func consumed(conversions []resources.Conversion) (sum resources.Resources) {
+	for _, c := range conversions {
+		sum = sum.Add(c.Consumed)
+	}
+	return sum
+}
+
+// convertFree lets the master have its way when the allocator has proposed what
+// is to be converted and the master does not know that yet: it will refuse the
+// proposal and give back what was in it.
+func (b *bridge) convertFree(e state.AllocConvertFree) (due bool, err error) {
+	id := allocator.AgentID(e.Agent.Info.GetId().GetValue())
+	if err = b.allocator.UpdateAvailable(id, e.Conversions); errors.Is(err, allocator.ErrNotAvailable) {
+		return b.applyAgent(e.Agent)
+	}
+	return true, err
 }
 
 func (b *bridge) applyFramework(e state.AllocatorEffect) (due, ok bool, err error) {

@@ -1,8 +1,6 @@
 package state
 
 import (
-	"fmt"
-
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
@@ -11,10 +9,16 @@ import (
 // acceptance is one ACCEPT under way: valid offers of one agent, and what is
 // left of them while its operations are done in order.
 type acceptance struct {
-	f         *framework
-	a         *agent
-	role      string
-	remaining resources.Resources
+	f    *framework
+	a    *agent
+	role string
+	// offered is what the offers had, remaining what later operations may use.
+	offered, remaining resources.Resources
+	// resized are volumes that changed their size, and the disk that came off
+	// them.
+	resized resources.Resources
+	// shared are the shared volumes, in use or not.
+	shared resources.Resources
 }
 
 // accept does what a framework wants with offers. What its operations leave
@@ -26,10 +30,16 @@ func (m *Machine) accept(f *framework, call *scheduler.Call_Accept) {
 		return
 	}
 	acc := m.takeOffers(f, call.GetOfferIds())
+	admitted := make([]*mesos.Offer_Operation, 0, len(call.GetOperations()))
 	for _, o := range call.GetOperations() {
+		if m.admitOperation(acc, o) {
+			admitted = append(admitted, o)
+		}
+	}
+	for _, o := range admitted {
 		m.operate(acc, o)
 	}
-	m.recoverResources(f.id, acc.a, acc.remaining, orDefault(call.Filters))
+	m.settle(acc, orDefault(call.Filters))
 }
 
 func (m *Machine) countAccept(call *scheduler.Call_Accept) {
@@ -55,6 +65,7 @@ func (m *Machine) takeOffers(f *framework, ids []*mesos.OfferID) *acceptance {
 		m.removeOffer(o)
 		f.stats.OffersAccepted++
 	}
+	acc.offered, acc.shared = acc.remaining, acc.remaining.Shared()
 	return acc
 }
 
@@ -95,33 +106,22 @@ func launched(o *mesos.Offer_Operation) (tasks []*mesos.TaskInfo, isLaunch bool)
 
 // operate does one operation of an ACCEPT.
 func (m *Machine) operate(acc *acceptance, o *mesos.Offer_Operation) {
-	tasks, isLaunch := launched(o)
-	if !isLaunch {
-		// Reservations, volumes and disks change what an agent has; until
-		// this master can keep account of that it refuses them.
-		m.dropOperation(acc.f, o, fmt.Sprintf("This master does not do %s yet", o.GetType()))
-		return
-	}
-	invalid := mesos.TaskStatus_REASON_TASK_INVALID
-	if o.GetType() == mesos.Offer_Operation_LAUNCH_GROUP {
-		invalid = mesos.TaskStatus_REASON_TASK_GROUP_INVALID
-	}
-	err := upgradeOperation(o)
-	if err == nil && o.Id != nil {
-		err = fmt.Errorf("%s takes no operation ID", o.GetType())
-	}
-	if err != nil {
-		m.refuseTasks(acc.f, tasks, taskError(invalid, err))
-		return
-	}
-	acc.f.countOperation(o.GetType())
-	if o.GetType() == mesos.Offer_Operation_LAUNCH {
-		for _, t := range tasks {
+	switch o.GetType() {
+	case mesos.Offer_Operation_LAUNCH:
+		acc.f.countOperation(o.GetType())
+		for _, t := range o.GetLaunch().GetTaskInfos() {
 			m.launch(acc, t)
 		}
-		return
+	case mesos.Offer_Operation_LAUNCH_GROUP:
+		acc.f.countOperation(o.GetType())
+		m.launchGroup(acc, o.GetLaunchGroup())
+	case mesos.Offer_Operation_CREATE_DISK, mesos.Offer_Operation_DESTROY_DISK:
+		m.convertDisk(acc, o)
+	case mesos.Offer_Operation_UNKNOWN:
+		m.warn("ignoring an operation of a type that is not known", "framework", acc.f.id)
+	default:
+		m.convert(acc, o)
 	}
-	m.launchGroup(acc, o.GetLaunchGroup())
 }
 
 func (f *framework) countOperation(t mesos.Offer_Operation_Type) {
@@ -143,18 +143,4 @@ func (m *Machine) refuseTasks(f *framework, tasks []*mesos.TaskInfo, r report) {
 		m.countEnd(status)
 		m.sendEvent(f, updateEvent(status))
 	}
-}
-
-// dropOperation tells a framework that asked for feedback that an operation
-// was not done.
-func (m *Machine) dropOperation(f *framework, o *mesos.Offer_Operation, reason string) {
-	m.warn("dropping an operation", "framework", f.id, "operation", o.GetType().String(), "reason", reason)
-	if o.Id == nil || f.conn.Stream == "" {
-		return
-	}
-	m.sendEvent(f, operationEvent(&mesos.OperationStatus{
-		OperationId: o.Id,
-		State:       mesos.OperationState_OPERATION_ERROR.Enum(),
-		Message:     &reason,
-	}))
 }

@@ -29,6 +29,7 @@ func Accepts() []proto.Message {
 		(*messages.ReregisterSlaveMessage)(nil),
 		(*messages.UnregisterSlaveMessage)(nil),
 		(*messages.UpdateSlaveMessage)(nil),
+		(*messages.UpdateOperationStatusMessage)(nil),
 		(*messages.StatusUpdateMessage)(nil),
 		(*messages.ExecutorToFrameworkMessage)(nil),
 		(*messages.ExitedExecutorMessage)(nil),
@@ -70,6 +71,8 @@ func (m *Machine) peerMessage(in PeerMessage) {
 		m.unregisterAgent(in, msg)
 	case *messages.UpdateSlaveMessage:
 		m.updateAgent(msg)
+	case *messages.UpdateOperationStatusMessage:
+		m.operationUpdate(msg)
 	case *messages.StatusUpdateMessage:
 		m.statusUpdate(msg)
 	case *messages.ExecutorToFrameworkMessage:

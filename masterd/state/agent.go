@@ -30,11 +30,14 @@ type agent struct {
 	// launch carries it, so that the agent can tell one that crossed with a
 	// change.
 	resourceVersion *mesos.UUID
-	providers       []*messages.ResourceVersionUUID
+	providers       map[string]*provider // by ID
 
 	tasks     list[task]
 	executors list[executor]
 	offers    list[offer]
+	// operations are those other than launches that are under way or not
+	// acknowledged.
+	operations list[operation]
 
 	observer observer
 
@@ -49,7 +52,8 @@ type agent struct {
 type agentCapabilities struct {
 	list []*mesos.AgentInfo_Capability
 
-	multiRole, reservationRefinement, resourceProvider, taskResourceLimits bool
+	multiRole, hierarchicalRole, reservationRefinement, taskResourceLimits bool
+	resourceProvider, resizeVolume, agentOperationFeedback                 bool
 }
 
 func agentCapabilitiesOf(list []*mesos.AgentInfo_Capability) agentCapabilities {
@@ -58,6 +62,12 @@ func agentCapabilitiesOf(list []*mesos.AgentInfo_Capability) agentCapabilities {
 		switch k.GetType() {
 		case mesos.AgentInfo_Capability_MULTI_ROLE:
 			c.multiRole = true
+		case mesos.AgentInfo_Capability_HIERARCHICAL_ROLE:
+			c.hierarchicalRole = true
+		case mesos.AgentInfo_Capability_RESIZE_VOLUME:
+			c.resizeVolume = true
+		case mesos.AgentInfo_Capability_AGENT_OPERATION_FEEDBACK:
+			c.agentOperationFeedback = true
 		case mesos.AgentInfo_Capability_RESERVATION_REFINEMENT:
 			c.reservationRefinement = true
 		case mesos.AgentInfo_Capability_RESOURCE_PROVIDER:
@@ -135,9 +145,14 @@ func (a *agent) usedByFramework() []FrameworkResources {
 			add(t.key.Framework, t.resources)
 		}
 	}
+	for o := range a.operations.all() {
+		if o.framework != nil && !o.held.IsEmpty() {
+			add(o.framework.id, o.held)
+		}
+	}
 	used := make([]FrameworkResources, 0, len(order))
 	for _, id := range order {
-		used = append(used, FrameworkResources{Framework: id, Resources: sums[id].Proto()})
+		used = append(used, FrameworkResources{Framework: id, Resources: sums[id].Copied()})
 	}
 	return used
 }
@@ -250,6 +265,9 @@ func (m *Machine) loseAgent(a *agent, cause string) {
 func (m *Machine) dropAgent(a *agent) {
 	for e := range a.executors.all() {
 		m.removeExecutor(e)
+	}
+	for o := range a.operations.all() {
+		m.removeOperation(o)
 	}
 	for o := range a.offers.all() {
 		m.rescind(o)

@@ -4,6 +4,7 @@ import (
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
 
 // AllocatorEffect is an effect for the allocator. They are applied in order
@@ -96,6 +97,24 @@ type AllocTrack struct {
 	Resources []*mesos.Resource
 }
 
+// AllocConvert turns what a framework holds on an agent into something else, and
+// the agent's total with it. A conversion that consumes nothing is an additional
+// copy of a shared volume, which is in the total once.
+type AllocConvert struct {
+	Framework   FrameworkID
+	Agent       AgentID
+	Conversions []resources.Conversion
+}
+
+// AllocConvertFree turns what nobody holds on an agent into something else. The
+// master has the last word on what that is: it refuses proposals that it gets
+// later of what was converted. Agent is what results, for an allocator that
+// believes otherwise.
+type AllocConvertFree struct {
+	Agent       AllocUpdateAgent
+	Conversions []resources.Conversion
+}
+
 // AllocSuppress stops offers for roles of a framework; none means all.
 type AllocSuppress struct {
 	Framework FrameworkID
@@ -153,6 +172,8 @@ func (AllocActivateAgent) effect()       {}
 func (AllocDeactivateAgent) effect()     {}
 func (AllocRecover) effect()             {}
 func (AllocTrack) effect()               {}
+func (AllocConvert) effect()             {}
+func (AllocConvertFree) effect()         {}
 func (AllocSuppress) effect()            {}
 func (AllocRevive) effect()              {}
 func (AllocRequest) effect()             {}
@@ -172,6 +193,8 @@ func (AllocActivateAgent) allocator()       {}
 func (AllocDeactivateAgent) allocator()     {}
 func (AllocRecover) allocator()             {}
 func (AllocTrack) allocator()               {}
+func (AllocConvert) allocator()             {}
+func (AllocConvertFree) allocator()         {}
 func (AllocSuppress) allocator()            {}
 func (AllocRevive) allocator()              {}
 func (AllocRequest) allocator()             {}

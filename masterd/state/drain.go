@@ -18,7 +18,7 @@ func (m *Machine) sendDrain(a *agent) {
 // checkDrained notes that nothing is left on a draining agent.
 func (m *Machine) checkDrained(a *agent) {
 	d := m.policy.draining[a.id]
-	if d.GetState() != mesos.DrainState_DRAINING || a.tasks.length > 0 || m.former.moves[a.id] != nil {
+	if d.GetState() != mesos.DrainState_DRAINING || a.tasks.length > 0 || a.operations.length > 0 || m.former.moves[a.id] != nil {
 		return
 	}
 	id := a.info.GetId()

@@ -22,6 +22,8 @@ type formerAgents struct {
 
 	// tasks are those of unreachable agents.
 	tasks map[AgentID]*list[unreachableTask]
+	// operations are the types of those of unreachable agents, for the metrics.
+	operations map[AgentID][]mesos.Offer_Operation_Type
 }
 
 // move is what is being written to the registry about an agent. What an agent
@@ -34,6 +36,7 @@ func (f *formerAgents) init() {
 	f.registering = map[PID]bool{}
 	f.moves = map[AgentID]*move{}
 	f.tasks = map[AgentID]*list[unreachableTask]{}
+	f.operations = map[AgentID][]mesos.Offer_Operation_Type{}
 }
 
 // moving returns what is under way for an agent, for reading and writing.

@@ -31,6 +31,10 @@ type framework struct {
 	tasks     list[task]
 	executors list[executor]
 	offers    list[offer]
+	// operations are those that are under way or not acknowledged, operationIDs
+	// the part that the framework gave an ID.
+	operations   list[operation]
+	operationIDs map[string]*operation
 	// unreachable are its tasks on unreachable agents, oldest first.
 	unreachable     map[TaskID]*unreachableTask
 	unreachableList list[unreachableTask]
@@ -46,7 +50,7 @@ type framework struct {
 
 // frameworkCapabilities is what a framework says it can deal with.
 type frameworkCapabilities struct {
-	multiRole, partitionAware, reservationRefinement bool
+	multiRole, partitionAware, reservationRefinement, sharedResources bool
 }
 
 func capabilitiesOf(info *mesos.FrameworkInfo) (c frameworkCapabilities) {
@@ -58,6 +62,8 @@ func capabilitiesOf(info *mesos.FrameworkInfo) (c frameworkCapabilities) {
 			c.partitionAware = true
 		case mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT:
 			c.reservationRefinement = true
+		case mesos.FrameworkInfo_Capability_SHARED_RESOURCES:
+			c.sharedResources = true
 		}
 	}
 	return c
@@ -98,12 +104,14 @@ func (m *Machine) addFramework(f *framework) {
 	f.stats = &FrameworkStats{}
 	m.addPrincipal(f)
 	f.unreachable = map[TaskID]*unreachableTask{}
+	f.operationIDs = map[string]*operation{}
 	m.frameworks[f.id] = f
 	f.listed = m.frameworkList.add(f)
 	m.touchFramework(f)
 	m.emit(AllocAddFramework{
 		Info: f.info, Active: f.active, Suppressed: f.suppressedRoles(), Constraints: f.constraints,
 	})
+	m.adoptOperations(f)
 }
 
 func (f *framework) suppressedRoles() []string {
@@ -246,6 +254,7 @@ func (m *Machine) removeFramework(f *framework) {
 	delete(m.frameworks, f.id)
 	m.frameworkList.remove(f.listed)
 	m.emit(AllocRemoveFramework{Framework: f.id})
+	m.abandonOperations(f)
 	m.complete(f)
 	m.publishFrameworkRemoved(f)
 }

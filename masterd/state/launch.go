@@ -29,7 +29,7 @@ func (m *Machine) launch(acc *acceptance, info *mesos.TaskInfo) {
 		msg.LaunchExecutor = new(m.ensureExecutor(acc, e))
 	}
 	m.addTask(newTask(info, f), used, f, a)
-	acc.remaining = acc.remaining.Subtract(used)
+	m.take(acc, used)
 	m.debug("launching a task", "framework", f.id, "task", info.GetTaskId().GetValue(), "agent", a.id,
 		"resources", used.String())
 	if !a.caps.reservationRefinement {
@@ -58,7 +58,7 @@ func (m *Machine) launchGroup(acc *acceptance, group *mesos.Offer_Operation_Laun
 	}
 	for i, info := range tasks {
 		m.addTask(newTask(info, f), used[i], f, a)
-		acc.remaining = acc.remaining.Subtract(used[i])
+		m.take(acc, used[i])
 	}
 	m.debug("launching a task group", "framework", f.id, "tasks", len(tasks), "agent", a.id)
 	if !a.caps.reservationRefinement {
@@ -82,18 +82,8 @@ func (m *Machine) ensureExecutor(acc *acceptance, info *mesos.ExecutorInfo) (isN
 	}
 	used := resources.Of(info.GetResources()...)
 	m.addExecutor(acc.f.id, info, used, acc.a)
-	acc.remaining = acc.remaining.Subtract(used)
+	m.take(acc, used)
 	return true
-}
-
-// resourceVersions is the view of its resources, by the agent and by its
-// providers, that a launch is based on.
-func (a *agent) resourceVersions() []*messages.ResourceVersionUUID {
-	if a.resourceVersion == nil {
-		return a.providers
-	}
-	versions := []*messages.ResourceVersionUUID{{Uuid: a.resourceVersion}}
-	return append(versions, a.providers...)
 }
 
 // driverPID is the PID of a native driver for messages to agents, whose
@@ -137,19 +127,4 @@ func completeGroup(group *mesos.Offer_Operation_LaunchGroup, f *framework, role 
 			allocate(info.Executor.Resources, role)
 		}
 	}
-}
-
-// upgradeOperation checks the resources of a launch and brings them into the
-// form that they have in memory.
-func upgradeOperation(o *mesos.Offer_Operation) error {
-	tasks, _ := launched(o)
-	for _, t := range tasks {
-		if err := upgrade(t.GetResources()); err != nil {
-			return err
-		}
-		if err := upgrade(t.GetExecutor().GetResources()); err != nil {
-			return err
-		}
-	}
-	return upgrade(o.GetLaunchGroup().GetExecutor().GetResources())
 }

@@ -63,10 +63,41 @@ func (l *ledger) apply(e Effect) error {
 		delete(l.held, e.Agent)
 	case AllocTrack:
 		l.add(e.Framework, e.Agent, resources.Of(e.Resources...))
+	case AllocConvert:
+		return l.convert(e)
+	case AllocConvertFree:
+		total, err := l.agents[AgentID(e.Agent.Info.GetId().GetValue())].ApplyConversions(e.Conversions)
+		if err == nil && !total.Equal(resources.Of(e.Agent.Total...)) {
+			err = fmt.Errorf("conversions make %s and the machine has %s", total, resources.Of(e.Agent.Total...))
+		}
+		l.agents[AgentID(e.Agent.Info.GetId().GetValue())] = total
+		return err
 	case AllocRecover:
 		return l.recover(e.Framework, e.Agent, e.Resources)
 	}
 	return nil
+}
+
+func (l *ledger) convert(e AllocConvert) error {
+	held, err := l.held[e.Agent][e.Framework].ApplyConversions(e.Conversions)
+	if err != nil {
+		return fmt.Errorf("%s converts what it does not have on %s: %w", e.Framework, e.Agent, err)
+	}
+	total, err := l.agents[e.Agent].ApplyConversions(unallocated(e.Conversions))
+	if err != nil {
+		return fmt.Errorf("%s converts what agent %s does not have: %w", e.Framework, e.Agent, err)
+	}
+	l.held[e.Agent][e.Framework], l.agents[e.Agent] = held, total
+	return nil
+}
+
+// free is what nobody holds. Shared volumes always are.
+func (l *ledger) free(a AgentID) resources.Resources {
+	free := l.agents[a].NonShared()
+	for _, held := range l.held[a] {
+		free = free.Subtract(held.Unallocate())
+	}
+	return free.Add(l.agents[a].Shared())
 }
 
 func (l *ledger) recover(f FrameworkID, a AgentID, list []*mesos.Resource) error {
@@ -115,6 +146,12 @@ func (l *ledger) checkAgent(a *agent, byFramework map[FrameworkID]resources.Reso
 		sums[e.key.Framework] = sums[e.key.Framework].Add(e.resources)
 		used = used.Add(e.resources)
 	}
+	for o := range a.operations.all() {
+		if o.framework != nil {
+			sums[o.framework.id] = sums[o.framework.id].Add(o.held)
+			used = used.Add(o.held)
+		}
+	}
 	for o := range a.offers.all() {
 		sums[o.framework.id] = sums[o.framework.id].Add(o.resources)
 		offered = offered.Add(o.resources)
@@ -122,8 +159,12 @@ func (l *ledger) checkAgent(a *agent, byFramework map[FrameworkID]resources.Reso
 	if !used.Equal(a.used) || !offered.Equal(a.offered) {
 		return fmt.Errorf("agent %s counts used %s, offered %s and has %s, %s", a.id, a.used, a.offered, used, offered)
 	}
-	if !a.total.Contains(used.Add(offered).Unallocate()) {
+	taken := used.Add(offered).Unallocate()
+	if !a.total.Contains(taken.NonShared()) || !containsKinds(a.total, taken.Shared()) {
 		return fmt.Errorf("agent %s has %s, and %s used, %s offered", a.id, a.total, used, offered)
+	}
+	if !a.total.Filter(needsCheckpoint).Equal(a.checkpointed) {
+		return fmt.Errorf("agent %s has %s, and %s is checkpointed", a.id, a.total, a.checkpointed)
 	}
 	if !l.agents[a.id].Equal(a.total) {
 		return fmt.Errorf("the allocator believes agent %s to have %s, not %s", a.id, l.agents[a.id], a.total)
@@ -173,6 +214,9 @@ func checkIndexes(m *Machine) error {
 			return fmt.Errorf("agent %s is registered and former", a.id)
 		}
 	}
+	if err := checkOperations(m); err != nil {
+		return err
+	}
 	if tasks != len(m.tasks) || offers != len(m.offers) {
 		return fmt.Errorf("%d tasks and %d offers are listed, %d and %d known", tasks, offers, len(m.tasks), len(m.offers))
 	}
@@ -195,6 +239,45 @@ func checkIndexes(m *Machine) error {
 				return fmt.Errorf("a timeout of offer %s that is gone", timer.ID)
 			}
 		}
+	}
+	return nil
+}
+
+// containsKinds says whether every shared volume that is in use is there.
+func containsKinds(total, shared resources.Resources) bool {
+	for it := range shared.All() {
+		if !total.Contains(it.One()) {
+			return false
+		}
+	}
+	return true
+}
+
+// checkOperations looks for operations that are lost between the lists.
+func checkOperations(m *Machine) error {
+	onAgents, owned := 0, 0
+	for a := range m.agentList.all() {
+		onAgents += a.operations.length
+		for o := range a.operations.all() {
+			if o.agent != a || m.operations[o.uuid] != o || o.orphan && o.framework != nil {
+				return fmt.Errorf("operation %x is not well booked", o.uuid)
+			}
+			if o.frameworkID() == "" {
+				owned++
+			}
+		}
+	}
+	for f := range m.frameworkList.all() {
+		owned += f.operations.length
+	}
+	for id, strays := range m.strays {
+		owned += strays.length
+		if m.frameworks[id] != nil || strays.length == 0 {
+			return fmt.Errorf("operations of framework %s are astray", id)
+		}
+	}
+	if onAgents != len(m.operations) || owned != len(m.operations) || len(m.published.operationTable.where) != len(m.operations) {
+		return fmt.Errorf("%d operations are known, %d listed by agents, %d by frameworks", len(m.operations), onAgents, owned)
 	}
 	return nil
 }

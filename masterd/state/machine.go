@@ -31,6 +31,10 @@ type Machine struct {
 	tasks     map[TaskKey]*task
 	executors map[ExecutorKey]*executor
 	offers    map[OfferID]*offer
+	// operations are by UUID, as bytes.
+	operations map[string]*operation
+	// strays are those of frameworks that are not here.
+	strays map[FrameworkID]*list[operation]
 
 	// In order of arrival, for whatever goes through all of them.
 	frameworkList list[framework]
@@ -45,7 +49,7 @@ type Machine struct {
 	pending map[uint64]func(Persisted)
 
 	nextFramework, nextAgent, nextOffer, nextObserver int
-	nextToken                                         uint64
+	nextToken, nextOperation                          uint64
 
 	published published
 	stats     Stats
@@ -63,6 +67,8 @@ func New(cfg Config) *Machine {
 		tasks:       map[TaskKey]*task{},
 		executors:   map[ExecutorKey]*executor{},
 		offers:      map[OfferID]*offer{},
+		operations:  map[string]*operation{},
+		strays:      map[FrameworkID]*list[operation]{},
 		timers:      map[Timer]time.Time{},
 		pending:     map[uint64]func(Persisted){},
 		throttles:   newThrottles(cfg.RateLimits),

@@ -23,6 +23,10 @@ func (m *Machine) operatorCall(in OperatorCall) {
 	case mesosmaster.Call_REMOVE_QUOTA:
 		m.removeQuota(in)
 	default:
+		if agent, o := operationOf(in.Call); o != nil {
+			m.operatorOperation(in, agent, o)
+			return
+		}
 		m.reply(in.Reply, 501, "This master does not do "+in.Call.GetType().String()+" yet")
 	}
 }
@@ -78,12 +82,14 @@ func (m *Machine) markedGone(id AgentID, when *mesos.TimeInfo) {
 	delete(m.policy.draining, id)
 	delete(m.policy.deactivated, id)
 	m.endParked(id)
+	m.recountOperations(id)
 	a := m.agents[id]
 	if a == nil {
 		return
 	}
 	m.send(a.pid, &messages.ShutdownMessage{Message: new(goneText)})
 	m.stopAllocating(a)
+	m.leaveOperations(a, mesos.OperationState_OPERATION_GONE_BY_OPERATOR, goneText)
 	for t := range a.tasks.all() {
 		m.leaveTask(t, goneReport(t.framework), false)
 	}

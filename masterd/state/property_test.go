@@ -48,13 +48,15 @@ type world struct {
 	waiting  map[ReplyID]bool
 	streams  int
 	tasks    int
+	// kept is what each agent remembers of reservations and volumes.
+	kept map[AgentID][]*mesos.Resource
 }
 
 func newWorld(t *rapid.T) *world {
 	cfg := testConfig()
 	cfg.OfferTimeout = time.Duration(rapid.IntRange(0, 1).Draw(t, "offer timeout")) * time.Minute
 	cfg.MaxCompletedFrameworks, cfg.MaxCompletedTasksPerFramework, cfg.MaxUnreachableTasksPerFramework = 1, 2, 2
-	w := &world{t: t, m: New(cfg), now: epoch, ledger: newLedger(), reg: &registry.Registry{}, waiting: map[ReplyID]bool{}}
+	w := &world{t: t, m: New(cfg), now: epoch, ledger: newLedger(), reg: &registry.Registry{}, waiting: map[ReplyID]bool{}, kept: map[AgentID][]*mesos.Resource{}}
 	w.index = op.NewIndex(w.reg)
 	w.step(Recovered{Registry: w.reg})
 	return w
@@ -81,6 +83,9 @@ func (w *world) step(in Input) {
 	if err := w.ledger.check(w.m); err != nil {
 		w.t.Fatal(err)
 	}
+	for a := range w.m.agentList.all() {
+		w.kept[a.id] = a.checkpointed.Proto()
+	}
 }
 
 func (w *world) answered(id ReplyID) {
@@ -100,7 +105,7 @@ func (w *world) reply() ReplyID {
 func (w *world) act() {
 	rapid.SampledFrom([]func(){
 		w.subscribe, w.closeStream, w.call, w.call, w.call, w.register, w.reregister, w.exit, w.update, w.update,
-		w.fire, w.fire, w.answerPersist, w.answerPersist, w.propose, w.propose, w.operate, w.agentSays, w.driverSays,
+		w.fire, w.fire, w.answerPersist, w.answerPersist, w.propose, w.propose, w.propose, w.operate, w.operationUpdate, w.agentSays, w.driverSays,
 	}).Draw(w.t, "action")()
 }
 
@@ -127,8 +132,10 @@ func (w *world) frameworkInfo() *mesos.FrameworkInfo {
 		info.Capabilities = []*mesos.FrameworkInfo_Capability{
 			{Type: mesos.FrameworkInfo_Capability_MULTI_ROLE.Enum()},
 			{Type: mesos.FrameworkInfo_Capability_PARTITION_AWARE.Enum()},
+			{Type: mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT.Enum()},
+			{Type: mesos.FrameworkInfo_Capability_SHARED_RESOURCES.Enum()},
 		}
-		info.Roles = []string{"a", "b"}[:w.number(2)]
+		info.Roles = []string{"a", "a/b"}[:w.number(2)]
 	}
 	return info
 }
@@ -155,7 +162,7 @@ func (w *world) call() {
 		return
 	}
 	c := &scheduler.Call{FrameworkId: f.protoID}
-	switch w.number(7) {
+	switch w.number(12) {
 	case 0:
 		c.Type = scheduler.Call_TEARDOWN.Enum()
 	case 1:
@@ -164,6 +171,10 @@ func (w *world) call() {
 		c.Type, c.Kill = scheduler.Call_KILL.Enum(), &scheduler.Call_Kill{TaskId: w.taskID()}
 	case 3:
 		c.Type, c.Suppress = scheduler.Call_SUPPRESS.Enum(), &scheduler.Call_Suppress{Roles: f.roles[:min(len(f.roles), w.number(1))]}
+	case 6:
+		c.Type, c.ReconcileOperations = scheduler.Call_RECONCILE_OPERATIONS.Enum(), &scheduler.Call_ReconcileOperations{}
+	case 7:
+		c.Type, c.AcknowledgeOperationStatus = scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS.Enum(), w.operationAck(f)
 	case 4:
 		c.Type, c.Reconcile = scheduler.Call_RECONCILE.Enum(), &scheduler.Call_Reconcile{}
 	case 5:
@@ -214,13 +225,19 @@ func (w *world) acceptance(f *framework) *scheduler.Call_Accept {
 		launch.Launch.TaskInfos = append(launch.Launch.TaskInfos, info)
 	}
 	accept.Operations = []*mesos.Offer_Operation{launch}
+	for range w.number(3) {
+		accept.Operations = append(accept.Operations, w.operation(f, w.named(accept.OfferIds)))
+	}
+	if w.number(1) == 0 {
+		accept.Operations = append(accept.Operations[1:], launch)
+	}
 	return accept
 }
 
 func (w *world) register() {
 	w.step(PeerMessage{From: agentPID(w.number(3)), Message: &messages.RegisterSlaveMessage{
-		Slave: &mesos.AgentInfo{Hostname: new("h"), Resources: wire("cpus:4;ports:[0-9]")}, Version: new("1.11.0"),
-		AgentCapabilities: allCapabilities()[:w.number(8)],
+		Slave: &mesos.AgentInfo{Hostname: new("h"), Resources: wire("cpus:4;disk:16;ports:[0-9]")}, Version: new("1.11.0"),
+		AgentCapabilities: allCapabilities()[:max(w.number(8), w.number(1)*len(allCapabilities()))],
 	}})
 }
 
@@ -238,9 +255,11 @@ func (w *world) reregister() {
 		}
 	}
 	msg := &messages.ReregisterSlaveMessage{
-		Slave:             &mesos.AgentInfo{Hostname: new("h"), Id: &mesos.AgentID{Value: &id}, Resources: wire("cpus:4;ports:[0-9]")},
+		Slave:             &mesos.AgentInfo{Hostname: new("h"), Id: &mesos.AgentID{Value: &id}, Resources: wire("cpus:4;disk:16;ports:[0-9]")},
 		Version:           new("1.11.0"),
 		AgentCapabilities: allCapabilities(),
+		// It remembers its reservations, whatever else it lost.
+		CheckpointedResources: w.kept[AgentID(id)],
 	}
 	w.addBelongings(msg, AgentID(id))
 	w.step(PeerMessage{From: agentPID(n), Message: msg})
@@ -331,11 +350,11 @@ func (w *world) propose() {
 	if f == nil || a == nil || len(f.roles) == 0 {
 		return
 	}
-	free := w.ledger.agents[a.id]
-	for _, held := range w.ledger.held[a.id] {
-		free = free.Subtract(held.Unallocate())
+	free := w.ledger.free(a.id)
+	want := resources.MustParse(fmt.Sprintf("cpus:%d;disk:%d;ports:[%d-9]", 1+w.number(3), w.number(16), w.number(8)))
+	if w.number(1) == 0 {
+		want = free.AllocatableTo(f.roles[0])
 	}
-	want := resources.MustParse(fmt.Sprintf("cpus:%d;ports:[%d-9]", 1+w.number(3), w.number(8)))
 	if !free.Contains(want) {
 		return
 	}
@@ -348,7 +367,11 @@ func (w *world) propose() {
 
 func (w *world) operate() {
 	call := &mesosmaster.Call{}
-	switch w.number(3) {
+	switch w.number(9) {
+	case 3, 4, 5, 6, 7, 8:
+		if call = w.operatorOperation(); call == nil {
+			return
+		}
 	case 0:
 		call.Type = mesosmaster.Call_MARK_AGENT_GONE.Enum()
 		call.MarkAgentGone = &mesosmaster.Call_MarkAgentGone{AgentId: &mesos.AgentID{Value: new(fmt.Sprintf("m-S%d", w.number(w.m.nextAgent)))}}
@@ -411,7 +434,7 @@ func (w *world) driverSays() {
 	default:
 		accept := w.acceptance(f)
 		w.step(PeerMessage{From: pid, Message: &messages.LaunchTasksMessage{
-			FrameworkId: f.protoID, OfferIds: accept.OfferIds, Tasks: accept.Operations[0].Launch.TaskInfos, Filters: &mesos.Filters{},
+			FrameworkId: f.protoID, OfferIds: accept.OfferIds, Tasks: w.launchedTasks(accept), Filters: &mesos.Filters{},
 		}})
 	}
 }

@@ -18,6 +18,7 @@ type published struct {
 	taskTable      table[TaskKey, mesos.Task]
 	executorTable  table[ExecutorKey, Executor]
 	offerTable     table[OfferID, Offer]
+	operationTable table[string, mesos.Operation]
 	completedTasks table[uint64, mesos.Task]
 	nextCompleted  uint64
 
@@ -46,6 +47,7 @@ func (m *Machine) View() *View {
 		Offers:              p.offerTable.publish(),
 		Weights:             m.policy.weights,
 		Quotas:              m.policy.quotas,
+		Operations:          p.operationTable.publish(),
 		Stats:               m.stats.clone(),
 	}
 }

@@ -34,7 +34,10 @@ func (m *Machine) returnKnown(from PID, msg *messages.ReregisterSlaveMessage) {
 	m.agentsByPID[from] = a
 	m.emit(Link{PID: from})
 	before := a.total
+	// What it lends and what its resource providers have it tells of later.
+	later := a.total.Filter(func(it resources.Item) bool { return it.IsRevocable() || it.Provider() != nil })
 	m.setResources(a, checkpointed)
+	a.total = a.total.Add(later)
 	if !a.total.Equal(before) {
 		m.rescindAll(a) // there may be less than what they hold
 	}
@@ -49,7 +52,7 @@ func (m *Machine) returnKnown(from PID, msg *messages.ReregisterSlaveMessage) {
 	m.updateAgentFrameworks(a, msg)
 	if !a.caps.resourceProvider {
 		// Such an agent doesn't tell what it remembers of reservations: we do.
-		m.send(a.pid, &messages.CheckpointResourcesMessage{Resources: agentForm(a, a.checkpointed.Proto())})
+		m.sendCheckpointed(a)
 	}
 }
 
@@ -136,7 +139,7 @@ func (m *Machine) addUnknown(a *agent, msg *messages.ReregisterSlaveMessage) {
 		if m.executors[key] == nil {
 			used := resources.Of(e.GetResources()...)
 			m.addExecutor(id, e, used, a)
-			m.emit(AllocTrack{Framework: id, Agent: a.id, Resources: used.Proto()})
+			m.emit(AllocTrack{Framework: id, Agent: a.id, Resources: used.Copied()})
 		}
 	}
 	for _, info := range msg.GetTasks() {
@@ -149,7 +152,7 @@ func (m *Machine) addUnknown(a *agent, msg *messages.ReregisterSlaveMessage) {
 		}
 		used := resources.Of(info.GetResources()...)
 		t := m.addTask(info, used, f, a)
-		m.emit(AllocTrack{Framework: f.id, Agent: a.id, Resources: used.Proto()})
+		m.emit(AllocTrack{Framework: f.id, Agent: a.id, Resources: used.Copied()})
 		m.uncomplete(t)
 		m.tellReturn(t, false)
 	}

@@ -40,6 +40,8 @@ type Stats struct {
 	// Principals counts the messages of native drivers by their principal, of
 	// those principals that a framework has now, under "frameworks/<principal>/".
 	Principals map[string]PrincipalStats
+	// Operations counts operations other than launches.
+	Operations OperationStats
 }
 
 // PrincipalStats are the messages of the drivers of one principal. The

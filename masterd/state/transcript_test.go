@@ -383,6 +383,10 @@ func renderAllocator(e Effect) string {
 		return fmt.Sprintf("alloc add agent %s: %s%s", e.Info.GetId().GetValue(), text(e.Total), used)
 	case AllocUpdateAgent:
 		return fmt.Sprintf("alloc update agent %s: %s", e.Info.GetId().GetValue(), text(e.Total))
+	case AllocConvert:
+		return fmt.Sprintf("alloc convert of %s on %s:%s", e.Framework, e.Agent, renderConversions(e.Conversions))
+	case AllocConvertFree:
+		return fmt.Sprintf("alloc convert free on %s:%s", e.Agent.Info.GetId().GetValue(), renderConversions(e.Conversions))
 	case AllocRecover:
 		filter := ""
 		if e.Filters != nil {
@@ -394,6 +398,14 @@ func renderAllocator(e Effect) string {
 	}
 	name := strings.TrimPrefix(fmt.Sprintf("%T", e), "state.Alloc")
 	return fmt.Sprintf("alloc %s %v", name, e)
+}
+
+func renderConversions(list []resources.Conversion) string {
+	var b strings.Builder
+	for _, c := range list {
+		fmt.Fprintf(&b, " %s => %s", c.Consumed, c.Converted)
+	}
+	return b.String()
 }
 
 func js(m proto.Message) string {
@@ -442,6 +454,10 @@ func (p *player) showView() []string {
 	for _, principal := range slices.Sorted(maps.Keys(v.Stats.Principals)) {
 		n := v.Stats.Principals[principal]
 		add("principal %s: %d messages received, %d processed", principal, n.Received, n.Processed)
+	}
+	for o := range v.Operations.All() {
+		add("operation %s of %s on %s: %s", o.GetInfo().GetType(), o.GetFrameworkId().GetValue(), o.GetAgentId().GetValue(),
+			o.GetLatestStatus().GetState())
 	}
 	return lines
 }

@@ -56,6 +56,7 @@ func (m *Machine) markedUnreachable(info *mesos.AgentInfo, when *mesos.TimeInfo,
 // lost.
 func (m *Machine) parkTasks(a *agent, when *mesos.TimeInfo, cause string) {
 	m.stopAllocating(a)
+	m.leaveOperations(a, mesos.OperationState_OPERATION_UNREACHABLE, "Agent was marked unreachable")
 	for t := range a.tasks.all() {
 		m.leaveTask(t, report{
 			state:       t.framework.lostState(mesos.TaskState_TASK_UNREACHABLE),
@@ -117,8 +118,9 @@ func (m *Machine) dropUnreachable(u *unreachableTask) {
 	m.published.unreachableTasks.drop(u.key)
 }
 
-// forgetUnreachable forgets the tasks of an unreachable agent.
+// forgetUnreachable forgets the tasks and operations of an unreachable agent.
 func (m *Machine) forgetUnreachable(id AgentID) {
+	m.recountOperations(id)
 	if tasks := m.former.tasks[id]; tasks != nil {
 		for u := range tasks.all() {
 			m.dropUnreachable(u)

@@ -28,16 +28,18 @@ func (m *Machine) unuse(f *framework, a *agent, r resources.Resources) {
 	}
 }
 
-// free is what is neither offered nor in use, without allocation.
+// free is what is neither offered nor in use, without allocation. Shared volumes
+// always are.
 func (a *agent) free() resources.Resources {
-	return a.total.Subtract(a.used.Unallocate()).Subtract(a.offered.Unallocate())
+	taken := a.used.Add(a.offered).NonShared().Unallocate()
+	return a.total.NonShared().Subtract(taken).Add(a.total.Shared())
 }
 
 // recoverResources gives resources back to the allocator, unless it has
 // forgotten the agent.
 func (m *Machine) recoverResources(f FrameworkID, a *agent, r resources.Resources, filters *mesos.Filters) {
 	if !r.IsEmpty() && !a.removed {
-		m.emit(AllocRecover{Framework: f, Agent: a.id, Resources: r.Proto(), Filters: filters})
+		m.emit(AllocRecover{Framework: f, Agent: a.id, Resources: r.Copied(), Filters: filters})
 	}
 }
 

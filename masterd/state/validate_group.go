@@ -54,9 +54,9 @@ func (m *Machine) validateGroup(acc *acceptance, group *mesos.Offer_Operation_La
 	if m.executors[acc.executorKey(group.GetExecutor())] == nil {
 		need = need.Add(extra)
 	}
-	if !acc.remaining.Contains(need) {
+	if !acc.available().Contains(need) {
 		return nil, fmt.Errorf("the task group and its executor need %s, more than is left of the offer: %s",
-			need, acc.remaining)
+			need, acc.available())
 	}
 	return used, m.validateGroupCgroups(acc, group)
 }

@@ -39,9 +39,9 @@ func (m *Machine) validateTask(acc *acceptance, t *mesos.TaskInfo) (resources.Re
 			total = sum
 		}
 	}
-	if !acc.remaining.Contains(total) {
+	if !acc.available().Contains(total) {
 		return used, fmt.Errorf("the task and its executor need %s, more than is left of the offer: %s",
-			total, acc.remaining)
+			total, acc.available())
 	}
 	return used, nil
 }

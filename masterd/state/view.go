@@ -45,6 +45,9 @@ type View struct {
 	CompletedTasks Table[mesos.Task]
 	Executors      Table[Executor]
 	Offers         Table[Offer]
+	// Operations are those other than launches that are under way or whose
+	// outcome is not acknowledged, of frameworks and operators.
+	Operations Table[mesos.Operation]
 
 	// Weights and Quotas are those that were set, by role.
 	Weights map[string]float64
