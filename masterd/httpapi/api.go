@@ -116,6 +116,10 @@ func (a *API) Register(r *httpserver.Router) {
 		}, http.MethodGet, http.MethodPost, http.MethodDelete)),
 		"maintenance/schedule": a.secure(RealmReadwrite, a.readOnly(appendSchedule)),
 		"maintenance/status":   a.secure(RealmReadwrite, a.readOnly(appendMaintenanceStatus)),
+		"reserve":              a.secure(RealmReadwrite, a.post(postReserve)),
+		"unreserve":            a.secure(RealmReadwrite, a.post(postUnreserve)),
+		"create-volumes":       a.secure(RealmReadwrite, a.post(postCreateVolumes)),
+		"destroy-volumes":      a.secure(RealmReadwrite, a.post(postDestroyVolumes)),
 		"teardown":             a.secure(RealmReadwrite, a.serveTeardown),
 	} {
 		r.Handle(Process, endpoint, h)

@@ -95,8 +95,8 @@ func aboutPolicy(t mesosmaster.Call_Type) func(*state.View, visible) viewAnswer 
 			return &mesosmaster.Response{GetQuota: &mesosmaster.Response_GetQuota{Status: quotaStatus(v, see)}}
 		})
 	case mesosmaster.Call_GET_OPERATIONS:
-		return response(func(*API, *state.View, visible) *mesosmaster.Response {
-			return &mesosmaster.Response{GetOperations: &mesosmaster.Response_GetOperations{}}
+		return response(func(_ *API, v *state.View, see visible) *mesosmaster.Response {
+			return &mesosmaster.Response{GetOperations: getOperations(v, see)}
 		})
 	case mesosmaster.Call_GET_MAINTENANCE_SCHEDULE:
 		return response(func(*API, *state.View, visible) *mesosmaster.Response {

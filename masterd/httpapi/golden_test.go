@@ -81,7 +81,7 @@ func TestFreshMasterLooksLikeMesos(t *testing.T) {
 // metricsNotYet begin the names of metrics of what this master doesn't do yet,
 // and of timers, which have values only once something was timed.
 var metricsNotYet = []string{
-	"master/operations/", "allocator/mesos/allocation_run_", "registrar/state_fetch_ms", "registrar/state_store_ms",
+	"allocator/mesos/allocation_run_", "registrar/state_fetch_ms", "registrar/state_store_ms",
 	"allocator/mesos/quota/",
 }
 

@@ -34,6 +34,7 @@ func (a *API) pullMetrics(ctx context.Context, emit metrics.Emit) {
 		return // the values of this moment are lost with the term or the client
 	}
 	pullCounters(&v.Stats, emit)
+	pullOperations(&v.Stats.Operations, emit)
 	pullAgents(v, emit)
 	pullFrameworks(v, a.cfg.PerFrameworkMetrics, emit)
 	pullTasks(v, emit)

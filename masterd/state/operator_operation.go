@@ -90,7 +90,7 @@ func (m *Machine) operatorOperation(in OperatorCall, id *mesos.AgentID, o *mesos
 func (m *Machine) convertFree(a *agent, o *mesos.Offer_Operation, conversions []resources.Conversion) error {
 	conversions = unallocated(conversions)
 	m.rescindVolumes(a, o.GetDestroy().GetVolumes())
-	m.rescindFor(a, o, conversions)
+	m.rescindNeeded(a, o, conversions)
 	if _, err := a.free().ApplyConversions(conversions); err != nil {
 		return err
 	}
@@ -104,9 +104,9 @@ func (m *Machine) convertFree(a *agent, o *mesos.Offer_Operation, conversions []
 	return nil
 }
 
-// rescindFor takes back offers that hold something of what conversions need,
+// rescindNeeded takes back offers that hold something of what conversions need,
 // until that is free.
-func (m *Machine) rescindFor(a *agent, o *mesos.Offer_Operation, conversions []resources.Conversion) {
+func (m *Machine) rescindNeeded(a *agent, o *mesos.Offer_Operation, conversions []resources.Conversion) {
 	needed, err := resources.Consumed(o)
 	if err != nil {
 		return

@@ -243,8 +243,9 @@ func (p *player) parse(verb, rest string) Input {
 		return in
 	case "allocated":
 		proposal := Proposal{Framework: FrameworkID(word()), Role: word(), Agent: AgentID(word())}
-		r, err := resources.Parse(rest, "*")
+		list, err := resources.ParseProto(rest, "*")
 		p.must(err)
+		r := resources.Of(list...)
 		proposal.Resources = r.Allocate(proposal.Role).Proto()
 		return Allocated{Proposals: []Proposal{proposal}, Quota: p.m.policy.version}
 	case "persisted":

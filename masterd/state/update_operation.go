@@ -51,6 +51,7 @@ func (m *Machine) operationUpdate(msg *messages.UpdateOperationStatusMessage) {
 	if latest == nil {
 		latest = status
 	}
+	latest.OperationId = status.OperationId
 	m.advanceOperation(o, latest, true)
 	m.reportOperation(o, status)
 }
