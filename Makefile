@@ -50,7 +50,7 @@ lint: ## golangci-lint, with the import rules.
 	$(TOOL) golangci-lint run ./...
 
 .PHONY: unit
-unit: ## Unit, property and golden tests, fuzz seeds and 200 seeds of the simulation.
+unit: ## Unit, property and golden tests, fuzz seeds and 140 seeds of the simulation.
 	$(GO) test ./...
 
 SEEDS ?= 1000

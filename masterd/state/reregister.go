@@ -94,7 +94,7 @@ func (m *Machine) returnAgent(from PID, msg *messages.ReregisterSlaveMessage, re
 	m.setResources(a, msg.GetCheckpointedResources())
 	injectAllocations(a.caps, msg)
 	wasUnreachable := m.former.unreachable.get(a.id) != nil
-	m.forgetUnreachable(a.id)
+	m.resolveUnreachable(a.id, msg.GetTasks())
 	m.former.unreachable.drop(a.id)
 	m.former.recovered.drop(a.id)
 	m.cancelRemoval(a.id, removalRecovery)

@@ -116,6 +116,32 @@ func (m *Machine) dropUnreachable(u *unreachableTask) {
 		}
 	}
 	m.published.unreachableTasks.drop(u.key)
+	if state := u.info.GetState(); !terminal(state) {
+		u.framework.stats.ActiveTasks[state]--
+		m.touchFramework(u.framework)
+	}
+}
+
+// resolveUnreachable takes the tasks of an agent that came back off the
+// unreachable ones. Those that it doesn't list never got there, or are long
+// gone: their frameworks learn that when they ask, and the record says it.
+func (m *Machine) resolveUnreachable(id AgentID, back []*mesos.Task) {
+	tasks := m.former.tasks[id]
+	if tasks == nil {
+		return
+	}
+	listed := make(map[TaskKey]bool, len(back))
+	for _, t := range back {
+		listed[TaskKey{FrameworkID(t.GetFrameworkId().GetValue()), TaskID(t.GetTaskId().GetValue())}] = true
+	}
+	for u := range tasks.all() {
+		if listed[u.key] {
+			m.dropUnreachable(u)
+			continue
+		}
+		m.endUnreachable(u, m.statusOf(u.info, reconciliation(
+			u.framework.lostState(mesos.TaskState_TASK_GONE), "Task is unknown to the agent")))
+	}
 }
 
 // forgetUnreachable forgets the tasks and operations of an unreachable agent.
@@ -134,9 +160,11 @@ func (m *Machine) endUnreachable(u *unreachableTask, status *mesos.TaskStatus) {
 	m.dropUnreachable(u)
 	info := copyTask(u.info)
 	if !terminal(info.GetState()) {
-		u.framework.stats.ActiveTasks[info.GetState()]--
 		u.framework.stats.TerminalTasks[status.GetState()]++
 		info.State = status.State
+	}
+	if n := len(info.Statuses); n > 0 && info.Statuses[n-1].GetState() == status.GetState() {
+		info.Statuses = info.Statuses[:n-1] // clients take the last of a state
 	}
 	info.Statuses = append(info.Statuses, status)
 	m.completeTask(u.framework, info)

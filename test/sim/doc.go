@@ -7,13 +7,18 @@
 // agentd/state, the allocator is the real one behind the engine's bridge, and
 // what one node sends to another is encoded and decoded on its way. The rest is
 // modelled: disks (durable at once, or slow), containers with executors in
-// them, and frameworks that accept, decline, kill, reconcile, forget to
-// acknowledge, crash and come back.
+// them, and frameworks of several shapes (HTTP and native drivers, partition-aware
+// or not, with roles in a tree, with short failover timeouts) that accept,
+// decline, kill, reconcile, suppress and revive, leave roles, forget to
+// acknowledge, stall, repeat themselves, crash and come back.
 //
 // # What is promised
 //
 // After every step of the master: what agents have is never offered or used
-// twice, and master and allocator agree who is there. At every update that a
+// twice, and master and allocator agree who is there. Every proposal of the
+// allocator is in the order of dominant shares. Every task that a leader sent to
+// an agent is believed to live or to be out of reach, or there is a record of its
+// end. At every update that a
 // framework gets: a task ends in one terminal state, and after it there is no
 // other. After the faults stop and time has passed: every update was
 // acknowledged, every task ended and its framework knows, nothing is in use,

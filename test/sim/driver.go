@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 
 	"google.golang.org/protobuf/proto"
 
@@ -20,7 +21,8 @@ func (f *framework) nodeName() string { return f.node }
 func (f *framework) driverCall(c *scheduler.Call) {
 	call := &v0.Call{
 		FrameworkId: c.FrameworkId, Type: c.Type, Accept: c.Accept, Decline: c.Decline, Kill: c.Kill,
-		Acknowledge: c.Acknowledge, Reconcile: c.Reconcile,
+		Acknowledge: c.Acknowledge, Reconcile: c.Reconcile, Suppress: c.Suppress, Revive: c.Revive,
+		UpdateFramework: c.UpdateFramework,
 	}
 	if s := c.Subscribe; s != nil {
 		call.Subscribe = &v0.Call_Subscribe{FrameworkInfo: s.FrameworkInfo, Force: &f.failover}
@@ -52,6 +54,9 @@ func (f *framework) receive(_, to string, m proto.Message) {
 	case *messages.FrameworkErrorMessage:
 		// A driver aborts, and its framework starts another.
 		f.sim.note("%s: error %q", f.node, m.GetMessage())
+		if strings.Contains(m.GetMessage(), "removed") {
+			f.startOver()
+		}
 		f.crash()
 	}
 	if e.Type != nil {

@@ -10,7 +10,7 @@ func (s *sim) fault() {
 	s.after(s.upTo(12*time.Second), s.fault)
 	a := s.agents[s.rng.IntN(len(s.agents))]
 	f := s.frameworks[s.rng.IntN(len(s.frameworks))]
-	switch s.rng.IntN(10) {
+	switch s.rng.IntN(11) {
 	case 0, 1:
 		s.note("the connection of %s and the master breaks", a.node)
 		s.net.breakUp("m", a.node)
@@ -37,6 +37,11 @@ func (s *sim) fault() {
 		if s.chance(0.4) {
 			s.master.failover()
 		}
+	case 10:
+		d := s.upTo(20 * time.Second)
+		s.note("%s reads nothing for %v", f.node, d)
+		s.stats.Stalls++
+		s.net.stall(f.node, "m", d)
 	}
 }
 
@@ -45,5 +50,9 @@ func (s *sim) makePeace() {
 	s.note("peace")
 	for _, c := range s.net.connections {
 		c.cut = false
+	}
+	// By then everybody who will has come back.
+	for _, d := range []time.Duration{12 * time.Minute, 20 * time.Minute} {
+		s.after(d, s.master.tearDownForgotten)
 	}
 }

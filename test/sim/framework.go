@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -17,9 +18,9 @@ type framework struct {
 	node string
 	life int
 	up   bool
-	// aware says that it is partition-aware, driver that it speaks the native
-	// driver's dialect.
-	aware, driver bool
+	shape
+	// roles are those that it wants to be subscribed to now.
+	roles []string
 
 	id     *mesos.FrameworkID
 	stream state.StreamID
@@ -46,27 +47,12 @@ type launched struct {
 }
 
 func newFramework(s *sim, n int) *framework {
-	f := &framework{sim: s, node: fmt.Sprintf("f%d", n), up: true, aware: n%3 != 2, driver: n%3 == 1, tasks: map[string]*launched{}}
+	f := &framework{sim: s, node: fmt.Sprintf("f%d", n), up: true, tasks: map[string]*launched{}}
+	f.shape = shapes[(n+int(s.cfg.Seed%uint64(len(shapes))))%len(shapes)]
+	f.roles = f.allRoles()
 	s.after(s.upTo(5*time.Second), f.subscribe)
 	f.routine()
 	return f
-}
-
-func (f *framework) info() *mesos.FrameworkInfo {
-	caps := []mesos.FrameworkInfo_Capability_Type{
-		mesos.FrameworkInfo_Capability_MULTI_ROLE, mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT,
-	}
-	if f.aware {
-		caps = append(caps, mesos.FrameworkInfo_Capability_PARTITION_AWARE)
-	}
-	info := &mesos.FrameworkInfo{
-		User: new("u"), Name: &f.node, Id: f.id, Roles: []string{f.node, "shared"},
-		FailoverTimeout: new((7 * 24 * time.Hour).Seconds()), Checkpoint: new(true),
-	}
-	for _, c := range caps {
-		info.Capabilities = append(info.Capabilities, &mesos.FrameworkInfo_Capability{Type: c.Enum()})
-	}
-	return info
 }
 
 // later does something unless the framework crashed meanwhile.
@@ -97,13 +83,26 @@ func (f *framework) crash() {
 // call sends a call. Whether it arrives is another matter.
 func (f *framework) call(c *scheduler.Call) {
 	c.FrameworkId = f.id
+	f.send(c, f.sim.net.send)
+	if f.sim.troubled() && repeatableCall(c) && f.sim.chance(0.05) {
+		f.sim.stats.Repeated++
+		f.send(c, f.sim.net.send)
+	}
+}
+
+// send sends a call over one of its connections.
+func (f *framework) send(c *scheduler.Call, over func(from, to string, arrive func())) {
 	if f.driver {
 		f.driverCall(c)
 		return
 	}
+	if f.sim.troubled() && c.GetType() != scheduler.Call_SUBSCRIBE && f.sim.chance(0.05) {
+		f.sim.stats.Overtaken++
+		over = f.sim.net.sendAside
+	}
 	stream := f.stream
 	c = carry(f.sim, c)
-	f.sim.net.send(f.node, "m", func() {
+	over(f.node, "m", func() {
 		f.sim.master.call(f, stream, c, func(status int) {
 			if status == 403 || status == 400 {
 				f.sim.net.send("m", f.node, func() { f.refused(stream, status) })
@@ -161,6 +160,7 @@ func (f *framework) routine() {
 		if f.subscribed {
 			f.reconcile()
 			f.killOne()
+			f.changeMind()
 		}
 		f.routine()
 	})
@@ -209,6 +209,9 @@ func (f *framework) event(stream state.StreamID, e *scheduler.Event) {
 		f.update(e.GetUpdate().GetStatus())
 	case scheduler.Event_ERROR:
 		f.sim.note("%s: error %q", f.node, e.GetError().GetMessage())
+		if strings.Contains(e.GetError().GetMessage(), "removed") {
+			f.startOver()
+		}
 	}
 }
 
@@ -232,7 +235,7 @@ func (f *framework) offered(o *mesos.Offer) {
 		return
 	}
 	var ops []*mesos.Offer_Operation
-	left := resources.Of(o.GetResources()...)
+	left := f.understood(o)
 	for range 1 + f.sim.rng.IntN(3) {
 		if op := f.launch(o, &left); op != nil {
 			ops = append(ops, op)
@@ -255,7 +258,10 @@ func (f *framework) refusal() float64 {
 func (f *framework) launch(o *mesos.Offer, left *resources.Resources) *mesos.Offer_Operation {
 	role := o.GetAllocationInfo().GetRole()
 	take := func(text string) ([]*mesos.Resource, bool) {
-		r := resources.MustParse(text).Allocate(role)
+		r := resources.MustParse(text)
+		if role != "" {
+			r = r.Allocate(role)
+		}
 		if !left.Contains(r) {
 			return nil, false
 		}

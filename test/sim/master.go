@@ -34,6 +34,12 @@ type master struct {
 	arming  int
 	due     bool // an allocation is planned
 	parsed  map[*mesos.Resource]resources.Resources
+	// checked are the agents as they were when their resources were checked.
+	checked map[state.AgentID]*state.Agent
+	checks  int
+	// launched are the tasks that this leader sent to agents.
+	launched map[state.TaskKey]bool
+	steps    int
 
 	// registry is durable; writes that are under way belong to a leader.
 	registry *registry.Registry
@@ -67,12 +73,14 @@ func (m *master) lead() {
 		m.sim.fail("allocator: %v", err)
 		return
 	}
-	m.alloc = engine.Bridge(a, constraint.DefaultLimits, funcr.New(m.logged, funcr.Options{}))
+	m.alloc = newFairness(m.sim, engine.Bridge(a, constraint.DefaultLimits, funcr.New(m.logged, funcr.Options{})))
 	m.timers = map[state.Timer]int{}
 	m.calls = map[state.ReplyID]func(int){}
 	m.streams = map[state.StreamID]*framework{}
 	m.due = false
 	m.parsed = map[*mesos.Resource]resources.Resources{}
+	m.checked = map[state.AgentID]*state.Agent{}
+	m.launched = map[state.TaskKey]bool{}
 	m.step(state.Recovered{Registry: proto.CloneOf(m.registry)})
 	m.tick()
 }
@@ -138,6 +146,9 @@ func (m *master) step(in state.Input) {
 	if _, offered := in.(state.Allocated); offered || allocated {
 		m.checkResources()
 	}
+	if m.steps++; m.steps%memoryEvery == 0 {
+		m.checkMemory()
+	}
 }
 
 func (m *master) perform(e state.Effect) {
@@ -161,6 +172,7 @@ func (m *master) perform(e state.Effect) {
 	case state.CloseStream:
 		m.closeStream(e.Stream)
 	case state.SendMessage:
+		m.remember(e.Message)
 		m.send(e)
 	case state.Link:
 		m.link(e.PID)

@@ -77,6 +77,29 @@ func (n *network) send(from, to string, arrive func()) {
 	})
 }
 
+// sendAside is send over a connection beside the others, as HTTP clients have
+// several: what goes over it may be overtaken, and overtake.
+func (n *network) sendAside(from, to string, arrive func()) {
+	c := n.between(from, to)
+	if c.cut || c.doomed {
+		return
+	}
+	epoch := c.epoch
+	n.sim.after(n.sim.upTo(2*time.Second), func() {
+		if c.epoch == epoch && !c.cut {
+			arrive()
+		}
+	})
+}
+
+// stall keeps a node from reading for a time: what is sent to it waits.
+func (n *network) stall(node, from string, d time.Duration) {
+	c := n.between(node, from)
+	if until := n.sim.now.Add(d); until.After(c.last[node]) {
+		c.last[node] = until
+	}
+}
+
 // doom breaks a connection that lost something, a while later: TCP needs time
 // to notice.
 func (n *network) doom(x, y string) {

@@ -16,38 +16,69 @@ func terminal(s mesos.TaskState) bool {
 	return false
 }
 
-// checkResources: what agents have is offered or used once at most.
+// checkEverything is how often agents are checked that nothing seems to have
+// happened to.
+const checkEverything = 32
+
+// checkResources: what agents have is offered or used once at most. A View
+// shares what did not change with the one before, so most agents need no look.
 func (m *master) checkResources() {
 	if m.sim.err != nil {
 		return
 	}
 	v := m.machine.View()
-	used := map[state.AgentID]resources.Resources{}
-	ports := map[state.AgentID]uint64{}
-	count := func(id string, list []*mesos.Resource) {
-		r := m.parse(list)
-		used[state.AgentID(id)] = used[state.AgentID(id)].Add(r)
-		ports[state.AgentID(id)] += r.Ranges("ports").Count()
-	}
-	for t := range v.Tasks.All() {
-		if !terminal(t.GetState()) {
-			count(t.GetAgentId().GetValue(), t.GetResources())
+	m.checks++
+	changed := map[state.AgentID]*holdings{}
+	for a := range v.Agents.All() {
+		if m.checked[a.ID] != a || m.checks%checkEverything == 0 {
+			changed[a.ID] = &holdings{}
+			m.checked[a.ID] = a
 		}
 	}
-	for e := range v.Executors.All() {
-		count(string(e.Agent), e.Info.GetResources())
+	if len(changed) == 0 {
+		return
 	}
-	for o := range v.Offers.All() {
-		count(o.Offer.GetAgentId().GetValue(), o.Offer.GetResources())
-	}
+	m.addHoldings(v, changed)
 	for a := range v.Agents.All() {
-		total, sum := m.parse(a.Total), used[a.ID].Unallocate()
-		if !total.Contains(sum) || sum.Ranges("ports").Count() != ports[a.ID] {
-			m.sim.fail("agent %s has %s, and %s is offered or in use (%d ports)", a.ID, total, sum, ports[a.ID])
+		h := changed[a.ID]
+		if h == nil {
+			continue
+		}
+		total, sum := m.parse(a.Total), h.sum.Unallocate()
+		if !total.Contains(sum) || sum.Ranges("ports").Count() != h.ports {
+			m.sim.fail("agent %s has %s, and %s is offered or in use (%d ports)", a.ID, total, sum, h.ports)
 		}
 		if got := m.parse(a.Used).Add(m.parse(a.Offered)).Unallocate(); !got.Equal(sum) {
 			m.sim.fail("agent %s counts %s, and %s is offered or in use", a.ID, got, sum)
 		}
+	}
+}
+
+// holdings is what is offered or in use on an agent. Ports are counted beside:
+// the same one twice does not show in the sum.
+type holdings struct {
+	sum   resources.Resources
+	ports uint64
+}
+
+func (m *master) addHoldings(v *state.View, of map[state.AgentID]*holdings) {
+	add := func(id string, list []*mesos.Resource) {
+		if h := of[state.AgentID(id)]; h != nil {
+			r := m.parse(list)
+			h.sum = h.sum.Add(r)
+			h.ports += r.Ranges("ports").Count()
+		}
+	}
+	for t := range v.Tasks.All() {
+		if !terminal(t.GetState()) {
+			add(t.GetAgentId().GetValue(), t.GetResources())
+		}
+	}
+	for e := range v.Executors.All() {
+		add(string(e.Agent), e.Info.GetResources())
+	}
+	for o := range v.Offers.All() {
+		add(o.Offer.GetAgentId().GetValue(), o.Offer.GetResources())
 	}
 }
 
