@@ -28,6 +28,10 @@ func compress(next http.Handler) http.Handler {
 	})
 }
 
+// AcceptsGzip says whether a client takes compressed answers, for handlers that
+// have one: with a Content-Encoding of its own it is passed on as it is.
+func AcceptsGzip(r *http.Request) bool { return acceptsGzip(r.Header.Values("Accept-Encoding")) }
+
 // acceptsGzip reads Accept-Encoding: gzip or *, without a weight of 0.
 func acceptsGzip(values []string) bool {
 	accepted := map[string]bool{}

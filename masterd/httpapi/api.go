@@ -9,12 +9,12 @@ import (
 
 	registrypb "github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
-	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/metrics/host"
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
 )
 
@@ -70,8 +70,10 @@ const (
 type API struct {
 	cfg   Config
 	flags []byte // as JSON
-	// answers are those of the operator API in JSON, by type of call.
-	answers map[mesosmaster.Call_Type]*shared
+	// workshop is where long answers are put together; answers are those of the
+	// operator API.
+	workshop workshop
+	answers  map[answerKind]*shared
 }
 
 // New returns an API.
@@ -83,10 +85,9 @@ func New(cfg Config) (*API, error) {
 	if cfg.Authenticate == nil {
 		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (string, bool) { return "", true }
 	}
-	a := &API{cfg: cfg, flags: appendFlags(nil, cfg.Flags), answers: map[mesosmaster.Call_Type]*shared{}}
-	for t := range mesosmaster.Call_Type_name {
-		a.answers[mesosmaster.Call_Type(t)] = &shared{}
-	}
+	a := &API{cfg: cfg, flags: appendFlags(nil, cfg.Flags), workshop: newWorkshop()}
+	a.answers = sharedAnswers(a.workshop)
+	host.Register(cfg.Metrics)
 	cfg.Metrics.Pull(a.pullMetrics)
 	return a, nil
 }
@@ -102,11 +103,11 @@ func (a *API) Register(r *httpserver.Router) {
 		"redirect": http.HandlerFunc(a.serveRedirect),
 
 		"flags":         a.secure(RealmReadonly, a.serveFlags),
-		"state":         a.secure(RealmReadonly, a.read(a.appendState)),
-		"state-summary": a.secure(RealmReadonly, a.read(a.appendSummary)),
-		"slaves":        a.secure(RealmReadonly, a.read(appendSlaves)),
-		"frameworks":    a.secure(RealmReadonly, a.read(appendFrameworks)),
-		"tasks":         a.secure(RealmReadonly, a.read(appendTasks)),
+		"state":         a.secure(RealmReadonly, a.compose(a.composeState)),
+		"state-summary": a.secure(RealmReadonly, a.compose(a.composeSummary)),
+		"slaves":        a.secure(RealmReadonly, a.compose(composeSlaves)),
+		"frameworks":    a.secure(RealmReadonly, a.compose(composeFrameworks)),
+		"tasks":         a.secure(RealmReadonly, a.compose(composeTasks)),
 		"roles":         a.secure(RealmReadonly, a.read(appendRoles)),
 		"weights": a.secure(RealmReadwrite, a.methods(map[string]handler{
 			http.MethodGet: a.read(appendWeights), http.MethodPut: a.change(putWeights),
@@ -127,7 +128,7 @@ func (a *API) Register(r *httpserver.Router) {
 	r.Handle("registrar(1)", "registry", a.secure(RealmReadonly, a.serveRegistry))
 	r.Handle("metrics", "", a.secureHandler(RealmReadonly, a.cfg.Metrics.Handler()))
 	r.Handle("metrics", "snapshot", a.secureHandler(RealmReadonly, a.cfg.Metrics))
-	r.Handle("system", "stats.json", a.secureHandler(RealmReadonly, http.HandlerFunc(serveSystemStats)))
+	r.Handle("system", "stats.json", a.secureHandler(RealmReadonly, http.HandlerFunc(host.ServeStats)))
 	r.Handle("logging", "toggle", a.secure(RealmReadwrite, a.serveLoggingToggle))
 	for name, h := range a.cfg.Files.Endpoints() {
 		r.Handle("files", name, a.secureHandler(RealmReadonly, h))

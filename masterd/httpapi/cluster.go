@@ -3,6 +3,9 @@ package httpapi
 import (
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/maintenance"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
@@ -11,155 +14,153 @@ import (
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
-// viewAnswer is a Response about the cluster.
-type viewAnswer struct {
-	message func(a *API) *mesosmaster.Response
-	// json writes the member of the Response, where Mesos's JSON differs from
-	// the message's: lists that are empty are there. Optional.
-	json func(b []byte) []byte
-	name string // of that member
+// reading is what answers a call that reads the cluster.
+type reading struct {
+	// part is the field of the Response, for what may be long. The records come
+	// from the part of the View that may be seen.
+	part func(v *state.View, see visible) part
+	// message is the Response, for what is short.
+	message func(a *API, v *state.View, see visible) *mesosmaster.Response
 }
 
-// aboutCluster returns what answers a call that reads the cluster, nil for
-// others.
-func aboutCluster(t mesosmaster.Call_Type) func(*state.View, visible) viewAnswer {
-	switch t {
-	case mesosmaster.Call_GET_STATE:
-		return func(v *state.View, see visible) viewAnswer {
-			v = see.of(v)
-			return viewAnswer{
-				name: "get_state", json: func(b []byte) []byte { return appendGetState(b, v, see) },
-				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetState: getState(v, see)} },
-			}
-		}
-	case mesosmaster.Call_GET_AGENTS:
-		return func(v *state.View, see visible) viewAnswer {
-			v = see.of(v)
-			return viewAnswer{
-				name: "get_agents", json: func(b []byte) []byte { return appendGetAgents(b, v, see) },
-				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetAgents: getAgents(v, see)} },
-			}
-		}
-	case mesosmaster.Call_GET_FRAMEWORKS:
-		return func(v *state.View, see visible) viewAnswer {
-			v = see.of(v)
-			return viewAnswer{
-				name: "get_frameworks", json: func(b []byte) []byte { return appendGetFrameworks(b, v) },
-				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetFrameworks: getFrameworks(v)} },
-			}
-		}
-	case mesosmaster.Call_GET_EXECUTORS:
-		return func(v *state.View, see visible) viewAnswer {
-			v = see.of(v)
-			return viewAnswer{
-				name: "get_executors", json: func(b []byte) []byte { return appendGetExecutors(b, v) },
-				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetExecutors: getExecutors(v)} },
-			}
-		}
-	case mesosmaster.Call_GET_TASKS:
-		return func(v *state.View, see visible) viewAnswer {
-			v = see.of(v)
-			return viewAnswer{
-				name: "get_tasks", json: func(b []byte) []byte { return appendGetTasks(b, v) },
-				message: func(*API) *mesosmaster.Response { return &mesosmaster.Response{GetTasks: getTasks(v)} },
-			}
-		}
-	}
-	return aboutPolicy(t)
+// readings are the calls that read the cluster.
+var readings = map[mesosmaster.Call_Type]reading{
+	mesosmaster.Call_GET_STATE:      {part: getState},
+	mesosmaster.Call_GET_AGENTS:     {part: getAgents},
+	mesosmaster.Call_GET_FRAMEWORKS: {part: getFrameworks},
+	mesosmaster.Call_GET_EXECUTORS:  {part: getExecutors},
+	mesosmaster.Call_GET_TASKS:      {part: getTasks},
+
+	mesosmaster.Call_GET_MASTER: {message: func(a *API, v *state.View, _ visible) *mesosmaster.Response {
+		return &mesosmaster.Response{GetMaster: &mesosmaster.Response_GetMaster{
+			MasterInfo: v.Master, StartTime: new(seconds(a.cfg.Started)), ElectedTime: new(seconds(v.Elected)),
+		}}
+	}},
+	mesosmaster.Call_GET_ROLES: {message: func(_ *API, v *state.View, see visible) *mesosmaster.Response {
+		return &mesosmaster.Response{GetRoles: getRoles(v, see)}
+	}},
+	mesosmaster.Call_GET_WEIGHTS: {message: func(_ *API, v *state.View, see visible) *mesosmaster.Response {
+		return &mesosmaster.Response{GetWeights: &mesosmaster.Response_GetWeights{WeightInfos: weightInfos(v, see)}}
+	}},
+	mesosmaster.Call_GET_QUOTA: {message: func(_ *API, v *state.View, see visible) *mesosmaster.Response {
+		return &mesosmaster.Response{GetQuota: &mesosmaster.Response_GetQuota{Status: quotaStatus(v, see)}}
+	}},
+	mesosmaster.Call_GET_OPERATIONS: {message: func(_ *API, v *state.View, see visible) *mesosmaster.Response {
+		return &mesosmaster.Response{GetOperations: getOperations(v, see)}
+	}},
+	mesosmaster.Call_GET_MAINTENANCE_SCHEDULE: {message: func(*API, *state.View, visible) *mesosmaster.Response {
+		return &mesosmaster.Response{GetMaintenanceSchedule: &mesosmaster.Response_GetMaintenanceSchedule{
+			Schedule: &maintenance.Schedule{}}}
+	}},
+	mesosmaster.Call_GET_MAINTENANCE_STATUS: {message: func(*API, *state.View, visible) *mesosmaster.Response {
+		return &mesosmaster.Response{GetMaintenanceStatus: &mesosmaster.Response_GetMaintenanceStatus{
+			Status: &maintenance.ClusterStatus{}}}
+	}},
 }
 
-// aboutPolicy is aboutCluster for what is small and has no JSON of its own.
-func aboutPolicy(t mesosmaster.Call_Type) func(*state.View, visible) viewAnswer {
-	response := func(f func(*API, *state.View, visible) *mesosmaster.Response) func(*state.View, visible) viewAnswer {
-		return func(v *state.View, see visible) viewAnswer {
-			return viewAnswer{message: func(a *API) *mesosmaster.Response { return f(a, v, see) }}
-		}
-	}
-	switch t {
-	case mesosmaster.Call_GET_MASTER:
-		return response(func(a *API, v *state.View, _ visible) *mesosmaster.Response {
-			return &mesosmaster.Response{GetMaster: &mesosmaster.Response_GetMaster{
-				MasterInfo: v.Master, StartTime: new(seconds(a.cfg.Started)), ElectedTime: new(seconds(v.Elected)),
-			}}
-		})
-	case mesosmaster.Call_GET_ROLES:
-		return response(func(_ *API, v *state.View, see visible) *mesosmaster.Response {
-			return &mesosmaster.Response{GetRoles: getRoles(v, see)}
-		})
-	case mesosmaster.Call_GET_WEIGHTS:
-		return response(func(_ *API, v *state.View, see visible) *mesosmaster.Response {
-			return &mesosmaster.Response{GetWeights: &mesosmaster.Response_GetWeights{WeightInfos: weightInfos(v, see)}}
-		})
-	case mesosmaster.Call_GET_QUOTA:
-		return response(func(_ *API, v *state.View, see visible) *mesosmaster.Response {
-			return &mesosmaster.Response{GetQuota: &mesosmaster.Response_GetQuota{Status: quotaStatus(v, see)}}
-		})
-	case mesosmaster.Call_GET_OPERATIONS:
-		return response(func(_ *API, v *state.View, see visible) *mesosmaster.Response {
-			return &mesosmaster.Response{GetOperations: getOperations(v, see)}
-		})
-	case mesosmaster.Call_GET_MAINTENANCE_SCHEDULE:
-		return response(func(*API, *state.View, visible) *mesosmaster.Response {
-			return &mesosmaster.Response{GetMaintenanceSchedule: &mesosmaster.Response_GetMaintenanceSchedule{
-				Schedule: &maintenance.Schedule{}}}
-		})
-	case mesosmaster.Call_GET_MAINTENANCE_STATUS:
-		return response(func(*API, *state.View, visible) *mesosmaster.Response {
-			return &mesosmaster.Response{GetMaintenanceStatus: &mesosmaster.Response_GetMaintenanceStatus{
-				Status: &maintenance.ClusterStatus{}}}
-		})
-	}
-	return nil
-}
+// Fields of the long answers.
+var (
+	responseType    = named(&mesosmaster.Response{}, "type")
+	stateField      = named(&mesosmaster.Response{}, "get_state")
+	agentsField     = named(&mesosmaster.Response{}, "get_agents")
+	frameworksField = named(&mesosmaster.Response{}, "get_frameworks")
+	executorsField  = named(&mesosmaster.Response{}, "get_executors")
+	tasksField      = named(&mesosmaster.Response{}, "get_tasks")
 
-// sendViewAnswer sends an answer in the negotiated content type.
-func (a *API) sendViewAnswer(c *operatorCall, view *state.View, see visible, answer viewAnswer) {
-	if c.contentType != codec.JSON || answer.json == nil {
-		a.respond(c, answer.message(a))
+	stateTasks      = named(&mesosmaster.Response_GetState{}, "get_tasks")
+	stateExecutors  = named(&mesosmaster.Response_GetState{}, "get_executors")
+	stateFrameworks = named(&mesosmaster.Response_GetState{}, "get_frameworks")
+	stateAgents     = named(&mesosmaster.Response_GetState{}, "get_agents")
+)
+
+// readCluster answers a call that reads the cluster.
+func (a *API) readCluster(c *operatorCall, how reading) {
+	see := a.visibleTo(c.principal)
+	if how.part != nil && see.everything() {
+		b, err := a.answers[answerKind{c.call.GetType(), c.contentType}].get(c.r.Context(), c.engine)
+		if err != nil {
+			a.failed(c.w, c.r, err)
+			return
+		}
+		b.send(c.w, c.r, c.contentType)
 		return
 	}
-	write := func(b []byte) []byte { return appendTyped(b, c.call.GetType().String(), answer.name, answer.json) }
-	if !see.everything() {
-		jsonBody(c.w, write(nil))
+	view, err := c.engine.View(c.r.Context())
+	if err != nil {
+		a.failed(c.w, c.r, err)
 		return
 	}
-	a.answers[c.call.GetType()].use(view, write, func(body []byte) { jsonBody(c.w, body) })
+	if how.part == nil {
+		a.respond(c, how.message(a, view, see))
+		return
+	}
+	if err := a.workshop.enter(c.r.Context()); err != nil {
+		return // the client is gone
+	}
+	b := response(c.call.GetType(), c.contentType, how.part(see.of(view), see))
+	a.workshop.leave()
+	b.send(c.w, c.r, c.contentType)
 }
 
-// appendTyped writes the frame that all answers and events have.
-func appendTyped(b []byte, kind, name string, member func([]byte) []byte) []byte {
-	b = append(b, `{"type":"`...)
-	b = append(b, kind...)
-	b = append(b, '"')
-	return append(member(key(b, name)), '}')
+// answerKind is what answers differ in for who sees everything.
+type answerKind struct {
+	call        mesosmaster.Call_Type
+	contentType string
 }
 
-func getState(v *state.View, see visible) *mesosmaster.Response_GetState {
-	return &mesosmaster.Response_GetState{
-		GetTasks: getTasks(v), GetExecutors: getExecutors(v), GetFrameworks: getFrameworks(v), GetAgents: getAgents(v, see),
+// sharedAnswers makes the answers for who sees everything.
+func sharedAnswers(w workshop) map[answerKind]*shared {
+	answers := map[answerKind]*shared{}
+	for t, how := range readings {
+		for _, contentType := range []string{codec.JSON, codec.Protobuf} {
+			if how.part != nil {
+				answers[answerKind{t, contentType}] = newShared(w, func(v *state.View) *body {
+					return response(t, contentType, how.part(v, visible{}))
+				})
+			}
+		}
+	}
+	return answers
+}
+
+// response is a whole Response, whose type has the name of the call.
+func response(t mesosmaster.Call_Type, contentType string, p part) *body {
+	kind := mesosmaster.Response_Type(mesosmaster.Response_Type_value[t.String()])
+	return compose(contentType, name{responseType, kind.String(), kind.Number()}, p)
+}
+
+func getState(v *state.View, see visible) part { return stateAs(stateField, v, see) }
+
+// stateAs is everything there is, as a field of an answer or event.
+func stateAs(field fieldName, v *state.View, see visible) part {
+	return nested{field, []part{
+		tasksAs(stateTasks, v), executorsAs(stateExecutors, v), frameworksAs(stateFrameworks, v), agentsAs(stateAgents, v, see),
+	}}
+}
+
+func getTasks(v *state.View, _ visible) part { return tasksAs(tasksField, v) }
+
+func tasksAs(field fieldName, v *state.View) part {
+	return nested{field, []part{
+		taskList("tasks", v.Tasks), taskList("unreachable_tasks", v.UnreachableTasks), taskList("completed_tasks", v.CompletedTasks),
+	}}
+}
+
+func taskList(name protoreflect.Name, t state.Table[mesos.Task]) part {
+	return repeated[mesos.Task]{
+		fieldName: named(&mesosmaster.Response_GetTasks{}, name), table: t,
+		appendJSON: appendMessage[*mesos.Task], message: func(t *mesos.Task) proto.Message { return t },
 	}
 }
 
-func getTasks(v *state.View) *mesosmaster.Response_GetTasks {
-	return &mesosmaster.Response_GetTasks{
-		Tasks: list(v.Tasks), UnreachableTasks: list(v.UnreachableTasks), CompletedTasks: list(v.CompletedTasks),
-	}
-}
+func getExecutors(v *state.View, _ visible) part { return executorsAs(executorsField, v) }
 
-func list[T any](t state.Table[T]) []*T {
-	all := make([]*T, 0, t.Len())
-	for r := range t.All() {
-		all = append(all, r)
-	}
-	return all
-}
-
-func getExecutors(v *state.View) *mesosmaster.Response_GetExecutors {
-	get := &mesosmaster.Response_GetExecutors{}
-	for e := range v.Executors.All() {
-		get.Executors = append(get.Executors, executorResponse(e))
-	}
-	return get
+func executorsAs(field fieldName, v *state.View) part {
+	return nested{field, []part{repeated[state.Executor]{
+		fieldName: named(&mesosmaster.Response_GetExecutors{}, "executors"), table: v.Executors,
+		appendJSON: func(b []byte, e *state.Executor) []byte { return executorResponse(e).AppendMesosJSON(b) },
+		message:    func(e *state.Executor) proto.Message { return executorResponse(e) },
+	}}}
 }
 
 func executorResponse(e *state.Executor) *mesosmaster.Response_GetExecutors_Executor {
@@ -168,16 +169,23 @@ func executorResponse(e *state.Executor) *mesosmaster.Response_GetExecutors_Exec
 	}
 }
 
-func getFrameworks(v *state.View) *mesosmaster.Response_GetFrameworks {
-	offers := offersOf(v)
-	get := &mesosmaster.Response_GetFrameworks{}
-	for f := range v.Frameworks.All() {
-		get.Frameworks = append(get.Frameworks, frameworkResponse(f, offers[f.ID]))
+func getFrameworks(v *state.View, _ visible) part { return frameworksAs(frameworksField, v) }
+
+func frameworksAs(field fieldName, v *state.View) part {
+	return nested{field, []part{
+		frameworkList("frameworks", v.Frameworks, offersOf(v)), frameworkList("completed_frameworks", v.CompletedFrameworks, nil),
+	}}
+}
+
+// frameworkList is not kept: offers come and go.
+func frameworkList(name protoreflect.Name, t state.Table[state.Framework], offers map[state.FrameworkID][]*mesos.Offer) part {
+	return repeated[state.Framework]{
+		fieldName: named(&mesosmaster.Response_GetFrameworks{}, name), table: t, unkept: true,
+		appendJSON: func(b []byte, f *state.Framework) []byte {
+			return frameworkResponse(f, offers[f.ID]).AppendMesosJSON(b)
+		},
+		message: func(f *state.Framework) proto.Message { return frameworkResponse(f, offers[f.ID]) },
 	}
-	for f := range v.CompletedFrameworks.All() {
-		get.CompletedFrameworks = append(get.CompletedFrameworks, frameworkResponse(f, nil))
-	}
-	return get
 }
 
 func offersOf(v *state.View) map[state.FrameworkID][]*mesos.Offer {
@@ -217,12 +225,21 @@ func timeInfo(t time.Time) *mesos.TimeInfo {
 	return &mesos.TimeInfo{Nanoseconds: new(t.UnixNano())}
 }
 
-func getAgents(v *state.View, see visible) *mesosmaster.Response_GetAgents {
-	get := &mesosmaster.Response_GetAgents{RecoveredAgents: list(v.RecoveredAgents.Filter(see.agentInfo))}
-	for a := range v.Agents.All() {
-		get.Agents = append(get.Agents, agentResponse(a, see))
-	}
-	return get
+func getAgents(v *state.View, see visible) part { return agentsAs(agentsField, v, see) }
+
+// agentsAs keeps agents only as those see them who see all roles.
+func agentsAs(field fieldName, v *state.View, see visible) part {
+	return nested{field, []part{
+		repeated[state.Agent]{
+			fieldName: named(&mesosmaster.Response_GetAgents{}, "agents"), table: v.Agents, unkept: !see.roles.Always(),
+			appendJSON: func(b []byte, a *state.Agent) []byte { return appendAgentResponse(b, a, see) },
+			message:    func(a *state.Agent) proto.Message { return agentResponse(a, see) },
+		},
+		repeated[mesos.AgentInfo]{
+			fieldName: named(&mesosmaster.Response_GetAgents{}, "recovered_agents"), table: v.RecoveredAgents.Filter(see.agentInfo),
+			appendJSON: appendAgentInfo, message: func(i *mesos.AgentInfo) proto.Message { return i },
+		},
+	}}
 }
 
 func agentResponse(a *state.Agent, see visible) *mesosmaster.Response_GetAgents_Agent {

@@ -11,6 +11,16 @@
 // what they share; v1json.go writes GET_* answers; v0*.go write the v0
 // endpoints; metrics.go turns a View into /metrics.
 //
+// # Long answers
+//
+// A record is encoded when somebody first asks for it, and kept in that form
+// beside the record for as long as there is the record (kept.go, state.Kept). An
+// answer of a hundred thousand records is a list of pointers to what is kept
+// (body.go; parts.go for both encodings of v1), put together in one place, by
+// one goroutine at a time, for all who asked meanwhile (shared.go). Who may not
+// see everything gets an answer of its own, from the records that may be seen
+// (visible.go).
+//
 // The application (masterd/app) makes one API for the life of the process and
 // registers it with the router.
 package httpapi

@@ -5,49 +5,64 @@ import (
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
-// groups is the records of a View by framework. Views have flat tables, so that
-// taking one is cheap; whoever needs groups makes them.
+// groups is what frameworks have, in the form of /state. Views have flat tables,
+// so that taking one is cheap; whoever needs groups makes them.
 type groups struct {
 	byFramework map[state.FrameworkID]*frameworkGroup
+	only        string
 	last        *frameworkGroup // tasks of one framework often follow each other
 	lastID      string
 }
 
+// frameworkGroup is encoded elements of lists.
 type frameworkGroup struct {
-	tasks, unreachable, completed []*mesos.Task
-	offers                        []*state.Offer
-	executors                     []*state.Executor
+	tasks, unreachable, completed, offers, executors [][]byte
 }
 
-func group(v *state.View) *groups {
-	g := &groups{byFramework: map[state.FrameworkID]*frameworkGroup{}}
-	for t := range v.Tasks.All() {
-		f := g.framework(t.GetFrameworkId().GetValue())
-		f.tasks = append(f.tasks, t)
+var (
+	v0Offer    = element(appendOffer)
+	v0Executor = element(appendExecutor)
+)
+
+// group groups what all frameworks have, or only one of them.
+func group(v *state.View, only string) *groups {
+	g := &groups{byFramework: map[state.FrameworkID]*frameworkGroup{}, only: only}
+	groupTasks(g, v.Tasks, func(f *frameworkGroup) *[][]byte { return &f.tasks })
+	groupTasks(g, v.UnreachableTasks, func(f *frameworkGroup) *[][]byte { return &f.unreachable })
+	groupTasks(g, v.CompletedTasks, func(f *frameworkGroup) *[][]byte { return &f.completed })
+	for o, kept := range v.Offers.Each() {
+		if f := g.framework(o.Offer.GetFrameworkId().GetValue()); f != nil {
+			f.offers = append(f.offers, keep(kept, formV0, o, v0Offer))
+		}
 	}
-	for t := range v.UnreachableTasks.All() {
-		f := g.framework(t.GetFrameworkId().GetValue())
-		f.unreachable = append(f.unreachable, t)
-	}
-	for t := range v.CompletedTasks.All() {
-		f := g.framework(t.GetFrameworkId().GetValue())
-		f.completed = append(f.completed, t)
-	}
-	for o := range v.Offers.All() {
-		f := g.framework(o.Offer.GetFrameworkId().GetValue())
-		f.offers = append(f.offers, o)
-	}
-	for e := range v.Executors.All() {
-		f := g.framework(string(e.Framework))
-		f.executors = append(f.executors, e)
+	for e, kept := range v.Executors.Each() {
+		if f := g.framework(string(e.Framework)); f != nil {
+			f.executors = append(f.executors, keep(kept, formV0, e, v0Executor))
+		}
 	}
 	return g
 }
 
-// framework returns the group of a framework, making it if there is none.
+func groupTasks(g *groups, table state.Table[mesos.Task], list func(*frameworkGroup) *[][]byte) {
+	if g.only == "" {
+		prepare(table, formV0, v0Task)
+	}
+	for t, kept := range table.Each() {
+		if f := g.framework(t.GetFrameworkId().GetValue()); f != nil {
+			to := list(f)
+			*to = append(*to, keep(kept, formV0, t, v0Task))
+		}
+	}
+}
+
+// framework returns the group of a framework, making it if there is none; nil
+// for one that is not asked for.
 func (g *groups) framework(id string) *frameworkGroup {
 	if g.last != nil && g.lastID == id {
 		return g.last
+	}
+	if g.only != "" && g.only != id {
+		return nil
 	}
 	f := g.byFramework[state.FrameworkID(id)]
 	if f == nil {

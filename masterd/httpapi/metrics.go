@@ -18,7 +18,6 @@ import (
 // master that doesn't lead has only the first few.
 func (a *API) pullMetrics(ctx context.Context, emit metrics.Emit) {
 	emit(metrics.Gauge, "master/uptime_secs", time.Since(a.cfg.Started).Seconds())
-	pullSystem(emit)
 	e := a.cfg.Engine()
 	if e == nil {
 		emit(metrics.Gauge, "master/elected", 0)

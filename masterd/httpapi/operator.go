@@ -7,7 +7,6 @@ import (
 
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
-	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
 // operatorCall is one call of the operator API under way.
@@ -44,8 +43,8 @@ func (a *API) operate(c *operatorCall) {
 		answer(c)
 		return
 	}
-	if answer := aboutCluster(c.call.GetType()); answer != nil {
-		a.answerFromView(c, answer)
+	if how, ok := readings[c.call.GetType()]; ok {
+		a.readCluster(c, how)
 		return
 	}
 	if c.call.GetType() == mesosmaster.Call_SUBSCRIBE {
@@ -62,16 +61,6 @@ func (a *API) operate(c *operatorCall) {
 		return
 	}
 	a.reply(c.w, c.contentType, reply)
-}
-
-func (a *API) answerFromView(c *operatorCall, answer func(*state.View, visible) viewAnswer) {
-	view, err := c.engine.View(c.r.Context())
-	if err != nil {
-		a.failed(c.w, c.r, err)
-		return
-	}
-	see := a.visibleTo(c.principal)
-	a.sendViewAnswer(c, view, see, answer(view, see))
 }
 
 // missingPart names the field that a type of call can't do without and that is

@@ -1,52 +1,119 @@
 package httpapi
 
 import (
+	"context"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"weak"
 
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
-// shared is the body of one endpoint, encoded once for all requests that are
-// answered from the same View: a hundred dashboards that poll cost one encoding
-// and one buffer for each View they get, however slowly they read. It keeps
-// neither View nor body alive: that is up to the requests.
-type shared struct {
-	mu   sync.Mutex
-	view weak.Pointer[state.View]
-	last weak.Pointer[encoding]
-	size int // of the last body: the next one is about as long
-}
+// workshop is where long answers are put together: one at a time, so that they
+// never take more than the cores they are given from who makes calls, however
+// many ask for them. It is a semaphore.
+type workshop chan struct{}
 
-// encoding is one body, made by whoever comes first.
-type encoding struct {
-	once sync.Once
-	body []byte
-}
+func newWorkshop() workshop { return make(workshop, 1) }
 
-// use calls send with the body for a View, which must not be changed.
-func (s *shared) use(v *state.View, encode func([]byte) []byte, send func(body []byte)) {
-	e, size := s.encoding(v)
-	e.once.Do(func() {
-		e.body = encode(make([]byte, 0, size+size/16))
-		s.mu.Lock()
-		s.size = len(e.body)
-		s.mu.Unlock()
-	})
-	send(e.body)
-	runtime.KeepAlive(e) // so that others find it while it is being sent
-}
-
-func (s *shared) encoding(v *state.View) (*encoding, int) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.view == weak.Make(v) {
-		if e := s.last.Value(); e != nil {
-			return e, s.size
-		}
+// enter waits for a place; leave gives it back.
+func (w workshop) enter(ctx context.Context) error {
+	select {
+	case w <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for other answers: %w", ctx.Err())
 	}
-	e := &encoding{}
-	s.view, s.last = weak.Make(v), weak.Make(e)
-	return e, s.size
+}
+
+func (w workshop) leave() { <-w }
+
+// shared is one answer for all requests to an endpoint that see everything. Who
+// comes while one is put together gets the next one, together with all others
+// that came meanwhile: a hundred dashboards cost as much as two. As long as
+// nothing changes, the last answer is good for all. It keeps neither View nor
+// answer alive: that is up to the requests.
+type shared struct {
+	workshop workshop
+	compose  func(*state.View) *body
+
+	mu   sync.Mutex
+	next *round // hasn't begun
+	view weak.Pointer[state.View]
+	last weak.Pointer[body]
+}
+
+// viewer is an engine.
+type viewer interface {
+	View(ctx context.Context) (*state.View, error)
+}
+
+// round is one answer in the making.
+type round struct {
+	engine viewer
+	done   chan struct{}
+	view   *state.View // so that others of its kind find the answer
+	body   *body
+	err    error
+}
+
+func newShared(w workshop, compose func(*state.View) *body) *shared {
+	return &shared{workshop: w, compose: compose}
+}
+
+// get returns the answer as it is now, with everything that happened before the
+// call.
+func (s *shared) get(ctx context.Context, e viewer) (*body, error) {
+	s.mu.Lock()
+	r := s.next
+	if r == nil || r.engine != e {
+		r = &round{engine: e, done: make(chan struct{})}
+		s.next = r
+		go s.run(r) // not with ctx: others wait for it, too
+	}
+	s.mu.Unlock()
+	select {
+	case <-r.done:
+		return r.body, r.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (s *shared) run(r *round) {
+	defer close(r.done)
+	defer func() { // a mistake in an answer must not end the daemon
+		if v := recover(); v != nil {
+			r.err = fmt.Errorf("putting an answer together: %v\n%s", v, debug.Stack())
+		}
+	}()
+	_ = s.workshop.enter(context.Background()) // which doesn't end
+	defer s.workshop.leave()
+	s.mu.Lock()
+	if s.next == r {
+		s.next = nil
+	}
+	s.mu.Unlock()
+	if r.view, r.err = r.engine.View(context.Background()); r.err == nil {
+		r.body = s.of(r.view)
+	}
+}
+
+// of returns the answer about a View.
+func (s *shared) of(v *state.View) *body {
+	s.mu.Lock()
+	same := s.view == weak.Make(v)
+	b := s.last.Value()
+	s.mu.Unlock()
+	if same && b != nil {
+		return b
+	}
+	b = s.compose(v)
+	s.mu.Lock()
+	s.view, s.last = weak.Make(v), weak.Make(b)
+	s.mu.Unlock()
+	runtime.KeepAlive(v)
+	return b
 }

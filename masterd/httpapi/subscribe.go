@@ -1,11 +1,7 @@
 package httpapi
 
 import (
-	"fmt"
-
-	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
-	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/internal/recordio"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
@@ -45,27 +41,24 @@ func (a *API) subscribe(c *operatorCall) {
 	}
 }
 
-// greet sends SUBSCRIBED, with everything there is, and the first HEARTBEAT.
+// Fields of the first event.
+var (
+	eventType         = named(&mesosmaster.Event{}, "type")
+	subscribedField   = named(&mesosmaster.Event{}, "subscribed")
+	subscribedState   = named(&mesosmaster.Event_Subscribed{}, "get_state")
+	heartbeatInterval = named(&mesosmaster.Event_Subscribed{}, "heartbeat_interval_seconds")
+)
+
+// subscribedEvent is SUBSCRIBED: everything there is.
+func subscribedEvent(contentType string, v *state.View, see visible) *body {
+	return compose(contentType,
+		name{eventType, mesosmaster.Event_SUBSCRIBED.String(), mesosmaster.Event_SUBSCRIBED.Number()},
+		nested{subscribedField, []part{stateAs(subscribedState, v, see), double{heartbeatInterval, heartbeatSeconds}}})
+}
+
+// greet sends SUBSCRIBED and the first HEARTBEAT.
 func (out *recordWriter) greet(v *state.View, see visible) error {
-	var payload []byte
-	if out.contentType == codec.JSON {
-		payload = appendTyped(nil, "SUBSCRIBED", "subscribed", func(b []byte) []byte {
-			start := len(b)
-			b = appendGetState(key(b, "get_state"), v, see)
-			b = doubleMember(b, "heartbeat_interval_seconds", heartbeatSeconds)
-			return mesosjson.CloseObject(b, start)
-		})
-	} else {
-		var err error
-		if payload, err = codec.Marshal(out.contentType, &mesosmaster.Event{
-			Type: mesosmaster.Event_SUBSCRIBED.Enum(),
-			Subscribed: &mesosmaster.Event_Subscribed{
-				GetState: getState(v, see), HeartbeatIntervalSeconds: new(float64(heartbeatSeconds)),
-			},
-		}); err != nil {
-			return fmt.Errorf("encoding the snapshot: %w", err)
-		}
-	}
+	payload := subscribedEvent(out.contentType, v, see).bytes()
 	if err := out.framed(recordio.AppendRecord(nil, payload)); err != nil {
 		return err
 	}

@@ -3,8 +3,8 @@ package httpapi
 import (
 	"net/http"
 	"net/url"
-	"sync"
 
+	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
@@ -17,36 +17,54 @@ type asked struct {
 	visible
 }
 
-// buffers keeps the memory of answers to requests with parameters for the next
-// ones. The garbage
-// collector takes what is not used.
-var buffers = sync.Pool{New: func() any { return new([]byte) }}
+// composer puts together the body of a v0 endpoint that may be long.
+type composer func(b *body, v *state.View, query asked)
 
-// read answers an endpoint from a View. Without parameters all requests get the
-// same body.
-func (a *API) read(f appender) handler {
-	all := &shared{}
+// compose answers an endpoint from a View. Without parameters all requests of
+// those who see everything get the same body.
+func (a *API) compose(f composer) handler {
+	whole := func(v *state.View, query asked) *body {
+		b := &body{}
+		f(b, v, query)
+		b.seal()
+		return b
+	}
+	all := newShared(a.workshop, func(v *state.View) *body { return whole(v, asked{}) })
 	return func(w http.ResponseWriter, r *http.Request, principal string) {
 		e := a.leading(w, r)
 		if e == nil {
 			return
 		}
+		query := asked{Values: r.URL.Query(), visible: a.visibleTo(principal)}
+		query.Del("jsonp") // the server's middleware does that
+		if len(query.Values) == 0 && query.everything() {
+			b, err := all.get(r.Context(), e)
+			if err != nil {
+				a.failed(w, r, err)
+				return
+			}
+			b.send(w, r, codec.JSON)
+			return
+		}
 		view, err := e.View(r.Context())
+		if err == nil {
+			err = a.workshop.enter(r.Context())
+		}
 		if err != nil {
 			a.failed(w, r, err)
 			return
 		}
-		query := asked{Values: r.URL.Query(), visible: a.visibleTo(principal)}
-		query.Del("jsonp") // the server's middleware does that
-		if len(query.Values) == 0 && query.everything() {
-			all.use(view, func(b []byte) []byte { return f(b, view, query) }, func(body []byte) { jsonBody(w, body) })
-			return
-		}
-		buffer := buffers.Get().(*[]byte)
-		*buffer = f((*buffer)[:0], view, query)
-		jsonBody(w, *buffer)
-		buffers.Put(buffer)
+		b := whole(view, query)
+		a.workshop.leave()
+		b.send(w, r, codec.JSON)
 	}
+}
+
+// read is compose for what is short.
+func (a *API) read(f appender) handler {
+	return a.compose(func(b *body, v *state.View, query asked) {
+		b.write(func(text []byte) []byte { return f(text, v, query) })
+	})
 }
 
 // readOnly is read for endpoints that in Mesos change something when they are

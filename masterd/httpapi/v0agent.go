@@ -10,20 +10,38 @@ import (
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
-// appendSlaves writes /slaves.
-func appendSlaves(b []byte, v *state.View, query asked) []byte {
-	start := len(b)
+// composeSlaves puts together /slaves.
+func composeSlaves(b *body, v *state.View, query asked) {
 	only := query.Get("slave_id")
-	b = key(b, "slaves")
-	list := len(b)
-	for agent := range v.Agents.All() {
-		if only == "" || only == string(agent.ID) {
-			b = appendSlaveInFull(append(b, ','), agent, query.visible)
-		}
+	b.open('{')
+	b.member("slaves")
+	b.open('[')
+	agents := v.Agents
+	if only != "" {
+		agents = agents.Filter(func(a *state.Agent) *state.Agent {
+			if only == string(a.ID) {
+				return a
+			}
+			return nil
+		})
 	}
-	b = mesosjson.CloseList(b, list)
-	b = recoveredMember(b, v, only)
-	return mesosjson.CloseObject(b, start)
+	agentElements(b, agents, formFull, query.visible, appendSlaveInFull)
+	b.close(']')
+	b.write(func(text []byte) []byte { return recoveredMember(text, v, only) })
+	b.close('}')
+}
+
+// agentElements appends a form of agents. It is kept only as those see it who
+// see all roles.
+func agentElements(b *body, t state.Table[state.Agent], f state.Form, see visible, appendAgent func([]byte, *state.Agent, visible) []byte) {
+	encode := element(func(text []byte, a *state.Agent) []byte { return appendAgent(text, a, see) })
+	if see.roles.Always() {
+		appendTable(b, t, f, encode)
+		return
+	}
+	for a := range t.All() {
+		b.write(func(text []byte) []byte { return encode(text, a) })
+	}
 }
 
 // recoveredMember lists the agents that did not come back yet.

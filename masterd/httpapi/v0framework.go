@@ -7,35 +7,61 @@ import (
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
-// appendFrameworks writes /frameworks.
-func appendFrameworks(b []byte, v *state.View, query asked) []byte {
-	start := len(b)
+// composeFrameworks puts together /frameworks.
+func composeFrameworks(b *body, v *state.View, query asked) {
+	only := query.Get("framework_id")
 	v = query.of(v)
-	b = frameworkMembers(b, v, group(v), query.Get("framework_id"))
-	b = append(key(b, "unregistered_frameworks"), '[', ']')
-	return mesosjson.CloseObject(b, start)
+	b.open('{')
+	frameworkMembers(b, v, group(v, only), only)
+	b.write(func(text []byte) []byte { return append(key(text, "unregistered_frameworks"), '[', ']') })
+	b.close('}')
 }
 
-// frameworkMembers writes the lists of frameworks; only "" shows all.
-func frameworkMembers(b []byte, v *state.View, g *groups, only string) []byte {
+// frameworkMembers appends the lists of frameworks; only "" shows all.
+func frameworkMembers(b *body, v *state.View, g *groups, only string) {
 	for _, list := range []struct {
 		name  string
 		table state.Table[state.Framework]
 	}{{"frameworks", v.Frameworks}, {"completed_frameworks", v.CompletedFrameworks}} {
-		b = key(b, list.name)
-		start := len(b)
+		b.member(list.name)
+		b.open('[')
 		for f := range list.table.All() {
 			if only == "" || only == string(f.ID) {
-				b = appendFramework(append(b, ','), f, g.of(f.ID))
+				b.write(func(text []byte) []byte { return append(text, ',') })
+				composeFramework(b, f, g.of(f.ID))
 			}
 		}
-		b = mesosjson.CloseList(b, start)
+		b.close(']')
 	}
-	return b
 }
 
-func appendFramework(b []byte, f *state.Framework, g *frameworkGroup) []byte {
-	start := len(b)
+// composeFramework puts together a framework with all it has.
+func composeFramework(b *body, f *state.Framework, g *frameworkGroup) {
+	b.open('{')
+	b.write(func(text []byte) []byte { return frameworkFacts(text, f) })
+	for _, list := range []struct {
+		name     string
+		elements [][]byte
+	}{
+		{"tasks", g.tasks}, {"unreachable_tasks", g.unreachable}, {"completed_tasks", g.completed},
+		{"offers", g.offers}, {"executors", g.executors},
+	} {
+		b.member(list.name)
+		b.open('[')
+		for _, e := range list.elements {
+			b.keep(e)
+		}
+		b.close(']')
+	}
+	b.write(func(text []byte) []byte {
+		text = labelsMember(text, f.Info.Labels)
+		return f.Constraints.AppendMesosJSON(key(text, "offer_constraints"))
+	})
+	b.close('}')
+}
+
+// frameworkFacts is what a framework is by itself.
+func frameworkFacts(b []byte, f *state.Framework) []byte {
 	b = summaryMembers(b, f)
 	b = stringMember(b, "user", f.Info.GetUser())
 	b = doubleMember(b, "failover_timeout", f.Info.GetFailoverTimeout())
@@ -51,19 +77,9 @@ func appendFramework(b []byte, f *state.Framework, g *frameworkGroup) []byte {
 		b = timeMember(b, "reregistered_time", f.Reregistered)
 	}
 	if hasCapability(f.Info, mesos.FrameworkInfo_Capability_MULTI_ROLE) {
-		b = listMember(b, "roles", f.Info.Roles, mesosjson.AppendString)
-	} else {
-		b = stringMember(b, "role", f.Info.GetRole())
+		return listMember(b, "roles", f.Info.Roles, mesosjson.AppendString)
 	}
-	b = listMember(b, "tasks", g.tasks, appendTask)
-	b = listMember(b, "unreachable_tasks", g.unreachable, appendTask)
-	b = listMember(b, "completed_tasks", g.completed, appendTask)
-	b = listMember(b, "offers", g.offers, appendOffer)
-	b = listMember(b, "executors", g.executors, appendExecutor)
-	b = labelsMember(b, f.Info.Labels)
-	b = key(b, "offer_constraints")
-	b = f.Constraints.AppendMesosJSON(b)
-	return mesosjson.CloseObject(b, start)
+	return stringMember(b, "role", f.Info.GetRole())
 }
 
 // summaryMembers is what /state-summary shows as well.

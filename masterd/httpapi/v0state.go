@@ -12,9 +12,24 @@ import (
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
-// appendState writes /state: the whole master.
-func (a *API) appendState(b []byte, v *state.View, query asked) []byte {
-	start := len(b)
+// composeState puts together /state: the whole master.
+func (a *API) composeState(b *body, v *state.View, query asked) {
+	b.open('{')
+	b.write(func(text []byte) []byte { return a.masterMembers(text, v, query.visible) })
+	b.member("slaves")
+	b.open('[')
+	agentElements(b, v.Agents, formV0, query.visible, appendSlave)
+	b.close(']')
+	b.write(func(text []byte) []byte { return recoveredMember(text, v, "") })
+	seen := query.of(v)
+	frameworkMembers(b, seen, group(seen, ""), "")
+	// Both are always empty since Mesos 1.0, and clients still look.
+	b.write(func(text []byte) []byte { return append(text, `,"orphan_tasks":[],"unregistered_frameworks":[]`...) })
+	b.close('}')
+}
+
+// masterMembers is what /state says of the master itself.
+func (a *API) masterMembers(b []byte, v *state.View, see visible) []byte {
 	b = versionMembers(b)
 	b = timeMember(b, "start_time", a.cfg.Started)
 	b = timeMember(b, "elected_time", v.Elected)
@@ -30,19 +45,7 @@ func (a *API) appendState(b []byte, v *state.View, query asked) []byte {
 	}
 	b = stringMember(b, "leader", v.Master.GetPid())
 	b = appendLeader(key(b, "leader_info"), v.Master)
-	b = a.flagMembers(b, query.visible)
-	b = key(b, "slaves")
-	list := len(b)
-	for agent := range v.Agents.All() {
-		b = appendSlave(append(b, ','), agent, query.visible)
-	}
-	b = mesosjson.CloseList(b, list)
-	b = recoveredMember(b, v, "")
-	seen := query.of(v)
-	b = frameworkMembers(b, seen, group(seen), "")
-	// Both are always empty since Mesos 1.0, and clients still look.
-	b = append(b, `,"orphan_tasks":[],"unregistered_frameworks":[]`...)
-	return mesosjson.CloseObject(b, start)
+	return a.flagMembers(b, see)
 }
 
 // agentCounts are doubles, as everything that Mesos takes from its metrics.
@@ -93,37 +96,56 @@ func appendFlags(b []byte, flags map[string]string) []byte {
 	return mesosjson.CloseObject(b, start)
 }
 
-// appendSummary writes /state-summary: agents and frameworks with counts of
-// their tasks instead of the tasks.
-func (a *API) appendSummary(b []byte, v *state.View, query asked) []byte {
-	start := len(b)
-	b = stringMember(b, "hostname", v.Master.GetHostname())
-	if a.cfg.Cluster != "" {
-		b = stringMember(b, "cluster", a.cfg.Cluster)
-	}
+// composeSummary puts together /state-summary: agents and frameworks with counts
+// of their tasks instead of the tasks.
+func (a *API) composeSummary(b *body, v *state.View, query asked) {
+	b.open('{')
+	b.write(func(text []byte) []byte {
+		text = stringMember(text, "hostname", v.Master.GetHostname())
+		if a.cfg.Cluster != "" {
+			text = stringMember(text, "cluster", a.cfg.Cluster)
+		}
+		return text
+	})
 	v = query.of(v)
 	c := count(v)
-	b = key(b, "slaves")
-	list := len(b)
-	for agent := range v.Agents.All() {
-		b = append(b, ',')
-		object := len(b)
-		b = slaveMembers(b, agent, query.visible)
-		b = c.agents[string(agent.ID)].members(b, "framework_ids")
-		b = mesosjson.CloseObject(b, object)
-	}
-	b = mesosjson.CloseList(b, list)
-	b = key(b, "frameworks")
-	list = len(b)
+	b.member("slaves")
+	b.open('[')
+	summarize(b, v, c, query.visible)
+	b.close(']')
+	b.member("frameworks")
+	b.open('[')
 	for f := range v.Frameworks.All() {
-		b = append(b, ',')
-		object := len(b)
-		b = summaryMembers(b, f)
-		b = c.frameworks[string(f.ID)].members(b, "slave_ids")
-		b = mesosjson.CloseObject(b, object)
+		b.write(func(text []byte) []byte {
+			text = append(text, ',')
+			start := len(text)
+			text = summaryMembers(text, f)
+			text = c.frameworks[string(f.ID)].members(text, "slave_ids")
+			return mesosjson.CloseObject(text, start)
+		})
 	}
-	b = mesosjson.CloseList(b, list)
-	return mesosjson.CloseObject(b, start)
+	b.close(']')
+	b.close('}')
+}
+
+// summarize appends agents as /state has them, with their counts.
+func summarize(b *body, v *state.View, c counts, see visible) {
+	encode := element(func(text []byte, a *state.Agent) []byte { return appendSlave(text, a, see) })
+	if see.roles.Always() {
+		prepare(v.Agents, formV0, encode)
+	}
+	for a, kept := range v.Agents.Each() {
+		var slave []byte
+		if see.roles.Always() {
+			slave = keep(kept, formV0, a, encode)
+		} else {
+			slave = encode(nil, a)
+		}
+		b.write(func(text []byte) []byte {
+			text = append(text, slave[:len(slave)-1]...)
+			return append(c.agents[string(a.ID)].members(text, "framework_ids"), '}')
+		})
+	}
 }
 
 // counted are the states that /state-summary counts; Mesos shows no others.
@@ -149,7 +171,7 @@ func count(v *state.View) counts {
 	for f := range v.Frameworks.All() {
 		c.frameworks[string(f.ID)] = &tally{others: map[string]struct{}{}}
 	}
-	for _, table := range []state.Table[mesos.Task]{v.Tasks, v.UnreachableTasks, v.CompletedTasks} {
+	for _, table := range taskTables(v) {
 		for t := range table.All() {
 			c.add(t)
 		}
@@ -189,10 +211,10 @@ func (t *tally) members(b []byte, others string) []byte {
 // taskLimit is how many tasks /tasks shows when it isn't asked for more.
 const taskLimit = 100
 
-// appendTasks writes /tasks, newest first. limit=-1 means all.
-func appendTasks(b []byte, v *state.View, query asked) []byte {
+// composeTasks puts together /tasks, newest first. limit=-1 means all.
+func composeTasks(b *body, v *state.View, query asked) {
 	tasks := selectTasks(query.of(v), query.Get("framework_id"), query.Get("task_id"))
-	slices.SortStableFunc(tasks, func(x, y *mesos.Task) int { return cmp.Compare(firstUpdate(x), firstUpdate(y)) })
+	slices.SortStableFunc(tasks, func(x, y keptTask) int { return cmp.Compare(firstUpdate(x.Task), firstUpdate(y.Task)) })
 	if query.Get("order") != "asc" {
 		slices.Reverse(tasks)
 	}
@@ -203,9 +225,20 @@ func appendTasks(b []byte, v *state.View, query asked) []byte {
 	}
 	from := min(max(offset, 0), len(tasks))
 	to := from + min(limit, len(tasks)-from)
-	start := len(b)
-	b = listMember(b, "tasks", tasks[from:to], appendTask)
-	return mesosjson.CloseObject(b, start)
+	b.open('{')
+	b.member("tasks")
+	b.open('[')
+	for _, t := range tasks[from:to] {
+		b.keep(keep(t.kept, formV0, t.Task, v0Task))
+	}
+	b.close(']')
+	b.close('}')
+}
+
+// keptTask is a task with what is kept beside it.
+type keptTask struct {
+	*mesos.Task
+	kept *state.Kept
 }
 
 // number reads a parameter; what is no number counts as not given.
@@ -216,13 +249,13 @@ func number(text string, otherwise int) int {
 	return otherwise
 }
 
-func selectTasks(v *state.View, frameworkID, taskID string) []*mesos.Task {
-	var tasks []*mesos.Task
-	for _, table := range []state.Table[mesos.Task]{v.Tasks, v.UnreachableTasks, v.CompletedTasks} {
-		for t := range table.All() {
+func selectTasks(v *state.View, frameworkID, taskID string) []keptTask {
+	var tasks []keptTask
+	for _, table := range taskTables(v) {
+		for t, kept := range table.Each() {
 			if (frameworkID == "" || frameworkID == t.GetFrameworkId().GetValue()) &&
 				(taskID == "" || taskID == t.GetTaskId().GetValue()) {
-				tasks = append(tasks, t)
+				tasks = append(tasks, keptTask{t, kept})
 			}
 		}
 	}

@@ -10,65 +10,8 @@ import (
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
-// The JSON of GET_* answers is written straight from a View: no list of all
-// tasks is built only to be encoded, and lists are there when they are empty,
-// as Mesos has them.
-
-func appendGetState(b []byte, v *state.View, see visible) []byte {
-	start := len(b)
-	b = appendGetTasks(key(b, "get_tasks"), v)
-	b = appendGetExecutors(key(b, "get_executors"), v)
-	b = appendGetFrameworks(key(b, "get_frameworks"), v)
-	b = appendGetAgents(key(b, "get_agents"), v, see)
-	return mesosjson.CloseObject(b, start)
-}
-
-// tableMember writes the records of a table.
-func tableMember[T any](b []byte, name string, t state.Table[T], appendItem func([]byte, *T) []byte) []byte {
-	b = key(b, name)
-	start := len(b)
-	for r := range t.All() {
-		b = appendItem(append(b, ','), r)
-	}
-	return mesosjson.CloseList(b, start)
-}
-
-func appendGetTasks(b []byte, v *state.View) []byte {
-	start := len(b)
-	b = tableMember(b, "tasks", v.Tasks, appendMessage[*mesos.Task])
-	b = tableMember(b, "unreachable_tasks", v.UnreachableTasks, appendMessage[*mesos.Task])
-	b = tableMember(b, "completed_tasks", v.CompletedTasks, appendMessage[*mesos.Task])
-	return mesosjson.CloseObject(b, start)
-}
-
-func appendGetExecutors(b []byte, v *state.View) []byte {
-	start := len(b)
-	b = tableMember(b, "executors", v.Executors, func(b []byte, e *state.Executor) []byte {
-		return executorResponse(e).AppendMesosJSON(b)
-	})
-	return mesosjson.CloseObject(b, start)
-}
-
-func appendGetFrameworks(b []byte, v *state.View) []byte {
-	offers := offersOf(v)
-	one := func(b []byte, f *state.Framework) []byte {
-		return frameworkResponse(f, offers[f.ID]).AppendMesosJSON(b)
-	}
-	start := len(b)
-	b = tableMember(b, "frameworks", v.Frameworks, one)
-	b = tableMember(b, "completed_frameworks", v.CompletedFrameworks, one)
-	return mesosjson.CloseObject(b, start)
-}
-
-func appendGetAgents(b []byte, v *state.View, see visible) []byte {
-	start := len(b)
-	b = tableMember(b, "agents", v.Agents, func(b []byte, a *state.Agent) []byte {
-		return appendAgentResponse(b, a, see)
-	})
-	b = tableMember(b, "recovered_agents", v.RecoveredAgents.Filter(see.agentInfo), appendAgentInfo)
-	return mesosjson.CloseObject(b, start)
-}
-
+// appendAgentResponse writes an agent as the messages have it, with its own
+// AgentInfo.
 func appendAgentResponse(b []byte, a *state.Agent, see visible) []byte {
 	start := len(b)
 	b = appendAgentInfo(key(b, "agent_info"), a.Info)

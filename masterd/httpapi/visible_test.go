@@ -6,6 +6,7 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
+	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
@@ -61,7 +62,7 @@ func TestAnswersTellNoMoreThanMayBeSeen(t *testing.T) {
 		"flags":    {`"flags"`},
 	} {
 		asked := asked{visible: a.visibleTo(who)}
-		body := string(a.appendState(nil, v, asked))
+		body := string(composed(a.composeState, v, asked))
 		if who == "" && (!strings.Contains(body, `"tasks":[{`) || !strings.Contains(body, `"flags"`)) {
 			t.Errorf("nothing is shown to anybody: %.300s", body)
 		}
@@ -73,10 +74,10 @@ func TestAnswersTellNoMoreThanMayBeSeen(t *testing.T) {
 		if who != "outsider" && who != "tasks" {
 			continue
 		}
-		if body := string(appendTasks(nil, v, asked)); body != `{"tasks":[]}` {
+		if body := string(composed(composeTasks, v, asked)); body != `{"tasks":[]}` {
 			t.Errorf("/tasks shows %q %.200s", who, body)
 		}
-		if body := string(appendGetState(nil, asked.of(v), asked.visible)); strings.Contains(body, `"tasks":[{`) {
+		if body := string(compose(codec.JSON, getState(asked.of(v), asked.visible)).bytes()); strings.Contains(body, `"tasks":[{`) {
 			t.Errorf("GET_STATE shows %q tasks", who)
 		}
 	}

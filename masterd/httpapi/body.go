@@ -1,0 +1,182 @@
+package httpapi
+
+import (
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// The forms that are kept beside records. JSON forms begin with a comma and
+// protobuf ones with tag and length, so that they are elements of a list as
+// they are.
+const (
+	formV0 state.Form = iota
+	// formFull is an agent as /slaves shows it.
+	formFull
+	formJSON
+	formProtobuf
+)
+
+// body is a long answer as a list of pieces: text of its own, and encodings
+// that are kept beside records. Putting one together costs a pointer per record,
+// and two bodies share what did not change between them. Once complete it
+// doesn't change, and any number of requests may send it at one time.
+//
+// JSON is written like elsewhere in this package, members and elements with a
+// comma before each; open and close do what mesosjson.CloseObject and CloseList
+// do.
+type body struct {
+	pieces [][]byte
+	text   []byte
+	sealed int // of text is in pieces
+	size   int // of pieces
+	opened byte
+
+	packing sync.Once
+	packed  []byte
+}
+
+// write appends text.
+func (b *body) write(f func([]byte) []byte) {
+	start := len(b.text)
+	if b.text = f(b.text); b.opened != 0 && len(b.text) > start {
+		b.text[start], b.opened = b.opened, 0
+	}
+}
+
+// member begins a member; its value follows.
+func (b *body) member(name string) {
+	b.write(func(text []byte) []byte { return key(text, name) })
+}
+
+// open begins an object or a list by '{' or '['.
+func (b *body) open(bracket byte) { b.opened = bracket }
+
+// close ends an object or a list.
+func (b *body) close(bracket byte) {
+	if b.opened != 0 {
+		b.text = append(b.text, b.opened)
+		b.opened = 0
+	}
+	b.text = append(b.text, bracket)
+}
+
+// keep appends an element that must not be changed any more.
+func (b *body) keep(element []byte) {
+	if b.opened != 0 {
+		b.text = append(b.text, b.opened)
+		b.opened = 0
+		element = element[1:]
+	}
+	b.seal()
+	b.append(element)
+}
+
+// nest appends another body as a field of a protobuf message.
+func (b *body) nest(field protowire.Number, inner *body) {
+	inner.seal()
+	b.text = protowire.AppendTag(b.text, field, protowire.BytesType)
+	b.text = protowire.AppendVarint(b.text, uint64(inner.size))
+	b.seal()
+	b.pieces = append(b.pieces, inner.pieces...)
+	b.size += inner.size
+}
+
+// seal puts the text so far into pieces.
+func (b *body) seal() {
+	if len(b.text) > b.sealed {
+		piece := b.text[b.sealed:len(b.text):len(b.text)]
+		b.sealed = len(b.text)
+		b.append(piece)
+	}
+}
+
+func (b *body) append(piece []byte) {
+	b.pieces = append(b.pieces, piece)
+	b.size += len(piece)
+}
+
+// blocks holds what is on its way to a socket.
+var blocks = sync.Pool{New: func() any { return new([64 << 10]byte) }}
+
+// WriteTo implements io.WriterTo: it writes few large blocks.
+func (b *body) WriteTo(w io.Writer) (written int64, err error) {
+	block := blocks.Get().(*[64 << 10]byte)
+	defer blocks.Put(block)
+	n := 0
+	flush := func() error {
+		m, err := w.Write(block[:n])
+		written += int64(m)
+		n = 0
+		return err
+	}
+	for _, piece := range b.pieces {
+		for len(piece) > 0 {
+			m := copy(block[n:], piece)
+			n, piece = n+m, piece[m:]
+			if n < len(block) {
+				continue
+			}
+			if err := flush(); err != nil {
+				return written, err
+			}
+		}
+	}
+	return written, flush()
+}
+
+// bytes returns all of it in one piece.
+func (b *body) bytes() []byte {
+	out := make([]byte, 0, b.size)
+	for _, piece := range b.pieces {
+		out = append(out, piece...)
+	}
+	return out
+}
+
+// compressed returns it compressed, which is done once for all requests.
+func (b *body) compressed() []byte {
+	b.packing.Do(func() {
+		var out packer
+		w, _ := gzip.NewWriterLevel(&out, gzip.BestSpeed) // fails for unknown levels only
+		_, _ = b.WriteTo(w)                               // memory takes all
+		_ = w.Close()
+		b.packed = out
+	})
+	return b.packed
+}
+
+// packer is a buffer.
+type packer []byte
+
+func (p *packer) Write(b []byte) (int, error) {
+	*p = append(*p, b...)
+	return len(b), nil
+}
+
+// send writes the answer. What is long is compressed here, once for all, and not
+// by the server's middleware for each.
+func (b *body) send(w http.ResponseWriter, r *http.Request, contentType string) {
+	if b.size >= shareCompressed && httpserver.AcceptsGzip(r) && !r.URL.Query().Has("jsonp") && r.Method != http.MethodHead {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.Header().Add("Vary", "Accept-Encoding")
+		httpserver.Write(w, http.StatusOK, contentType, b.compressed())
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(b.size))
+	w.WriteHeader(http.StatusOK)
+	_, _ = b.WriteTo(w) // an error means that the client is gone
+}
+
+// shareCompressed is the length from which a compressed answer is kept for
+// others that want it: shorter ones are compressed in no time.
+const shareCompressed = 64 << 10

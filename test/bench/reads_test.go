@@ -1,0 +1,305 @@
+package bench
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/internal/testkit/stubagent"
+	"github.com/mesos-operator/mesos-operator/test/conformance/testbed"
+)
+
+// The cluster that the benchmarks of reads look at: 100,000 running tasks and as
+// many completed ones, which is what 100 frameworks may have of them
+// (--max_completed_tasks_per_framework).
+var (
+	readAgents     = flag.Int("read-agents", 10_000, "agents of the cluster that is read")
+	readTasks      = flag.Int("read-tasks", 10, "running and completed tasks, each, of every agent")
+	readFrameworks = flag.Int("read-frameworks", 100, "frameworks that share the tasks")
+)
+
+// cluster is a master with much to tell.
+type cluster struct {
+	b      *testing.B
+	master *testbed.Master
+	// changer is one agent more, whose tasks change when it is asked to.
+	changer *changer
+}
+
+func newCluster(b *testing.B) *cluster {
+	b.Helper()
+	agents := *readAgents
+	master := testbed.StartMaster(b, "--allocation_interval=20ms", "--max_completed_tasks_per_framework=1000")
+	idle := memoryOf(b, master, "VmRSS")
+	frameworks := make([]*mesos.FrameworkInfo, *readFrameworks)
+	for i := range frameworks {
+		frameworks[i] = framework(fmt.Sprintf("framework-%d", i))
+		subscribe(b, master, frameworks[i])
+	}
+	fleet, err := stubagent.NewFleet(stubagent.FleetConfig{
+		Master: master.Address, Agents: agents, AgentsPerHost: agentsPerHost(b, agents)})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(fleet.Close)
+	coming, err := fleet.PrepareReregister(func(n int, _ *mesos.AgentID) *messages.ReregisterSlaveMessage {
+		return busyAgent(n, frameworks)
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	took := send(b, coming)
+	expect(b, master, agents, agents**readTasks)
+	b.Logf("%d agents and %d tasks came in %v; the master has grown by %d MiB", agents, 2*agents**readTasks,
+		took, (memoryOf(b, master, "VmRSS")-idle)>>20)
+	return &cluster{b: b, master: master, changer: newChanger(b, master, frameworks[0])}
+}
+
+func framework(name string) *mesos.FrameworkInfo {
+	return &mesos.FrameworkInfo{
+		User: new("nobody"), Name: &name, Roles: []string{"prod"}, FailoverTimeout: new(3600.0), Checkpoint: new(true),
+		Capabilities: []*mesos.FrameworkInfo_Capability{{Type: mesos.FrameworkInfo_Capability_MULTI_ROLE.Enum()}},
+	}
+}
+
+// busyAgent has nothing left to offer.
+func busyAgent(n int, frameworks []*mesos.FrameworkInfo) *messages.ReregisterSlaveMessage {
+	tasks := *readTasks
+	id := &mesos.AgentID{Value: new(fmt.Sprintf("bench-S%d", n))}
+	info := agentInfo(n, id)
+	info.Resources = resources.MustParse(fmt.Sprintf("cpus:%g;mem:%d", 0.5*float64(tasks), 512*tasks)).Proto()
+	m := &messages.ReregisterSlaveMessage{
+		Slave: info, Version: new("1.11.0"), AgentCapabilities: capabilities(),
+		ResourceVersionUuid: &mesos.UUID{Value: make([]byte, 16)},
+	}
+	for j := range tasks {
+		f := frameworks[(n+j)%len(frameworks)]
+		if !slices.Contains(m.Frameworks, f) {
+			m.Frameworks = append(m.Frameworks, f)
+		}
+		m.Tasks = append(m.Tasks, taskIn(mesos.TaskState_TASK_RUNNING, fmt.Sprintf("service-%d.instance-%d", n, j), id, f))
+	}
+	f := frameworks[n%len(frameworks)]
+	archived := &messages.Archive_Framework{FrameworkInfo: f}
+	for j := range tasks {
+		archived.Tasks = append(archived.Tasks,
+			taskIn(mesos.TaskState_TASK_FINISHED, fmt.Sprintf("batch-%d.instance-%d", n, j), id, f))
+	}
+	m.CompletedFrameworks = append(m.CompletedFrameworks, archived)
+	return m
+}
+
+// taskIn is a task with the statuses that it had on its way to a state.
+func taskIn(s mesos.TaskState, name string, agent *mesos.AgentID, f *mesos.FrameworkInfo) *mesos.Task {
+	id := &mesos.TaskID{Value: &name}
+	status := func(s mesos.TaskState) *mesos.TaskStatus {
+		return &mesos.TaskStatus{
+			TaskId: id, State: s.Enum(), AgentId: agent, Timestamp: new(1795359827.733464),
+			Source: mesos.TaskStatus_SOURCE_EXECUTOR.Enum(), Uuid: make([]byte, 16),
+			ContainerStatus: &mesos.ContainerStatus{
+				ContainerId: &mesos.ContainerID{Value: new("5823165e-2a19-4db5-b637-5499d29d2b08")},
+				NetworkInfos: []*mesos.NetworkInfo{{IpAddresses: []*mesos.NetworkInfo_IPAddress{{
+					Protocol: mesos.NetworkInfo_IPv4.Enum(), IpAddress: new("10.0.0.1")}}}},
+			},
+		}
+	}
+	return &mesos.Task{
+		Name: &name, TaskId: id, FrameworkId: f.Id, AgentId: agent, State: s.Enum(),
+		Resources: resources.MustParse("cpus:0.5;mem:512").Allocate("prod").Proto(),
+		Statuses:  []*mesos.TaskStatus{status(mesos.TaskState_TASK_STARTING), status(s)},
+		Labels:    &mesos.Labels{Labels: []*mesos.Label{{Key: new("app"), Value: new("web")}}},
+	}
+}
+
+// answerTo is one request, read to the last byte.
+type answerTo struct {
+	name string
+	do   func(ctx context.Context) (bytes int64, err error)
+}
+
+func (c *cluster) get(path string, header http.Header) func(context.Context) (int64, error) {
+	return c.request(http.MethodGet, path, header, nil)
+}
+
+func (c *cluster) ask(call mesosmaster.Call_Type, accept string) func(context.Context) (int64, error) {
+	body, err := proto.Marshal(&mesosmaster.Call{Type: call.Enum()})
+	if err != nil {
+		c.b.Fatal(err)
+	}
+	return c.request(http.MethodPost, "/api/v1", http.Header{"Content-Type": {"application/x-protobuf"}, "Accept": {accept}}, body)
+}
+
+// uncompressed leaves answers as they come.
+var uncompressed = &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 100}}
+
+func (c *cluster) request(method, path string, header http.Header, body []byte) func(context.Context) (int64, error) {
+	return func(ctx context.Context) (int64, error) {
+		request, err := http.NewRequestWithContext(ctx, method, c.master.URL(path), bytes.NewReader(body))
+		if err != nil {
+			return 0, err
+		}
+		if header != nil {
+			request.Header = header
+		}
+		response, err := uncompressed.Do(request)
+		if err != nil {
+			return 0, err
+		}
+		defer response.Body.Close()
+		if response.StatusCode != http.StatusOK {
+			return 0, fmt.Errorf("%s %s: %s", method, path, response.Status)
+		}
+		return io.Copy(io.Discard, response.Body)
+	}
+}
+
+var acceptGzip = http.Header{"Accept-Encoding": {"gzip"}}
+
+// BenchmarkReads is how long one reader waits for the last byte of an answer,
+// for the first time and then while tasks change: before each request 100 of
+// them do, so that no answer is like the one before.
+func BenchmarkReads(b *testing.B) {
+	c := newCluster(b)
+	for _, a := range []answerTo{
+		{"state", c.get("/state", nil)},
+		{"state-gzip", c.get("/state", acceptGzip)},
+		{"GET_STATE-json", c.ask(mesosmaster.Call_GET_STATE, "application/json")},
+		{"GET_STATE-protobuf", c.ask(mesosmaster.Call_GET_STATE, "application/x-protobuf")},
+		{"state-summary", c.get("/state-summary", nil)},
+		{"slaves", c.get("/slaves", nil)},
+		{"tasks", c.get("/tasks", nil)},
+		{"metrics", c.get("/metrics/snapshot", nil)},
+		{"prometheus", c.get("/metrics", nil)},
+	} {
+		b.Run(a.name, func(b *testing.B) { c.measure(b, a) })
+	}
+	b.Logf("the master has %d MiB, and had up to %d", memoryOf(b, c.master, "VmRSS")>>20, memoryOf(b, c.master, "VmHWM")>>20)
+}
+
+// readsEach is how often an answer is asked for.
+const readsEach = 11
+
+func (c *cluster) measure(b *testing.B, a answerTo) {
+	var took []time.Duration
+	var size int64
+	for b.Loop() {
+		for range readsEach {
+			c.changer.change(100)
+			begin := time.Now()
+			n, err := a.do(b.Context())
+			if err != nil {
+				b.Fatal(err)
+			}
+			size = n
+			took = append(took, time.Since(begin))
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	report(b, "first-ms", took[0])
+	rest := took[1:]
+	slices.Sort(rest)
+	report(b, "median-ms", rest[len(rest)/2])
+	report(b, "max-ms", rest[len(rest)-1])
+	b.ReportMetric(float64(size)/1e6, "MB")
+	b.ReportMetric(float64(memoryOf(b, c.master, "VmRSS")>>20), "MiB-master")
+}
+
+// BenchmarkPolling is what 20 clients that poll /state cost others: /health, and
+// a framework that declines an offer and waits for the next one.
+func BenchmarkPolling(b *testing.B) {
+	c := newCluster(b)
+	loop := newOfferLoop(b, c.master)
+	probes := []answerTo{{"health", c.get("/health", nil)}, {"offer", loop.turn}}
+	const clients = 20
+	polled := 0
+	for b.Loop() {
+		calm := c.probe(b, probes)
+		stop := c.poll(b, clients, c.get("/state", nil))
+		busy := c.probe(b, probes)
+		polled += stop()
+		for i, p := range probes {
+			report(b, p.name+"-p50-ms", percentile(calm[i], 50))
+			report(b, p.name+"-p99-ms", percentile(calm[i], 99))
+			report(b, p.name+"-polled-p50-ms", percentile(busy[i], 50))
+			report(b, p.name+"-polled-p99-ms", percentile(busy[i], 99))
+		}
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(float64(polled)/probeTime.Seconds(), "states/s")
+	b.ReportMetric(float64(memoryOf(b, c.master, "VmHWM")>>20), "MiB-master")
+}
+
+// probeTime is how long probes go on, probePause the time between two of a kind.
+const (
+	probeTime  = 15 * time.Second
+	probePause = 5 * time.Millisecond
+)
+
+// probe makes requests of every kind one after the other, side by side.
+func (c *cluster) probe(b *testing.B, probes []answerTo) [][]time.Duration {
+	took := make([][]time.Duration, len(probes))
+	var work sync.WaitGroup
+	for i, p := range probes {
+		work.Go(func() {
+			for end := time.Now().Add(probeTime); time.Now().Before(end); time.Sleep(probePause) {
+				begin := time.Now()
+				if _, err := p.do(b.Context()); err != nil {
+					b.Errorf("%s: %v", p.name, err)
+					return
+				}
+				took[i] = append(took[i], time.Since(begin))
+			}
+		})
+	}
+	work.Wait()
+	return took
+}
+
+// poll begins clients that make a request in a loop; the returned function ends
+// them and returns how many answers they got.
+func (c *cluster) poll(b *testing.B, clients int, do func(context.Context) (int64, error)) (stop func() int) {
+	ctx, cancel := context.WithCancel(b.Context())
+	var work sync.WaitGroup
+	answers := make([]int, clients)
+	for i := range clients {
+		work.Go(func() {
+			for ctx.Err() == nil {
+				if _, err := do(ctx); err == nil {
+					answers[i]++
+				} else if ctx.Err() == nil {
+					b.Errorf("polling: %v", err)
+					return
+				}
+			}
+		})
+	}
+	return func() (sum int) {
+		cancel()
+		work.Wait()
+		for _, n := range answers {
+			sum += n
+		}
+		return sum
+	}
+}
+
+func percentile(d []time.Duration, p int) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	sorted := slices.Sorted(slices.Values(d))
+	return sorted[(len(sorted)-1)*p/100]
+}
