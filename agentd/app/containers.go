@@ -11,6 +11,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 
 	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
@@ -35,7 +36,7 @@ func (f *Flags) containerizerConfig() (mesos.Config, error) {
 	if !f.set.Given("runtime") && mesos.NeedOCI(isolation) {
 		launcher, runtime = mesos.LauncherLinux, "oci"
 	}
-	return mesos.Config{
+	cfg := mesos.Config{
 		WorkDir: f.WorkDir, RuntimeDir: f.RuntimeDir, MountNamespace: f.MountNamespace,
 		Isolation: isolation, Launcher: launcher, Runtime: runtime, OCIRuntime: f.OCIRuntime,
 		CgroupsHierarchy: f.CgroupsHierarchy, CgroupsRoot: f.CgroupsRoot, DestroyTimeout: f.CgroupsDestroyTimeout,
@@ -43,7 +44,9 @@ func (f *Flags) containerizerConfig() (mesos.Config, error) {
 			EnableCFS: f.EnableCFS, RevocableLowPriority: f.RevocableLowPriority, CountTasks: f.CountTasks,
 		},
 		Mem: cgmem.Config{LimitSwap: f.LimitSwap},
-	}, nil
+	}
+	err = f.isolators.apply(&cfg, f.offeredPorts)
+	return cfg, err
 }
 
 func isCgroups(isolator string) bool { return strings.HasPrefix(isolator, "cgroups/") }
@@ -72,6 +75,16 @@ func (f *Flags) weight() (float64, error) {
 	}
 	has, err := offered(text, f.DefaultRole, detectMachine(f.WorkDir))
 	return has.Scalar("cpus").Float(), err
+}
+
+// offeredPorts are the ports that the agent offers.
+func (f *Flags) offeredPorts() (resources.Ranges, error) {
+	text := ""
+	if f.Resources != nil {
+		text = *f.Resources
+	}
+	has, err := offered(text, f.DefaultRole, detectMachine(f.WorkDir))
+	return portsAmong(has.Proto()), err
 }
 
 // machineConfig is what the state machine is told of the flags.

@@ -54,6 +54,8 @@ type Flags struct {
 	FetcherStallTimeout                 time.Duration
 	FrameworksHome                      string
 
+	isolators isolatorFlags
+
 	set     *flags.Set
 	ignored []string
 }
@@ -63,6 +65,7 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	f := &Flags{set: flags.New("agentd")}
 	f.define()
 	f.defineContainers()
+	f.isolators.define(f.set)
 	compat := defineCompat(f.set)
 	if err := f.set.Parse(args, environ); err != nil {
 		return f, err

@@ -40,7 +40,7 @@ func TestFlagsOfMesos(t *testing.T) {
 				t.Fatal(err)
 			}
 			if slices.Contains(f.ignored, name) && name != "http_authenticators" && name != "systemd_enable_support" &&
-				name != "container_ports_watch_interval" && name != "ephemeral_ports_per_container" {
+				name != "ephemeral_ports_per_container" {
 				t.Errorf("the default %s counts as a change", value)
 			}
 		})
@@ -77,7 +77,7 @@ func TestShownFlags(t *testing.T) {
 		delete(got, ours)
 	}
 	for _, builds := range []string{ // shown by builds with other options
-		"check_agent_port_range_only", "enforce_container_ports", "host_path_volume_force_creation",
+		"check_agent_port_range_only", "enforce_container_ports", "container_ports_watch_interval",
 		"authenticate_http_executors", "egress_unique_flow_per_container", "network_enable_snmp_statistics",
 		"network_enable_socket_statistics_details", "network_enable_socket_statistics_summary",
 	} {

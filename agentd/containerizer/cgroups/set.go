@@ -10,7 +10,8 @@ import (
 )
 
 // Set sets the limits that are given and leaves the others. Of the v1 limits
-// it knows those of CPU and memory that isolators set; on v2 it writes Unified.
+// it knows those of CPU, memory and devices that isolators set; on v2 it writes
+// Unified, and devices are the runtime's business.
 func (g *Group) Set(r *specs.LinuxResources) error {
 	if r == nil {
 		return nil
@@ -27,7 +28,34 @@ func (g *Group) Set(r *specs.LinuxResources) error {
 	if err := g.setCPU(r.CPU); err != nil {
 		return err
 	}
-	return g.setMemory(r.Memory)
+	if err := g.setMemory(r.Memory); err != nil {
+		return err
+	}
+	return g.setDevices(r.Devices)
+}
+
+// setDevices applies the rules in their order.
+func (g *Group) setDevices(rules []specs.LinuxDeviceCgroup) error {
+	for _, r := range rules {
+		file := "devices.deny"
+		if r.Allow {
+			file = "devices.allow"
+		}
+		kind, number := r.Type, func(n *int64) string {
+			if n == nil {
+				return "*"
+			}
+			return signed(n)
+		}
+		if kind == "" {
+			kind = "a"
+		}
+		rule := kind + " " + number(r.Major) + ":" + number(r.Minor) + " " + r.Access
+		if err := g.Write("devices", file, rule); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // setCPU writes the period first: the quota is relative to it.

@@ -12,6 +12,15 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/capabilities"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/seccomp"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/ipc"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/pid"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/network/ports"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+
 	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
 	cgmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/mem"
 	posixcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/cpu"
@@ -62,9 +71,22 @@ type Config struct {
 	// DestroyTimeout is how long to try to empty and remove cgroups
 	// (--cgroups_destroy_timeout).
 	DestroyTimeout time.Duration
-	// CPU and Mem are the flags of the cgroup isolators.
-	CPU cgcpu.Config
-	Mem cgmem.Config
+	// These are the flags of isolators.
+	CPU          cgcpu.Config
+	Mem          cgmem.Config
+	NetCls       netcls.Config
+	Capabilities capabilities.Config
+	Seccomp      seccomp.Config
+	IPC          ipc.Config
+	PID          pid.Config
+	Disk         du.Config
+	Ports        ports.Config
+	// AllowedDevices are devices beyond those of every container
+	// (--allowed_devices).
+	AllowedDevices *mesos.DeviceWhitelist
+	// HostPathCreate are directories below which host paths are made if they don't
+	// exist (--host_path_volume_force_creation).
+	HostPathCreate []string
 }
 
 // DefaultConfig has Mesos's defaults.
@@ -79,6 +101,8 @@ func DefaultConfig() Config {
 		CgroupsRoot:      "mesos",
 		DestroyTimeout:   time.Minute,
 		CPU:              cgcpu.Config{RevocableLowPriority: true},
+		Disk:             du.Config{Interval: 15 * time.Second},
+		Ports:            ports.Config{Interval: 30 * time.Second},
 	}
 	if os.Geteuid() != 0 {
 		c.Launcher = LauncherPosix

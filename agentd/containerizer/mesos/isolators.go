@@ -7,9 +7,27 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/blkio"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/devices"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/member"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/filesystem"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/capabilities"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/nnp"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/seccomp"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/ipc"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/pid"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/network/ports"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/rlimits"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/hostpath"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/sandboxpath"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/secret"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 
 	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
 	cgmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/mem"
@@ -26,31 +44,96 @@ type kind struct {
 	make         func(m *Containerizer) (isolator.Isolator, error)
 }
 
-// kinds are in the order in which isolators prepare a container. They clean up
-// in the reverse order.
+// kinds are in the order in which isolators prepare a container: files, then what
+// runs, then volumes, then the rest. They clean up in the reverse order.
 var kinds = []kind{
-	{name: filesystemPosix},
-	{name: filesystemLinux},
+	{name: filesystem.Posix, make: newFilesystem(filesystem.Posix)},
+	{name: filesystem.Linux, cgroups: true, oci: true, make: newFilesystem(filesystem.Linux)},
 	{name: posixcpu.Name, make: func(*Containerizer) (isolator.Isolator, error) { return posixcpu.New(), nil }},
 	{name: posixmem.Name, make: func(*Containerizer) (isolator.Isolator, error) { return posixmem.New(), nil }},
+	{name: rlimits.Name, make: func(*Containerizer) (isolator.Isolator, error) { return rlimits.New(), nil }},
+	{name: blkio.Name, cgroups: true, make: func(m *Containerizer) (isolator.Isolator, error) { return blkio.New(m.tree) }},
 	{name: cgcpu.Name, cgroups: true, make: func(m *Containerizer) (isolator.Isolator, error) { return cgcpu.New(m.cfg.CPU, m.tree) }},
+	{name: member.CPUSet, cgroups: true, make: newMember(member.CPUSet)},
+	{name: devices.Name, cgroups: true, make: newDevices},
+	{name: member.HugeTLB, cgroups: true, make: newMember(member.HugeTLB)},
 	{name: cgmem.Name, cgroups: true, make: func(m *Containerizer) (isolator.Isolator, error) { return cgmem.New(m.cfg.Mem, m.tree) }},
-	{name: pid.Name, oci: true, make: func(*Containerizer) (isolator.Isolator, error) { return pid.New(), nil }},
+	{name: netcls.Name, cgroups: true, make: func(m *Containerizer) (isolator.Isolator, error) { return netcls.New(m.cfg.NetCls, m.tree) }},
+	{name: member.NetPrio, cgroups: true, make: newMember(member.NetPrio)},
+	{name: member.PerfEvent, cgroups: true, make: newMember(member.PerfEvent)},
+	{name: member.PIDs, cgroups: true, make: newMember(member.PIDs)},
+	{name: capabilities.Name, oci: true, make: func(m *Containerizer) (isolator.Isolator, error) { return capabilities.New(m.cfg.Capabilities) }},
+	{name: nnp.Name, oci: true, make: func(*Containerizer) (isolator.Isolator, error) { return nnp.New(), nil }},
+	{name: ipc.Name, oci: true, make: func(m *Containerizer) (isolator.Isolator, error) { return ipc.New(m.cfg.IPC), nil }},
+	{name: pid.Name, oci: true, make: func(m *Containerizer) (isolator.Isolator, error) { return pid.New(m.cfg.PID), nil }},
+	{name: sandboxpath.Name, make: newSandboxPath},
+	{name: hostpath.Name, oci: true, make: newHostPath},
+	{name: secret.Name, oci: true, make: newSecret},
+	{name: du.Name, make: newDisk},
+	{name: seccomp.Name, oci: true, make: newSeccomp},
+	{name: ports.Name, cgroups: true, make: newPorts},
 	{name: environmentSecret},
+	{name: allCgroups, cgroups: true},
 }
 
-// Isolators of Mesos whose work is done in any case: by the runtimes, and by who
+// environmentSecret is an isolator of Mesos whose work is done in any case, by who
 // composes environments.
-const (
-	filesystemPosix   = "filesystem/posix"
-	filesystemLinux   = "filesystem/linux"
-	environmentSecret = "environment_secret"
-)
+const environmentSecret = "environment_secret"
 
-// deprecated are names of older Mesos versions for several isolators.
+// allCgroups means every isolator of cgroups that works on the machine.
+const allCgroups = "cgroups/all"
+
+func newFilesystem(name string) func(*Containerizer) (isolator.Isolator, error) {
+	return func(m *Containerizer) (isolator.Isolator, error) {
+		return filesystem.New(name, filesystem.Config{WorkDir: m.cfg.WorkDir, Root: m.root}), nil
+	}
+}
+
+func newMember(name string) func(*Containerizer) (isolator.Isolator, error) {
+	return func(m *Containerizer) (isolator.Isolator, error) { return member.New(name, m.tree) }
+}
+
+func newDevices(m *Containerizer) (isolator.Isolator, error) {
+	return devices.New(devices.Config{Allowed: m.cfg.AllowedDevices, Root: m.root, OCI: m.cfg.Runtime == oci.Name}, m.tree)
+}
+
+func newSandboxPath(m *Containerizer) (isolator.Isolator, error) {
+	mounts := slices.Contains(m.cfg.Isolation, filesystem.Linux)
+	return sandboxpath.New(sandboxpath.Config{Mounts: mounts, Root: m.root, WorkDir: m.cfg.WorkDir}), nil
+}
+
+func newHostPath(m *Containerizer) (isolator.Isolator, error) {
+	return hostpath.New(hostpath.Config{Root: m.root, Create: m.cfg.HostPathCreate}), nil
+}
+
+func newSecret(m *Containerizer) (isolator.Isolator, error) {
+	return secret.New(secret.Config{RuntimeDir: m.cfg.RuntimeDir, Root: m.root}), nil
+}
+
+func newDisk(m *Containerizer) (isolator.Isolator, error) {
+	cfg := m.cfg.Disk
+	cfg.WorkDir, cfg.Root = m.cfg.WorkDir, m.root
+	return du.New(cfg), nil
+}
+
+func newSeccomp(m *Containerizer) (isolator.Isolator, error) {
+	cfg := m.cfg.Seccomp
+	cfg.Granted = oci.Granted()
+	return seccomp.New(cfg)
+}
+
+func newPorts(m *Containerizer) (isolator.Isolator, error) {
+	cfg := m.cfg.Ports
+	cfg.Log = m.log
+	return ports.New(cfg), nil
+}
+
+// deprecated are names of older Mesos versions for others.
 var deprecated = map[string][]string{
-	"process": {posixcpu.Name, posixmem.Name},
-	"cgroups": {cgcpu.Name, cgmem.Name},
+	"process":           {posixcpu.Name, posixmem.Name},
+	"cgroups":           {cgcpu.Name, cgmem.Name},
+	"posix/disk":        {du.Name},
+	"filesystem/shared": {filesystem.Linux},
 }
 
 // Isolators reads the value of --isolation.
@@ -72,7 +155,26 @@ func Isolators(flag string) ([]string, error) {
 			names = append(names, n)
 		}
 	}
-	return names, nil
+	return complete(names), nil
+}
+
+// complete adds what is there without being named: a file system, the volumes that
+// come with it, and secrets.
+func complete(names []string) []string {
+	add := func(name string) {
+		if !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if !slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "filesystem/") }) {
+		add(filesystem.Posix)
+	}
+	if slices.Contains(names, filesystem.Linux) {
+		add(hostpath.Name)
+		add(sandboxpath.Name)
+	}
+	add(environmentSecret)
+	return names
 }
 
 func kindOf(name string) (kind, bool) {
@@ -104,7 +206,24 @@ func (c Config) validateIsolation() error {
 			errs = append(errs, fmt.Errorf("isolator %s needs the runtime %s", name, oci.Name))
 		}
 	}
+	if slices.Contains(c.Isolation, filesystem.Posix) && slices.Contains(c.Isolation, filesystem.Linux) {
+		errs = append(errs, fmt.Errorf("isolators %s and %s exclude each other", filesystem.Posix, filesystem.Linux))
+	}
 	return errors.Join(errs...)
+}
+
+// mountable refuses volumes that no isolator takes care of.
+func (c Config) mountable(volumes []*mesos.Volume) error {
+	for _, v := range volumes {
+		name := volume.KindOf(v).Isolator()
+		switch {
+		case name == "":
+			return fmt.Errorf("volume %s: want exactly one source", v.GetContainerPath())
+		case !slices.Contains(c.Isolation, name):
+			return fmt.Errorf("%w: volume %s without the isolator %s", containerizer.ErrUnsupported, v.GetContainerPath(), name)
+		}
+	}
+	return nil
 }
 
 func names() string {
@@ -117,15 +236,21 @@ func names() string {
 
 // isolation makes the isolators.
 func (m *Containerizer) isolation(context.Context) error {
+	all := slices.Contains(m.cfg.Isolation, allCgroups)
 	for _, k := range kinds {
-		if k.make == nil || !slices.Contains(m.cfg.Isolation, k.name) {
+		named := slices.Contains(m.cfg.Isolation, k.name)
+		if k.make == nil || !named && !(all && strings.HasPrefix(k.name, "cgroups/")) {
 			continue
 		}
 		i, err := k.make(m)
-		if err != nil {
+		switch {
+		case err == nil:
+			m.isolators = append(m.isolators, i)
+		case named:
 			return err
+		default:
+			m.log.Info("An isolator doesn't work here and is left out", "isolator", k.name, "reason", err.Error())
 		}
-		m.isolators = append(m.isolators, i)
 	}
 	return nil
 }

@@ -20,7 +20,7 @@ func (m *Containerizer) Launch(ctx context.Context, cfg containerizer.Config) (c
 	if err := checkID(cfg.ID); err != nil {
 		return containerizer.Started{}, err
 	}
-	if err := check(cfg); err != nil {
+	if err := m.check(cfg); err != nil {
 		return containerizer.Started{}, err
 	}
 	c, err := m.register(cfg)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/rlimits"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -173,7 +174,7 @@ func TestUser(t *testing.T) {
 		if err := os.Chmod(dir, 0o755); err != nil {
 			t.Fatal(err)
 		}
-		cfg.WorkDir = dir
+		cfg.WorkDir, cfg.Isolation = dir, append(cfg.Isolation, rlimits.Name)
 		m := agent(t, cfg)
 		c := sh(t, cfg, "c1", "id -un; id -gn; ulimit -n; grep CapEff /proc/self/status; touch mine")
 		c.User = "nobody"
@@ -273,7 +274,12 @@ func TestConfigErrors(t *testing.T) {
 		})
 	}
 	for flag, want := range map[string][]string{
-		"": nil, "cgroups": {"cgroups/cpu", "cgroups/mem"}, "process, filesystem/posix": {"posix/cpu", "posix/mem", "filesystem/posix"}, "cgroups,cgroups/mem": nil,
+		"":                          {"filesystem/posix", "environment_secret"},
+		"cgroups":                   {"cgroups/cpu", "cgroups/mem", "filesystem/posix", "environment_secret"},
+		"process, filesystem/posix": {"posix/cpu", "posix/mem", "filesystem/posix", "environment_secret"},
+		"filesystem/linux":          {"filesystem/linux", "volume/host_path", "volume/sandbox_path", "environment_secret"},
+		"posix/disk":                {"disk/du", "filesystem/posix", "environment_secret"},
+		"cgroups,cgroups/mem":       nil,
 	} {
 		if got, err := Isolators(flag); !slices.Equal(got, want) || (err != nil) != (flag == "cgroups,cgroups/mem") {
 			t.Errorf("%q: %v, error %v", flag, got, err)
@@ -292,7 +298,7 @@ func TestUnsupported(t *testing.T) {
 			c.Container = &mesos.ContainerInfo{Type: mesos.ContainerInfo_DOCKER.Enum()}
 		},
 		"volumes": func(c *containerizer.Config) {
-			c.Container = &mesos.ContainerInfo{Type: mesos.ContainerInfo_MESOS.Enum(), Volumes: []*mesos.Volume{{}}}
+			c.Container = &mesos.ContainerInfo{Type: mesos.ContainerInfo_MESOS.Enum(), Volumes: []*mesos.Volume{{HostPath: new("/usr"), ContainerPath: new("usr")}}}
 		},
 		"no command": func(c *containerizer.Config) { c.Command = nil },
 	}

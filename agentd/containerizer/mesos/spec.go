@@ -20,7 +20,7 @@ import (
 const specVersion = "1.0.2"
 
 // check refuses what is not implemented, rather than to run something else.
-func check(cfg containerizer.Config) error {
+func (m *Containerizer) check(cfg containerizer.Config) error {
 	info := cfg.Container
 	switch {
 	case cfg.Command == nil:
@@ -29,14 +29,12 @@ func check(cfg containerizer.Config) error {
 		return fmt.Errorf("%w: containers of type DOCKER", containerizer.ErrUnsupported)
 	case info.GetMesos().GetImage() != nil:
 		return fmt.Errorf("%w: images", containerizer.ErrUnsupported)
-	case len(info.GetVolumes()) > 0:
-		return fmt.Errorf("%w: volumes", containerizer.ErrUnsupported)
 	case len(info.GetNetworkInfos()) > 0 && info.GetNetworkInfos()[0].GetName() != "":
 		return fmt.Errorf("%w: networks", containerizer.ErrUnsupported)
 	case info.GetTtyInfo() != nil:
 		return fmt.Errorf("%w: terminals", containerizer.ErrUnsupported)
 	}
-	return nil
+	return m.cfg.mountable(info.GetVolumes())
 }
 
 // specify is the specification that isolators add to.
@@ -45,11 +43,10 @@ func (m *Containerizer) specify(cfg containerizer.Config, who specs.User) (spec 
 	return &specs.Spec{
 		Version: specVersion,
 		Process: &specs.Process{
-			User:    who,
-			Args:    args,
-			Env:     environment(cfg),
-			Cwd:     cfg.Sandbox,
-			Rlimits: rlimits(cfg.Container.GetRlimitInfo()),
+			User: who,
+			Args: args,
+			Env:  environment(cfg),
+			Cwd:  cfg.Sandbox,
 			// The agent may be protected from the kernel's killer, as a pod of
 			// Kubernetes's class Guaranteed is; what it starts is not to be.
 			OOMScoreAdj: m.oomScoreAdj,
@@ -100,25 +97,6 @@ func listed(env map[string]string) []string {
 		list = append(list, name+"="+env[name])
 	}
 	return list
-}
-
-// infinity is RLIM_INFINITY.
-const infinity = 1<<64 - 1
-
-// rlimits converts; Mesos's names begin with RLMT_.
-func rlimits(info *mesos.RLimitInfo) []specs.POSIXRlimit {
-	var out []specs.POSIXRlimit
-	for _, l := range info.GetRlimits() {
-		limit := specs.POSIXRlimit{Type: "RLIMIT_" + l.GetType().String()[len("RLMT_"):], Soft: infinity, Hard: infinity}
-		if l.Soft != nil {
-			limit.Soft = l.GetSoft()
-		}
-		if l.Hard != nil {
-			limit.Hard = l.GetHard()
-		}
-		out = append(out, limit)
-	}
-	return out
 }
 
 // resolve looks a user up among those of the containers' mount namespace. Empty

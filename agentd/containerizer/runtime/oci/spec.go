@@ -24,15 +24,19 @@ func complete(c *runtime.Container) *specs.Spec {
 	if !slices.ContainsFunc(process.Env, func(v string) bool { return strings.HasPrefix(v, "PATH=") }) {
 		process.Env = append(slices.Clone(process.Env), "PATH="+strings.Join(searchPath, ":"))
 	}
-	process.Capabilities = capabilities(process.User.UID)
+	if process.Capabilities == nil {
+		process.Capabilities = capabilities(process.User.UID)
+	}
 
 	if c.Group != nil {
 		linux.CgroupsPath = filepath.Join(c.Group.Path(), Group)
 	}
-	// All devices, as for any process of the node.
-	linux.Resources = &specs.LinuxResources{Devices: []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}}
+	// Of limits only those on devices: the others are those of the group above.
+	linux.Resources = &specs.LinuxResources{Devices: devices(c.Spec.Linux.Resources)}
 	linux.Namespaces = append(slices.Clone(linux.Namespaces), specs.LinuxNamespace{Type: specs.MountNamespace})
-	linux.RootfsPropagation = "rslave"
+	if linux.RootfsPropagation == "" {
+		linux.RootfsPropagation = "rslave"
+	}
 
 	if spec.Root == nil {
 		// A runtime that finds no bind mount there makes devices and links in
@@ -42,6 +46,14 @@ func complete(c *runtime.Container) *specs.Spec {
 		}}, spec.Mounts...)
 	}
 	return &spec
+}
+
+// devices are all, as for any process of the node, unless somebody says otherwise.
+func devices(r *specs.LinuxResources) []specs.LinuxDeviceCgroup {
+	if r != nil && r.Devices != nil {
+		return r.Devices
+	}
+	return []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}
 }
 
 // names are the capabilities up to Linux 5.9, in the order of their numbers.
@@ -58,7 +70,7 @@ var names = []string{
 
 // capabilities are what a process of that user has when nobody takes any away.
 func capabilities(uid uint32) *specs.LinuxCapabilities {
-	all := granted(bounding())
+	all := Granted()
 	if uid != 0 {
 		return &specs.LinuxCapabilities{Bounding: all}
 	}
@@ -74,6 +86,10 @@ func granted(mask uint64) []string {
 	}
 	return out
 }
+
+// Granted are the capabilities that a container of root has unless an isolator
+// takes some away.
+func Granted() []string { return granted(bounding()) }
 
 // bounding is the most that the agent can give: it may run confined itself.
 func bounding() uint64 {
