@@ -102,7 +102,7 @@ func sections(t *testing.T) map[string]string {
 		"master flags":        lists(masterFlags) + ownFlags(masterOwn),
 		"agent flags":         lists(agentFlags) + ownFlags(agentOwn),
 		"metrics":             lists(metrics),
-		"isolators":           lists(isolatorRows()),
+		"isolators":           lists(isolatorRows(t)),
 	}
 }
 

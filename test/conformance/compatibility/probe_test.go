@@ -265,11 +265,15 @@ func facts(t *testing.T, name string) [][]string {
 }
 
 // isolatorRows asks the containerizer which isolators it takes.
-func isolatorRows() []row {
+func isolatorRows(t *testing.T) []row {
 	var out []row
 	for _, name := range isolators {
 		cfg := mesos.DefaultConfig()
-		cfg.WorkDir, cfg.Isolation = "/work", []string{name}
+		isolation, err := mesos.Isolators(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg.WorkDir, cfg.Isolation = "/work", isolation
 		r := row{name: name, status: works}
 		if err := cfg.Validate(); err != nil && strings.Contains(err.Error(), fmt.Sprintf("unsupported isolator %q", name)) {
 			r.status = notYet
