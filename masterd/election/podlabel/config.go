@@ -3,15 +3,10 @@ package podlabel
 import (
 	"errors"
 	"fmt"
-	"net"
 	"strings"
 	"time"
-)
 
-// Where the kubelet mounts a pod's service account.
-const (
-	accountToken = "/var/run/secrets/kubernetes.io/serviceaccount/token"
-	accountCA    = "/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"
+	"github.com/mesos-operator/mesos-operator/internal/kubeapi"
 )
 
 // Config says which pod is labelled and how to reach the API server.
@@ -22,16 +17,9 @@ type Config struct {
 	// Namespace and Pod name the pod that the process runs in.
 	Namespace, Pod string
 
-	// Server is the API server's URL without a trailing slash.
-	Server string
-	// TokenFile holds the bearer token; it is read for every request, because
-	// the kubelet renews it.
-	TokenFile string
-	// CAFile holds the certificates that the API server's is checked against.
-	CAFile string
+	// API says how to reach the API server.
+	API kubeapi.Config
 
-	// Timeout bounds one request. Default 5 s.
-	Timeout time.Duration
 	// MinBackoff and MaxBackoff bound the pause after a failure, which doubles
 	// each time. Defaults 200 ms and 10 s.
 	MinBackoff, MaxBackoff time.Duration
@@ -48,12 +36,7 @@ func InPod(label string, getenv func(string) string) (Config, error) {
 		Label:     label,
 		Namespace: getenv("POD_NAMESPACE"),
 		Pod:       getenv("POD_NAME"),
-		TokenFile: accountToken,
-		CAFile:    accountCA,
-	}
-	host, port := getenv("KUBERNETES_SERVICE_HOST"), getenv("KUBERNETES_SERVICE_PORT")
-	if host != "" && port != "" {
-		c.Server = "https://" + net.JoinHostPort(host, port)
+		API:       kubeapi.InPod(getenv),
 	}
 	c = c.withDefaults()
 	if err := c.Validate(); err != nil {
@@ -67,7 +50,6 @@ func (c Config) withDefaults() Config {
 		field *time.Duration
 		value time.Duration
 	}{
-		{&c.Timeout, 5 * time.Second},
 		{&c.MinBackoff, 200 * time.Millisecond},
 		{&c.MaxBackoff, 10 * time.Second},
 		{&c.Resync, time.Minute},
@@ -81,13 +63,11 @@ func (c Config) withDefaults() Config {
 
 // Validate reports what is missing or wrong.
 func (c Config) Validate() error {
-	var errs []error
+	errs := []error{c.API.Validate()}
 	for _, required := range []struct{ value, what string }{
 		{c.Label, "no label key"},
 		{c.Pod, "POD_NAME is not set"},
 		{c.Namespace, "POD_NAMESPACE is not set"},
-		{c.Server, "KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: not in a pod?"},
-		{c.TokenFile, "no token file"},
 	} {
 		if required.value == "" {
 			errs = append(errs, errors.New(required.what))
@@ -96,7 +76,7 @@ func (c Config) Validate() error {
 	if strings.ContainsAny(c.Label, "= \t\"") {
 		errs = append(errs, fmt.Errorf("%q is not the key of a label", c.Label))
 	}
-	if c.Timeout < 0 || c.MinBackoff < 0 || c.MaxBackoff < c.MinBackoff || c.Resync < 0 {
+	if c.MinBackoff < 0 || c.MaxBackoff < c.MinBackoff || c.Resync < 0 {
 		errs = append(errs, errors.New("a duration is negative or the bounds of the back-off are reversed"))
 	}
 	return errors.Join(errs...)

@@ -16,6 +16,8 @@ import (
 
 	"github.com/go-logr/logr/testr"
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/mesos-operator/mesos-operator/internal/kubeapi"
 )
 
 // apiServer is a pod behind an API server that merges patches and fails as
@@ -102,7 +104,7 @@ func (s *apiServer) config(t *testing.T) Config {
 	}
 	return Config{
 		Label: "mesos.dev/leader", Namespace: "mesos", Pod: "master-0",
-		Server: s.URL, TokenFile: token, CAFile: ca,
+		API:        kubeapi.Config{Server: s.URL, TokenFile: token, CAFile: ca},
 		MinBackoff: time.Millisecond, MaxBackoff: 4 * time.Millisecond,
 	}
 }
@@ -158,7 +160,7 @@ func TestFailuresAreRetried(t *testing.T) {
 
 func TestCertificatesMustBeReadable(t *testing.T) {
 	cfg := newAPIServer(t).config(t)
-	if err := os.WriteFile(cfg.CAFile, []byte("not a certificate"), 0o600); err != nil {
+	if err := os.WriteFile(cfg.API.CAFile, []byte("not a certificate"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := New(cfg, testr.New(t)); err == nil {
@@ -175,8 +177,8 @@ func TestInPod(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "https://[fd00::1]:443"; got.Server != want {
-		t.Errorf("server %q, want %q", got.Server, want)
+	if want := "https://[fd00::1]:443"; got.API.Server != want {
+		t.Errorf("server %q, want %q", got.API.Server, want)
 	}
 	for name := range env {
 		t.Run("without "+name, func(t *testing.T) {
