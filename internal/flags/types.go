@@ -42,6 +42,10 @@ var (
 	// SecretType is a value which /flags doesn't show.
 	SecretType = Type[string]{Parse: ok[string], Format: redact, Value: "VALUE"}
 
+	// CredentialsType is the path of a file with secrets, or the secrets
+	// themselves as JSON, which /flags doesn't show.
+	CredentialsType = Type[string]{Parse: ok[string], Format: redactJSON, Value: "PATH|JSON", Raw: true}
+
 	boolType = Type[bool]{Parse: parseBool, Format: strconv.FormatBool}
 )
 
@@ -91,6 +95,13 @@ func redact(s string) string {
 		return ""
 	}
 	return "REDACTED"
+}
+
+func redactJSON(s string) string {
+	if strings.HasPrefix(strings.TrimSpace(s), "{") {
+		return "REDACTED"
+	}
+	return s
 }
 
 func parseInt(text string) (int, error) {

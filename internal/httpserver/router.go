@@ -40,7 +40,7 @@ func (r *Router) Handle(process, endpoint string, h http.Handler) {
 // ServeHTTP answers 404, without a body, where there is no handler. The handler
 // sees the request's URL unchanged.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	h := r.find(req.URL.Path)
+	_, _, h := r.find(req.URL.Path)
 	if h == nil {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.WriteHeader(http.StatusNotFound)
@@ -49,28 +49,28 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	h.ServeHTTP(w, req)
 }
 
-// find returns nil if there is no handler.
-func (r *Router) find(path string) http.Handler {
+// find returns the handler of a path and where it is; nil if there is none.
+func (r *Router) find(path string) (process, endpoint string, h http.Handler) {
 	if !strings.HasPrefix(path, "/") || strings.Contains(path, "/..") {
-		return nil
+		return "", "", nil
 	}
 	segments := strings.FieldsFunc(path, func(c rune) bool { return c == '/' })
-	process := r.fallback
+	process = r.fallback
 	if len(segments) > 0 && r.processes[segments[0]] != nil {
 		process, segments = segments[0], segments[1:]
 	}
 	endpoints := r.processes[process]
 	if len(segments) == 0 {
-		return endpoints[""]
+		return process, "", endpoints[""]
 	}
 	for n := len(segments); n > 0; n-- {
 		name := strings.Join(segments[:n], "/")
 		if h := endpoints[name]; h != nil {
-			return h
+			return process, name, h
 		}
 		if bare, ok := strings.CutSuffix(name, ".json"); ok && bare != "" && endpoints[bare] != nil {
-			return endpoints[bare]
+			return process, bare, endpoints[bare]
 		}
 	}
-	return nil
+	return "", "", nil
 }

@@ -16,6 +16,7 @@ import (
 
 	registrypb "github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/auth/cram"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
@@ -46,6 +47,7 @@ type App struct {
 	label    *podlabel.Labeller // nil outside of Kubernetes
 	metrics  *metrics.Registry
 	server   *httpserver.Server
+	access   *access
 
 	engine atomic.Pointer[engine.Engine] // of the current term
 }
@@ -67,6 +69,10 @@ func Run(ctx context.Context, f *Flags, logs *logging.Logs) error {
 }
 
 func (a *App) setUp(ctx context.Context) error {
+	var err error
+	if a.access, err = a.flags.Access.open(a.log.WithName("access")); err != nil {
+		return err
+	}
 	if err := a.listen(ctx); err != nil {
 		return err
 	}
@@ -120,6 +126,8 @@ func (a *App) serveHTTP() error {
 		LogDir: value(a.flags.LogDir), ExternalLogFile: value(a.flags.ExternalLogFile),
 		PerFrameworkMetrics: a.flags.PerFrameworkMetrics,
 		Started:             a.started,
+		Authenticate:        a.access.authenticate,
+		Authorizer:          a.access.authorizer,
 		Metrics:             a.metrics,
 		Files:               shown,
 		Verbosity:           a.logs.Verbosity,
@@ -130,6 +138,7 @@ func (a *App) serveHTTP() error {
 	}
 	router := httpserver.NewRouter(httpapi.Process)
 	api.Register(router)
+	router.Disable(a.access.disabled)
 	a.server = httpserver.New(httpserver.Config{Handler: router, Node: a.node, Log: a.log.WithName("http")})
 	return nil
 }
@@ -170,7 +179,12 @@ func (a *App) lead(ctx context.Context) error {
 	if err != nil {
 		return deposed(fmt.Errorf("reading the registry: %w", err))
 	}
-	e, err := a.newEngine(self, term, reg, log)
+	authenticator, err := a.access.authenticator(&a.flags.Access, a.node, log)
+	if err != nil {
+		return err
+	}
+	defer authenticator.Close()
+	e, err := a.newEngine(self, term, reg, authenticator, log)
 	if err != nil {
 		return err
 	}
@@ -186,7 +200,7 @@ func (a *App) lead(ctx context.Context) error {
 }
 
 func (a *App) newEngine(
-	self *mesos.MasterInfo, term registry.Term, reg *registrypb.Registry, log logr.Logger,
+	self *mesos.MasterInfo, term registry.Term, reg *registrypb.Registry, authenticator *cram.Authenticator, log logr.Logger,
 ) (*engine.Engine, error) {
 	machine := a.flags.machine(self, log.V(1).Enabled())
 	if err := machine.Validate(); err != nil {
@@ -208,6 +222,8 @@ func (a *App) newEngine(
 		Registry:           reg,
 		RegistrySize:       func() int { return proto.Size(a.store.Snapshot()) },
 		Node:               a.node,
+		Authenticate:       authenticator.Begin,
+		Principal:          authenticator.Principal,
 		AllocationInterval: a.flags.AllocationInterval,
 		MaxSubscribers:     a.flags.MaxSubscribers,
 		Stored:             stored.Observe,

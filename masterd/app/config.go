@@ -1,6 +1,7 @@
 package app
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -18,17 +19,11 @@ import (
 // as if it had it.
 func (f *Flags) Validate() error {
 	var errs []error
-	for name, asked := range map[string]bool{
-		"acls":                         f.ACLs != nil,
-		"authenticate_http_frameworks": f.AuthHTTPFrameworks,
-		"authenticate_http_readonly":   f.AuthReadonly,
-		"authenticate_http_readwrite":  f.AuthReadwrite,
-		"firewall_rules":               f.Firewall != nil,
-		"zk":                           f.ZK != nil,
-	} {
-		if asked {
-			errs = append(errs, fmt.Errorf("flag --%s is not supported yet, and ignoring it would not be safe", name))
-		}
+	if f.ZK != nil {
+		errs = append(errs, errors.New("flag --zk is not supported yet, and ignoring it would not be safe"))
+	}
+	if err := f.Access.validate(); err != nil {
+		errs = append(errs, err)
 	}
 	if f.Registry != registryMemory && f.WorkDir == "" {
 		errs = append(errs, fmt.Errorf("flag --work_dir is required with --registry=%s", f.Registry))
@@ -85,8 +80,8 @@ func (f *Flags) machine(self *mesos.MasterInfo, debug bool) state.Config {
 	c.Roles = split(f.Roles)
 	c.Weights, _ = parseWeights(f.Weights) // Validate refused others
 	c.NoRootSubmissions = !f.RootSubmissions
-	c.AuthenticateFrameworks = f.AuthFrameworks
-	c.AuthenticateAgents = f.AuthAgents
+	c.AuthenticateFrameworks = f.Access.Frameworks
+	c.AuthenticateAgents = f.Access.Agents
 	c.RequireAgentDomain = f.RequireAgentDomain
 	f.limits(&c)
 	c.DebugLog = debug
@@ -112,6 +107,13 @@ func (f *Flags) allocator(self *mesos.MasterInfo, seed uint64) (allocator.Config
 
 func (f *Flags) constraints() constraint.Limits {
 	return constraint.Limits{MaxMemory: int(f.REMaxMemory), MaxProgramSize: f.REMaxProgramSize}
+}
+
+func jsonOf(m *json.RawMessage) []byte {
+	if m == nil {
+		return nil
+	}
+	return *m
 }
 
 func value(s *string) string {

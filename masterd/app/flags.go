@@ -32,12 +32,7 @@ type Flags struct {
 	LoggingLevel        string
 	Quiet               bool
 	ZK                  *string
-	AuthReadonly        bool
-	AuthReadwrite       bool
-	AuthHTTPFrameworks  bool
-	AuthFrameworks      bool
-	AuthAgents          bool
-	ACLs, Firewall      *json.RawMessage
+	Access              AccessFlags
 	Roles, Weights      *string
 	RootSubmissions     bool
 	RequireAgentDomain  bool
@@ -127,17 +122,7 @@ func (f *Flags) defineNetwork() {
 
 func (f *Flags) defineAccess() {
 	s := f.Set
-	s.Bool(&f.AuthReadonly, "authenticate_http_readonly", false, "Authenticate whoever reads over HTTP. Not supported yet.")
-	s.Bool(&f.AuthReadwrite, "authenticate_http_readwrite", false,
-		"Authenticate whoever changes something over HTTP. Not supported yet.", flags.Alias("authenticate_http"))
-	s.Bool(&f.AuthHTTPFrameworks, "authenticate_http_frameworks", false,
-		"Authenticate frameworks of the v1 API. Not supported yet.")
-	s.Bool(&f.AuthFrameworks, "authenticate_frameworks", false, "Refuse native drivers that did not authenticate.",
-		flags.Alias("authenticate"))
-	s.Bool(&f.AuthAgents, "authenticate_agents", false, "Refuse agents that did not authenticate.",
-		flags.Alias("authenticate_slaves"))
-	flags.Optional(s, &f.ACLs, "acls", flags.JSONType, "Who may do what, as JSON of ACLs. Not supported yet.")
-	flags.Optional(s, &f.Firewall, "firewall_rules", flags.JSONType, "Endpoints that are closed. Not supported yet.")
+	f.Access.define(s)
 	s.OptionalString(&f.Roles, "roles", "Roles that frameworks may have, separated by commas; default: all.")
 	s.OptionalString(&f.Weights, "weights",
 		"Weights that roles start with, as role=weight separated by commas. Ignored once the registry has weights.")

@@ -54,7 +54,7 @@ func TestFlagsOfMesos(t *testing.T) {
 	for _, d := range readFlags(t) {
 		t.Run(d.name, func(t *testing.T) {
 			sample := map[string]string{
-				"bool": "true", "acls": "{}", "domain": "{}", "firewall_rules": "{}", "rate_limits": "{}", "ip": "127.0.0.1", "advertise_ip": "127.0.0.1",
+				"bool": "true", "authenticators": "crammd5", "authorizers": "local", "acls": "{}", "domain": "{}", "firewall_rules": "{}", "rate_limits": "{}", "ip": "127.0.0.1", "advertise_ip": "127.0.0.1",
 				"logging_level": "INFO", "registry": "in_memory", "role_sorter": "drf", "framework_sorter": "drf",
 				"agent_removal_rate_limit": "1/10mins", "recovery_agent_removal_limit": "30%",
 				"offer_constraints_re2_max_mem": "1KB", "allocator_agent_recovery_factor": "0.5",
@@ -112,14 +112,19 @@ func TestValidate(t *testing.T) {
 		"two ways to an IP":     {[]string{"--registry=in_memory", "--ip=127.0.0.1", "--ip_discovery_command=x"}, "--ip_discovery_command"},
 		"peers, no address":     {[]string{"--work_dir=/x", "--raft_peers=a:1,b:1"}, "--raft_address"},
 		"ZooKeeper":             {[]string{"--work_dir=/x", "--zk=zk://a/b"}, "--zk"},
-		"authentication":        {[]string{"--work_dir=/x", "--authenticate_http_readwrite"}, "--authenticate_http_readwrite"},
+		"authentication":        {[]string{"--work_dir=/x", "--authenticate_http_readwrite"}, "--credentials"},
+		"with credentials":      {[]string{"--work_dir=/x", "--authenticate_http_readwrite", "--credentials=/x"}, ""},
+		"accounts":              {[]string{"--work_dir=/x", "--authenticate_http_readwrite", "--http_authenticators=serviceaccount"}, ""},
+		"frameworks":            {[]string{"--work_dir=/x", "--authenticate_http_frameworks", "--credentials=/x"}, "--http_framework_authenticators"},
+		"firewall":              {[]string{"--work_dir=/x", `--firewall_rules={"disabled_endpoints":{"paths":["state"]}}`}, "--firewall_rules"},
 		"authentication is off": {[]string{"--work_dir=/x", "--authenticate_http_readwrite=false"}, ""},
 		"rate limits":           {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p","qps":2,"capacity":9}],"aggregate_default_qps":1}`}, ""},
 		"no rate":               {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p","qps":0}]}`}, "rate_limits"},
 		"a rate for nobody":     {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"qps":1}]}`}, "--rate_limits"},
 		"two rates":             {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p"},{"principal":"p"}]}`}, "twice"},
 		"pings":                 {[]string{"--work_dir=/x", "--max_agent_ping_timeouts=0"}, "max_agent_ping_timeouts"},
-		"ACLs":                  {[]string{"--work_dir=/x", `--acls={"permissive":false}`}, "--acls"},
+		"ACLs":                  {[]string{"--work_dir=/x", `--acls={"permissive":false}`}, ""},
+		"bad ACLs":              {[]string{"--work_dir=/x", `--acls={"run_tasks":[{}]}`}, "--acls"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := parse(t, c.args...).Validate()

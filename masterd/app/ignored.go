@@ -13,23 +13,17 @@ import (
 // The defaults are those of mesos-master; "" is none.
 var (
 	ignoredValues = map[string]string{
-		"allocator":                     "hierarchical",
-		"authentication_v0_timeout":     "15secs",
-		"authenticators":                "crammd5",
-		"authorizers":                   "local",
-		"credentials":                   "",
-		"hooks":                         "",
-		"http_authenticators":           "basic",
-		"http_framework_authenticators": "",
-		"logbufsecs":                    "0",
-		"master_contender":              "",
-		"master_detector":               "",
-		"modules":                       "",
-		"modules_dir":                   "",
-		"quorum":                        "",
-		"webui_dir":                     "/usr/local/share/mesos/webui",
-		"whitelist":                     "",
-		"zk_session_timeout":            "10secs",
+		"allocator":          "hierarchical",
+		"hooks":              "",
+		"logbufsecs":         "0",
+		"master_contender":   "",
+		"master_detector":    "",
+		"modules":            "",
+		"modules_dir":        "",
+		"quorum":             "",
+		"webui_dir":          "/usr/local/share/mesos/webui",
+		"whitelist":          "",
+		"zk_session_timeout": "10secs",
 	}
 	ignoredSwitches = map[string]bool{
 		"initialize_driver_logging": true,
@@ -41,14 +35,10 @@ var (
 func defineIgnored(s *flags.Set) {
 	for name, value := range ignoredValues {
 		options := []flags.Option{flags.Hidden()}
-		kind := flags.PathType
-		if name == "credentials" { // whose value may be the secrets themselves
-			kind = flags.SecretType
-		}
 		if value == "" {
-			flags.Optional(s, new(*string), name, kind, "Has no effect.", options...)
+			flags.Optional(s, new(*string), name, flags.PathType, "Has no effect.", options...)
 		} else {
-			flags.Var(s, new(string), name, value, kind, "Has no effect.", options...)
+			flags.Var(s, new(string), name, value, flags.PathType, "Has no effect.", options...)
 		}
 	}
 	for name, value := range ignoredSwitches {

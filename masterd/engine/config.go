@@ -8,6 +8,7 @@ import (
 	"github.com/go-logr/logr"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	registrypb "github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/masterd/allocator"
@@ -43,6 +44,9 @@ type Config struct {
 	Registry *registrypb.Registry
 	// Node is where the process "master" and its helpers are spawned.
 	Node *libprocess.Node
+	// Authenticate is told that a client at a PID wants a process to be
+	// authenticated. Default: it is refused.
+	Authenticate func(from libprocess.PID, m *messages.AuthenticateMessage) error
 	// Principal tells who authenticated at a PID, "" if nobody did. Default:
 	// nobody ever does.
 	Principal func(libprocess.PID) string
@@ -80,6 +84,11 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
+	if c.Authenticate == nil {
+		c.Authenticate = func(libprocess.PID, *messages.AuthenticateMessage) error {
+			return errors.New("this master authenticates nobody")
+		}
+	}
 	if c.Principal == nil {
 		c.Principal = func(libprocess.PID) string { return "" }
 	}

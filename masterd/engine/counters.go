@@ -11,6 +11,8 @@ type counters struct {
 	stepTime    atomic.Int64 // ns
 	slowStreams atomic.Uint64
 	malformed   atomic.Uint64
+
+	authentications atomic.Uint64
 }
 
 func (c *counters) step(took time.Duration) {
@@ -31,6 +33,8 @@ type Stats struct {
 	SlowSubscribers uint64
 	// MalformedMessages counts libprocess messages that could not be decoded.
 	MalformedMessages uint64
+	// Authentications counts those that agents and native drivers asked for.
+	Authentications uint64
 	// RegistryBytes is the size of the registry.
 	RegistryBytes int
 	// SchedulerStreams and OperatorStreams are open now.
@@ -46,6 +50,7 @@ func (e *Engine) Stats() Stats {
 		QueuedWrites:      e.writer.Queued(),
 		SlowSubscribers:   e.counters.slowStreams.Load(),
 		MalformedMessages: e.counters.malformed.Load(),
+		Authentications:   e.counters.authentications.Load(),
 		RegistryBytes:     e.cfg.RegistrySize(),
 		SchedulerStreams:  e.streams.len(),
 		OperatorStreams:   e.hub.len(),

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess/typed"
@@ -93,6 +94,9 @@ func (p *peers) process(id string) (*libprocess.Process, error) {
 
 // received decodes a message and waits until the loop has room for it.
 func (p *peers) received(ctx context.Context, m libprocess.Message) error {
+	if m.Name == authenticateName {
+		return p.authenticate(m)
+	}
 	kind, ok := p.types[m.Name]
 	if !ok {
 		return fmt.Errorf("%w: %s", typed.ErrUnknown, m.Name)
@@ -108,6 +112,20 @@ func (p *peers) received(ctx context.Context, m libprocess.Message) error {
 		Principal: p.engine.cfg.Principal(m.From),
 		Message:   msg,
 	})
+}
+
+// authenticateName is the message that begins an authentication, which concerns
+// the connection and not the machine.
+var authenticateName = typed.NameOf(&messages.AuthenticateMessage{})
+
+func (p *peers) authenticate(m libprocess.Message) error {
+	p.engine.counters.authentications.Add(1)
+	msg := &messages.AuthenticateMessage{}
+	if err := codec.Unmarshal(codec.Protobuf, m.Body, msg); err != nil {
+		p.engine.counters.malformed.Add(1)
+		return fmt.Errorf("%w: %w", typed.ErrMalformed, err)
+	}
+	return p.engine.cfg.Authenticate(m.From, msg)
 }
 
 func (p *peers) exited(_ context.Context, pid libprocess.PID) {

@@ -47,6 +47,7 @@ func pullEngine(s engine.Stats, emit metrics.Emit) {
 	emit(metrics.Gauge, "master/operator_event_stream_subscribers", float64(s.OperatorStreams))
 	emit(metrics.Gauge, "registrar/queued_operations", float64(s.QueuedWrites))
 	emit(metrics.Gauge, "registrar/registry_size_bytes", float64(s.RegistryBytes))
+	emit(metrics.Counter, "master/messages_authenticate", float64(s.Authentications))
 	emit(metrics.Counter, "master/engine/steps", float64(s.Steps))
 	emit(metrics.Counter, "master/engine/step_secs", s.StepTime.Seconds())
 	emit(metrics.Counter, "master/engine/slow_subscribers", float64(s.SlowSubscribers))
@@ -79,7 +80,6 @@ func pullCounters(s *state.Stats, emit metrics.Emit) {
 		"slave_shutdowns_scheduled":                        0, // deprecated: agents are marked unreachable instead
 		"slave_shutdowns_canceled":                         0,
 		"slave_shutdowns_completed":                        0,
-		"messages_authenticate":                            0,
 		"http_cache_hits":                                  0,
 	} {
 		emit(metrics.Counter, "master/"+name, float64(n))
