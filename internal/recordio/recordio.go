@@ -8,6 +8,7 @@ package recordio
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,23 @@ func AppendRecord(dst, payload []byte) []byte {
 	dst = strconv.AppendInt(dst, int64(len(payload)), 10)
 	dst = append(dst, '\n')
 	return append(dst, payload...)
+}
+
+// AppendChunk appends payload as one record that is an HTTP/1.1 chunk of its own. Any number of them
+// can be written to a connection at once, where an http.ResponseWriter needs a flush for each.
+func AppendChunk(dst, payload []byte) []byte {
+	var head [maxLengthDigits + 1]byte
+	record := append(strconv.AppendInt(head[:0], int64(len(payload)), 10), '\n')
+	dst = strconv.AppendInt(dst, int64(len(record)+len(payload)), 16)
+	dst = append(dst, "\r\n"...)
+	dst = append(dst, record...)
+	dst = append(dst, payload...)
+	return append(dst, "\r\n"...)
+}
+
+// OfChunk returns the record of a chunk that AppendChunk has made.
+func OfChunk(chunk []byte) []byte {
+	return chunk[bytes.IndexByte(chunk, '\n')+1 : len(chunk)-len("\r\n")]
 }
 
 // maxLengthDigits bounds the length line: twenty digits hold any 64-bit number.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"net/http/httputil"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -93,4 +94,21 @@ func FuzzReader(f *testing.F) {
 			}
 		}
 	})
+}
+
+// Chunks are read by an HTTP client as the records that they hold.
+func TestChunks(t *testing.T) {
+	var chunks, records []byte
+	for _, payload := range []string{"a", "", strings.Repeat("x", 1000), "4\n\r\n"} {
+		chunk := AppendChunk(nil, []byte(payload))
+		record := AppendRecord(nil, []byte(payload))
+		if got := OfChunk(chunk); string(got) != string(record) {
+			t.Errorf("the record of %q is %q, want %q", chunk, got, record)
+		}
+		chunks, records = append(chunks, chunk...), append(records, record...)
+	}
+	got, err := io.ReadAll(httputil.NewChunkedReader(strings.NewReader(string(chunks) + "0\r\n\r\n")))
+	if err != nil || string(got) != string(records) {
+		t.Errorf("%v: got %q, want %q", err, got, records)
+	}
 }

@@ -65,8 +65,9 @@ type Config struct {
 	// read them. Default 131,072: more than the updates of 100,000 tasks that
 	// start at once, about 200 MB in the worst case.
 	MaxSchedulerEvents int
-	// MaxOperatorEvents bounds the events that wait for one subscriber of the
-	// operator API. Default 16,384. Subscribers share the bytes.
+	// MaxOperatorEvents is how many events a subscriber of the operator API may
+	// be behind. Default 65,536, and less if they have more than 64 MiB
+	// together: that is all that the subscribers of one content type need.
 	MaxOperatorEvents int
 	// MaxSubscribers bounds the subscribers of the operator API; the oldest
 	// has to go when there is one more
@@ -102,7 +103,7 @@ func (c Config) withDefaults() Config {
 	setDefault(&c.HeartbeatInterval, 15*time.Second)
 	setDefault(&c.MaxQueuedInputs, 1<<14)
 	setDefault(&c.MaxSchedulerEvents, 1<<17)
-	setDefault(&c.MaxOperatorEvents, 1<<14)
+	setDefault(&c.MaxOperatorEvents, 1<<16)
 	setDefault(&c.MaxSubscribers, 1000)
 	if c.Log.GetSink() == nil {
 		c.Log = logr.Discard()

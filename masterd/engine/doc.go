@@ -11,7 +11,8 @@
 //	allocation   applies allocator effects, and allocates
 //	streams  one Feed per subscription; the HTTP handler that owns the
 //	         connection encodes and writes
-//	hub      encodes each operator event once and fans it out
+//	hub      writes each operator event once into a journal that its
+//	         subscribers read, each at its own pace
 //	log      writes Log effects
 //
 // # Back-pressure
@@ -20,7 +21,8 @@
 // so a flood slows down those who cause it: an HTTP handler, or the reading of
 // one libprocess connection. What the engine itself feeds back (timers, durable
 // writes, proposals, broken links) never waits, so the loop can't starve on
-// itself. A subscriber that doesn't read is cut off when its Feed is full.
+// itself. A framework that doesn't read is cut off when its Feed is full, and a
+// subscriber of operator events when the journal has forgotten its place.
 //
 // # Failure
 //

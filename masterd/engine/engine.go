@@ -188,7 +188,7 @@ func (e *Engine) perform(effect state.Effect) {
 	case state.AllocatorEffect:
 		e.alloc.apply(effect)
 	case state.Publish:
-		e.hub.publish(effect.Event)
+		e.hub.publish(effect)
 	case state.Log:
 		e.logs.put(effect)
 	case state.Abdicate:

@@ -488,12 +488,12 @@ func TestSubscribersSeeEverythingAfterTheirView(t *testing.T) {
 		call()
 		time.Sleep(61 * time.Second)
 		for contentType, s := range subs {
-			records, err := s.Next(t.Context())
+			batch, err := s.Next(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			var got []string
-			for _, r := range records {
+			for _, r := range batch.All() {
 				payload, err := recordio.NewReader(strings.NewReader(string(r)), 1<<20).Next()
 				if err != nil {
 					t.Fatal(err)

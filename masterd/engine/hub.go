@@ -7,35 +7,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/go-logr/logr"
+
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
-	"github.com/mesos-operator/mesos-operator/internal/recordio"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
-// Subscription is a subscriber of the operator API's event stream. Whoever got
-// it writes first the snapshot that View describes, then the records that the
-// Feed yields: each is one event, encoded and framed, and shared with other
-// subscribers. Close ends it.
-type Subscription struct {
-	View *state.View
-	*Feed[[]byte]
-
-	contentType string
-	hub         *hub
-	once        sync.Once
-}
-
-// Close ends the subscription.
-func (s *Subscription) Close() {
-	s.once.Do(func() {
-		s.close(errClosed)
-		s.hub.remove(s)
-		s.hub.interested.Add(-1)
-	})
-}
-
-// Subscribe begins a subscription, with records in the given content type.
+// Subscribe begins a subscription, with events in the given content type.
 func (e *Engine) Subscribe(ctx context.Context, contentType string) (*Subscription, error) {
 	begun := make(chan *Subscription, 1)
 	e.between(func() {
@@ -57,15 +36,19 @@ func (e *Engine) Subscribe(ctx context.Context, contentType string) (*Subscripti
 	return nil, e.stopped(ctx)
 }
 
-// hub encodes operator events, once per content type however many subscribe.
+// hub writes operator events into a journal for each content type that somebody
+// wants, and wakes who reads there.
 type hub struct {
 	maxEvents, maxSubscribers int
 	heartbeat                 time.Duration
 	counters                  *counters
+	log                       logr.Logger
 	notices                   *queue[notice]
 	// interested counts subscriptions from the moment the loop makes one
 	// until it is closed.
 	interested atomic.Int64
+
+	journals map[string]*journal // by content type; the run goroutine's own
 
 	mu          sync.Mutex
 	subscribers []*Subscription // oldest first
@@ -76,7 +59,7 @@ type hub struct {
 // pass through one queue, so that the View of a subscriber and the events that
 // follow fit without a gap.
 type notice struct {
-	event *mesosmaster.Event
+	event state.Publish
 	join  *Subscription
 }
 
@@ -86,12 +69,14 @@ func newHub(cfg Config, c *counters) *hub {
 		maxSubscribers: cfg.MaxSubscribers,
 		heartbeat:      cfg.HeartbeatInterval,
 		counters:       c,
+		log:            cfg.Log,
 		notices:        newQueue[notice](),
+		journals:       map[string]*journal{},
 	}
 }
 
 // publish is called by the loop. Without subscribers it costs nothing.
-func (h *hub) publish(event *mesosmaster.Event) {
+func (h *hub) publish(event state.Publish) {
 	if h.interested.Load() > 0 {
 		h.notices.put(notice{event: event})
 	}
@@ -99,7 +84,7 @@ func (h *hub) publish(event *mesosmaster.Event) {
 
 // add is called by the loop between two Steps.
 func (h *hub) add(contentType string, view *state.View) *Subscription {
-	s := &Subscription{View: view, Feed: newFeed[[]byte](h.maxEvents), contentType: contentType, hub: h}
+	s := newSubscription(contentType, view, h)
 	h.interested.Add(1)
 	h.notices.put(notice{join: s})
 	return s
@@ -113,6 +98,14 @@ func (h *hub) remove(s *Subscription) {
 	}
 }
 
+// drop ends a subscription that fell behind.
+func (h *hub) drop(s *Subscription) {
+	if s.finish(ErrTooSlow) {
+		h.counters.slowStreams.Add(1)
+	}
+	h.remove(s)
+}
+
 func (h *hub) len() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -124,23 +117,33 @@ func (h *hub) end(reason error) {
 	defer h.mu.Unlock()
 	h.ended = reason
 	for _, s := range h.subscribers {
-		s.close(reason)
+		s.finish(reason)
 	}
 	h.subscribers = nil
 }
 
 func (h *hub) run(ctx context.Context) {
+	beat := time.NewTicker(h.heartbeat)
+	defer beat.Stop()
 	for {
-		for _, n := range h.notices.take() {
+		notices := h.notices.take()
+		for _, n := range notices {
 			if n.join != nil {
-				h.join(ctx, n.join)
+				h.join(n.join)
 				continue
 			}
-			h.broadcast(n.event, h.list())
+			h.record(n.event)
+		}
+		if len(notices) > 0 {
+			h.wake()
+			h.rest(ctx)
 		}
 		select {
 		case <-ctx.Done():
 			return
+		case <-beat.C:
+			h.record(state.Publish{Event: &mesosmaster.Event{Type: mesosmaster.Event_HEARTBEAT.Enum()}})
+			h.wake()
 		case <-h.notices.wake:
 		}
 	}
@@ -148,72 +151,86 @@ func (h *hub) run(ctx context.Context) {
 
 // join adds a subscriber. When there are too many the one that subscribed first
 // has to go, as in Mesos.
-func (h *hub) join(ctx context.Context, s *Subscription) {
+func (h *hub) join(s *Subscription) {
+	j := h.journals[s.contentType]
+	if j == nil {
+		j = newJournal(h.maxEvents)
+		h.journals[s.contentType] = j
+	}
+	s.join(j)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.ended != nil {
-		s.close(h.ended)
+		s.finish(h.ended)
 		return
 	}
+	if s.Reason() != nil {
+		return // the client is gone already
+	}
 	if len(h.subscribers) >= h.maxSubscribers {
-		h.subscribers[0].close(errClosed)
+		h.log.Info("too many subscribers of the operator API: the oldest has to go", "limit", h.maxSubscribers)
+		h.subscribers[0].finish(errClosed)
 		h.subscribers = slices.Delete(h.subscribers, 0, 1)
 	}
 	h.subscribers = append(h.subscribers, s)
-	go h.beat(ctx, s)
 }
 
-// list returns a copy: subscribers come and go while an event is fanned out.
-func (h *hub) list() []*Subscription {
+// record writes an event into the journals that have readers, and drops the
+// others.
+func (h *hub) record(event state.Publish) {
+	wanted := map[string]bool{}
 	h.mu.Lock()
-	defer h.mu.Unlock()
-	return slices.Clone(h.subscribers)
-}
-
-func (h *hub) broadcast(event *mesosmaster.Event, to []*Subscription) {
-	records := map[string][]byte{}
-	for _, s := range to {
-		record, ok := records[s.contentType]
-		if !ok {
-			record = encodeRecord(s.contentType, event)
-			records[s.contentType] = record
-		}
-		h.put(s, record)
-	}
-}
-
-// put drops a subscriber that has no room.
-func (h *hub) put(s *Subscription, record []byte) {
-	if !s.put(record) {
-		h.counters.slowStreams.Add(1)
-		h.remove(s)
-	}
-}
-
-// beat sends HEARTBEAT for as long as the subscription lives. The first comes
-// after an interval.
-func (h *hub) beat(ctx context.Context, s *Subscription) {
-	record := encodeRecord(s.contentType, &mesosmaster.Event{Type: mesosmaster.Event_HEARTBEAT.Enum()})
-	tick := time.NewTicker(h.heartbeat)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.Ended():
-			return
-		case <-tick.C:
-			h.put(s, record)
+	for _, s := range h.subscribers {
+		if wanted[s.contentType] = true; len(wanted) == len(h.journals) {
+			break
 		}
 	}
+	h.mu.Unlock()
+	for contentType, j := range h.journals {
+		if !wanted[contentType] {
+			delete(h.journals, contentType)
+			continue
+		}
+		payload, err := codec.Marshal(contentType, event.Event)
+		if err != nil {
+			// The machine makes no event that can't be encoded.
+			panic("engine: " + err.Error())
+		}
+		j.add(event, payload)
+	}
 }
 
-// encodeRecord frames an event. The machine makes no event that can't be
-// encoded, so an error is a fault of the program.
-func encodeRecord(contentType string, event *mesosmaster.Event) []byte {
-	payload, err := codec.Marshal(contentType, event)
-	if err != nil {
-		panic("engine: " + err.Error())
+// wake tells all subscribers that there is something to read, and drops those
+// that have not read for too long.
+func (h *hub) wake() {
+	h.mu.Lock()
+	subscribers := slices.Clone(h.subscribers)
+	h.mu.Unlock()
+	for _, s := range subscribers {
+		if s.behind() {
+			h.drop(s)
+			continue
+		}
+		s.signal()
 	}
-	return recordio.AppendRecord(make([]byte, 0, len(payload)+8), payload)
+}
+
+// A wake-up costs about wakeCost for each subscriber: its goroutine and a write.
+// For as long as that, and at most maxRest, the next events wait for each other,
+// so that many subscribers get few large writes when much happens. An event
+// that comes alone doesn't wait.
+const (
+	wakeCost = 20 * time.Microsecond
+	maxRest  = 25 * time.Millisecond
+)
+
+func (h *hub) rest(ctx context.Context) {
+	pause := min(time.Duration(h.len())*wakeCost, maxRest)
+	if pause < time.Millisecond {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(pause):
+	}
 }

@@ -74,6 +74,8 @@ type API struct {
 	// operator API.
 	workshop workshop
 	answers  map[answerKind]*shared
+	// snapshots are what streams of events begin with, by content type.
+	snapshots map[string]*shared
 }
 
 // New returns an API.
@@ -86,7 +88,7 @@ func New(cfg Config) (*API, error) {
 		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (string, bool) { return "", true }
 	}
 	a := &API{cfg: cfg, flags: appendFlags(nil, cfg.Flags), workshop: newWorkshop()}
-	a.answers = sharedAnswers(a.workshop)
+	a.answers, a.snapshots = sharedAnswers(a.workshop), sharedSnapshots(a.workshop)
 	host.Register(cfg.Metrics)
 	cfg.Metrics.Pull(a.pullMetrics)
 	return a, nil

@@ -5,6 +5,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
@@ -147,6 +148,10 @@ func (k TimerKind) String() string {
 // what the events up to there add up to.
 type Publish struct {
 	Event *mesosmaster.Event
+	// Framework is whose task an event is about, and User whom the task runs
+	// as if it isn't the framework's user: they decide who may see the event.
+	Framework *mesos.FrameworkInfo
+	User      *string
 }
 
 // Log asks for a line in the log.

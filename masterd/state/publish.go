@@ -12,9 +12,13 @@ import (
 
 func (m *Machine) publish(e *mesosmaster.Event) { m.emit(Publish{Event: e}) }
 
+func (m *Machine) publishOfTask(t *task, e *mesosmaster.Event) {
+	m.emit(Publish{Event: e, Framework: t.framework.info, User: t.info.User})
+}
+
 func (m *Machine) publishTaskAdded(t *task) {
 	t.shared = true
-	m.publish(&mesosmaster.Event{
+	m.publishOfTask(t, &mesosmaster.Event{
 		Type:      mesosmaster.Event_TASK_ADDED.Enum(),
 		TaskAdded: &mesosmaster.Event_TaskAdded{Task: t.info},
 	})
@@ -23,7 +27,7 @@ func (m *Machine) publishTaskAdded(t *task) {
 // publishTaskUpdated tells of a status. The state beside it is the task's
 // latest, which may be ahead.
 func (m *Machine) publishTaskUpdated(t *task, status *mesos.TaskStatus) {
-	m.publish(&mesosmaster.Event{
+	m.publishOfTask(t, &mesosmaster.Event{
 		Type: mesosmaster.Event_TASK_UPDATED.Enum(),
 		TaskUpdated: &mesosmaster.Event_TaskUpdated{
 			FrameworkId: t.info.GetFrameworkId(), Status: status, State: t.info.State,
