@@ -35,6 +35,17 @@ func parseMember(name string) (Member, bool) {
 	return Member{Name: name, Sequence: int32(n)}, err == nil
 }
 
+// ParseMembers returns the members among the names of nodes.
+func ParseMembers(names []string) []Member {
+	var members []Member
+	for _, name := range names {
+		if m, ok := parseMember(name); ok {
+			members = append(members, m)
+		}
+	}
+	return members
+}
+
 func (m Member) label() string {
 	if i := strings.LastIndex(m.Name, "_"); i >= 0 {
 		return m.Name[:i]

@@ -26,6 +26,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/masterd/allocator"
 	"github.com/mesos-operator/mesos-operator/masterd/election"
 	"github.com/mesos-operator/mesos-operator/masterd/election/podlabel"
+	zkelection "github.com/mesos-operator/mesos-operator/masterd/election/zookeeper"
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
 	"github.com/mesos-operator/mesos-operator/masterd/httpapi"
 	"github.com/mesos-operator/mesos-operator/masterd/registry"
@@ -48,6 +49,8 @@ type App struct {
 	metrics  *metrics.Registry
 	server   *httpserver.Server
 	access   *access
+	// publisher shows the leader in ZooKeeper; nil if that elects it, or isn't used.
+	publisher *zkelection.Publisher
 
 	engine atomic.Pointer[engine.Engine] // of the current term
 }
@@ -160,6 +163,9 @@ func (a *App) run(ctx context.Context) error {
 	if a.label != nil {
 		start(func(ctx context.Context) error { a.label.Run(ctx); return nil })
 	}
+	if a.publisher != nil {
+		start(func(ctx context.Context) error { a.publisher.Run(ctx); return nil })
+	}
 	parts.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
@@ -168,11 +174,11 @@ func (a *App) run(ctx context.Context) error {
 }
 
 // lead is one term.
-func (a *App) lead(ctx context.Context) error {
-	self := withNewID(a.self)
+func (a *App) lead(ctx context.Context, self *mesos.MasterInfo) error {
 	log := a.log.WithValues("master", self.GetId())
 	fetch, cancel := context.WithTimeout(ctx, a.flags.RegistryFetchTimeout)
 	defer cancel()
+	previous := a.store.Snapshot().GetMaster().GetInfo()
 	stop := a.metrics.Timer("registrar/state_fetch_ms").Start()
 	term, reg, err := a.store.Lead(fetch, self)
 	stop()
@@ -192,6 +198,10 @@ func (a *App) lead(ctx context.Context) error {
 	if a.label != nil {
 		a.label.Lead()
 		defer a.label.Follow()
+	}
+	if a.publisher != nil {
+		a.publisher.Lead(self, previous)
+		defer a.publisher.Follow()
 	}
 	defer a.engine.Store(nil)
 	log.Info("leading", "agents", len(reg.GetSlaves().GetSlaves()))

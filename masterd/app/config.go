@@ -19,13 +19,10 @@ import (
 // as if it had it.
 func (f *Flags) Validate() error {
 	var errs []error
-	if f.ZK != nil {
-		errs = append(errs, errors.New("flag --zk is not supported yet, and ignoring it would not be safe"))
-	}
 	if err := f.Access.validate(); err != nil {
 		errs = append(errs, err)
 	}
-	if f.Registry != registryMemory && f.WorkDir == "" {
+	if kind, err := f.registryKind(); err == nil && kind == registryRaft && f.WorkDir == "" {
 		errs = append(errs, fmt.Errorf("flag --work_dir is required with --registry=%s", f.Registry))
 	}
 	if f.IP != nil && f.IPDiscoveryCommand != nil {

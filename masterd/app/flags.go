@@ -31,7 +31,6 @@ type Flags struct {
 	LogDir              *string
 	LoggingLevel        string
 	Quiet               bool
-	ZK                  *string
 	Access              AccessFlags
 	Roles, Weights      *string
 	RootSubmissions     bool
@@ -115,7 +114,6 @@ func (f *Flags) defineNetwork() {
 	s.Bool(&f.HostnameLookup, "hostname_lookup", true,
 		"Look up the host name of the IP address; without it the address stands for it.")
 	flags.Optional(s, &f.Domain, "domain", flags.JSONType, "Fault domain of this master, as JSON of DomainInfo.")
-	s.OptionalString(&f.ZK, "zk", "ZooKeeper ensemble that elects the leader. Not supported yet.")
 	s.OptionalString(&f.KubeLeaderLabel, "kube_leader_label",
 		"In Kubernetes: label that the leading master puts on its pod, which POD_NAME and POD_NAMESPACE name.")
 }

@@ -57,7 +57,7 @@ func TestFlagsOfMesos(t *testing.T) {
 				"bool": "true", "authenticators": "crammd5", "authorizers": "local", "acls": "{}", "domain": "{}", "firewall_rules": "{}", "rate_limits": "{}", "ip": "127.0.0.1", "advertise_ip": "127.0.0.1",
 				"logging_level": "INFO", "registry": "in_memory", "role_sorter": "drf", "framework_sorter": "drf",
 				"agent_removal_rate_limit": "1/10mins", "recovery_agent_removal_limit": "30%",
-				"offer_constraints_re2_max_mem": "1KB", "allocator_agent_recovery_factor": "0.5",
+				"zk": "zk://a/b", "offer_constraints_re2_max_mem": "1KB", "allocator_agent_recovery_factor": "0.5",
 			}
 			value, ok := sample[d.name]
 			switch {
@@ -86,7 +86,7 @@ func TestFlagsOfMesos(t *testing.T) {
 func TestOldNamesAndEnvironment(t *testing.T) {
 	f := NewFlags()
 	err := f.Set.Parse([]string{"--slave_ping_timeout=20secs", "--registry=replicated_log", "--no-root_submissions"},
-		[]string{"MESOS_WORK_DIR=/var/lib/mesos", "MESOS_QUORUM=1", "MESOS_TASK_ID=x"})
+		[]string{"MESOS_WORK_DIR=/var/lib/mesos", "MESOS_QUORUM=1", "MESOS_HOOKS=h", "MESOS_TASK_ID=x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +96,10 @@ func TestOldNamesAndEnvironment(t *testing.T) {
 	if err := f.Validate(); err != nil {
 		t.Error(err)
 	}
-	if diff := cmp.Diff([]string{"quorum"}, f.Ignored()); diff != "" {
+	if f.Quorum == nil || *f.Quorum != 1 {
+		t.Errorf("quorum %v", f.Quorum)
+	}
+	if diff := cmp.Diff([]string{"hooks"}, f.Ignored()); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -106,25 +109,34 @@ func TestValidate(t *testing.T) {
 		args []string
 		want string // "" is valid
 	}{
-		"raft":                  {[]string{"--work_dir=/x"}, ""},
-		"no work_dir":           {nil, "--work_dir"},
-		"memory":                {[]string{"--registry=in_memory"}, ""},
-		"two ways to an IP":     {[]string{"--registry=in_memory", "--ip=127.0.0.1", "--ip_discovery_command=x"}, "--ip_discovery_command"},
-		"peers, no address":     {[]string{"--work_dir=/x", "--raft_peers=a:1,b:1"}, "--raft_address"},
-		"ZooKeeper":             {[]string{"--work_dir=/x", "--zk=zk://a/b"}, "--zk"},
-		"authentication":        {[]string{"--work_dir=/x", "--authenticate_http_readwrite"}, "--credentials"},
-		"with credentials":      {[]string{"--work_dir=/x", "--authenticate_http_readwrite", "--credentials=/x"}, ""},
-		"accounts":              {[]string{"--work_dir=/x", "--authenticate_http_readwrite", "--http_authenticators=serviceaccount"}, ""},
-		"frameworks":            {[]string{"--work_dir=/x", "--authenticate_http_frameworks", "--credentials=/x"}, "--http_framework_authenticators"},
-		"firewall":              {[]string{"--work_dir=/x", `--firewall_rules={"disabled_endpoints":{"paths":["state"]}}`}, "--firewall_rules"},
-		"authentication is off": {[]string{"--work_dir=/x", "--authenticate_http_readwrite=false"}, ""},
-		"rate limits":           {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p","qps":2,"capacity":9}],"aggregate_default_qps":1}`}, ""},
-		"no rate":               {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p","qps":0}]}`}, "rate_limits"},
-		"a rate for nobody":     {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"qps":1}]}`}, "--rate_limits"},
-		"two rates":             {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p"},{"principal":"p"}]}`}, "twice"},
-		"pings":                 {[]string{"--work_dir=/x", "--max_agent_ping_timeouts=0"}, "max_agent_ping_timeouts"},
-		"ACLs":                  {[]string{"--work_dir=/x", `--acls={"permissive":false}`}, ""},
-		"bad ACLs":              {[]string{"--work_dir=/x", `--acls={"run_tasks":[{}]}`}, "--acls"},
+		"raft":                     {[]string{"--work_dir=/x"}, ""},
+		"no work_dir":              {nil, "--work_dir"},
+		"memory":                   {[]string{"--registry=in_memory"}, ""},
+		"two ways to an IP":        {[]string{"--registry=in_memory", "--ip=127.0.0.1", "--ip_discovery_command=x"}, "--ip_discovery_command"},
+		"peers, no address":        {[]string{"--work_dir=/x", "--raft_peers=a:1,b:1"}, "--raft_address"},
+		"ZooKeeper, as for Mesos":  {[]string{"--work_dir=/x", "--zk=zk://a/b", "--quorum=2"}, ""},
+		"ZooKeeper, by name":       {[]string{"--registry=zookeeper", "--zk=zk://a/b"}, ""},
+		"ZooKeeper elects only":    {[]string{"--registry=in_memory", "--zk=zk://a/b"}, ""},
+		"raft shows itself":        {[]string{"--work_dir=/x", "--zk=zk://a/b", "--raft_address=a:1", "--raft_peers=a:1,b:1"}, ""},
+		"one raft master, shown":   {[]string{"--work_dir=/x", "--registry=raft", "--zk=zk://a/b", "--quorum=1"}, ""},
+		"many raft masters, apart": {[]string{"--work_dir=/x", "--registry=raft", "--zk=zk://a/b", "--quorum=2"}, "--raft_peers"},
+		"ZooKeeper, where":         {[]string{"--registry=zookeeper"}, "--zk"},
+		"a session without time":   {[]string{"--registry=zookeeper", "--zk=zk://a/b", "--zk_session_timeout=0ns"}, "--zk_session_timeout"},
+		"strict":                   {[]string{"--registry=in_memory", "--registry_strict"}, "--registry_strict"},
+		"no time to store":         {[]string{"--registry=in_memory", "--registry_store_timeout=0ns"}, "--registry_store_timeout"},
+		"authentication":           {[]string{"--work_dir=/x", "--authenticate_http_readwrite"}, "--credentials"},
+		"with credentials":         {[]string{"--work_dir=/x", "--authenticate_http_readwrite", "--credentials=/x"}, ""},
+		"accounts":                 {[]string{"--work_dir=/x", "--authenticate_http_readwrite", "--http_authenticators=serviceaccount"}, ""},
+		"frameworks":               {[]string{"--work_dir=/x", "--authenticate_http_frameworks", "--credentials=/x"}, "--http_framework_authenticators"},
+		"firewall":                 {[]string{"--work_dir=/x", `--firewall_rules={"disabled_endpoints":{"paths":["state"]}}`}, "--firewall_rules"},
+		"authentication is off":    {[]string{"--work_dir=/x", "--authenticate_http_readwrite=false"}, ""},
+		"rate limits":              {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p","qps":2,"capacity":9}],"aggregate_default_qps":1}`}, ""},
+		"no rate":                  {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p","qps":0}]}`}, "rate_limits"},
+		"a rate for nobody":        {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"qps":1}]}`}, "--rate_limits"},
+		"two rates":                {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p"},{"principal":"p"}]}`}, "twice"},
+		"pings":                    {[]string{"--work_dir=/x", "--max_agent_ping_timeouts=0"}, "max_agent_ping_timeouts"},
+		"ACLs":                     {[]string{"--work_dir=/x", `--acls={"permissive":false}`}, ""},
+		"bad ACLs":                 {[]string{"--work_dir=/x", `--acls={"run_tasks":[{}]}`}, "--acls"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := parse(t, c.args...).Validate()
@@ -132,6 +144,26 @@ func TestValidate(t *testing.T) {
 				t.Errorf("error %v, want one about %q", err, c.want)
 			}
 		})
+	}
+}
+
+// TestRegistryIsNotForgotten: a master that kept its registry by raft doesn't
+// begin with an empty one because ZooKeeper is named.
+func TestRegistryIsNotForgotten(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(dir+"/raft", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	err := parse(t, "--work_dir="+dir, "--zk=zk://u:secret@a/b", "--quorum=2").Validate()
+	if err == nil || !strings.Contains(err.Error(), "--registry") || strings.Contains(err.Error(), "secret") {
+		t.Errorf("error %v", err)
+	}
+	f := parse(t, "--work_dir="+dir, "--zk=zk://u:secret@a/b", "--registry=zookeeper")
+	if err := f.Validate(); err != nil {
+		t.Error(err)
+	}
+	if got := f.Set.Values()["zk"]; got != "zk://u:***@a:2181/b" {
+		t.Errorf("/flags shows %q", got)
 	}
 }
 

@@ -13,17 +13,15 @@ import (
 // The defaults are those of mesos-master; "" is none.
 var (
 	ignoredValues = map[string]string{
-		"allocator":          "hierarchical",
-		"hooks":              "",
-		"logbufsecs":         "0",
-		"master_contender":   "",
-		"master_detector":    "",
-		"modules":            "",
-		"modules_dir":        "",
-		"quorum":             "",
-		"webui_dir":          "/usr/local/share/mesos/webui",
-		"whitelist":          "",
-		"zk_session_timeout": "10secs",
+		"allocator":        "hierarchical",
+		"hooks":            "",
+		"logbufsecs":       "0",
+		"master_contender": "",
+		"master_detector":  "",
+		"modules":          "",
+		"modules_dir":      "",
+		"webui_dir":        "/usr/local/share/mesos/webui",
+		"whitelist":        "",
 	}
 	ignoredSwitches = map[string]bool{
 		"initialize_driver_logging": true,

@@ -11,11 +11,15 @@ import (
 
 	"github.com/go-logr/logr"
 
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/zookeeper"
 	"github.com/mesos-operator/mesos-operator/masterd/election"
+	zkelection "github.com/mesos-operator/mesos-operator/masterd/election/zookeeper"
 	"github.com/mesos-operator/mesos-operator/masterd/registry/memory"
 	"github.com/mesos-operator/mesos-operator/masterd/registry/raft"
+	zkregistry "github.com/mesos-operator/mesos-operator/masterd/registry/zookeeper"
 )
 
 // RegistryFlags say where the registry is kept, and how the leader is elected.
@@ -24,6 +28,9 @@ type RegistryFlags struct {
 	RegistryStrict       bool
 	RegistryFetchTimeout time.Duration
 	RegistryStoreTimeout time.Duration
+	ZK                   *string
+	ZKSessionTimeout     time.Duration
+	Quorum               *int
 	RaftID               *string
 	RaftAddress          *string
 	RaftPeers            *string // the list, or "file://" and where it is
@@ -37,14 +44,23 @@ type RegistryFlags struct {
 const (
 	registryMemory     = "in_memory"
 	registryRaft       = "raft"
-	registryReplicated = "replicated_log" // what Mesos's default is called: an alias of raft
+	registryReplicated = "replicated_log" // what Mesos's default is called: ours
+	registryZooKeeper  = "zookeeper"
 )
 
 func (f *Flags) defineRegistry() {
 	s := f.Set
 	flags.Var(s, &f.Registry, "registry", registryRaft,
-		flags.OneOf(registryRaft, registryReplicated, registryMemory),
-		"Where agents, quotas and weights are kept; replicated_log means raft.")
+		flags.OneOf(registryRaft, registryReplicated, registryZooKeeper, registryMemory),
+		"Where agents, quotas and weights are kept. Without the flag, and as replicated_log: by raft among the masters, "+
+			"or with --zk and without --raft_peers in ZooKeeper.")
+	flags.Optional(s, &f.ZK, "zk", zkType,
+		"ZooKeeper ensemble and path, zk://user:password@host:port,host:port/path, or file:///path of a file with that. "+
+			"The masters elect their leader there; with --raft_peers the leader shows itself there.")
+	s.Duration(&f.ZKSessionTimeout, "zk_session_timeout", zookeeper.DefaultTimeout,
+		"How long ZooKeeper keeps a master in the group that it doesn't hear of.")
+	flags.Optional(s, &f.Quorum, "quorum", flags.IntType,
+		"Masters that must agree. Needs not be given: it is a majority of --raft_peers, or ZooKeeper's own.")
 	s.OptionalString(&f.RaftID, "raft_id", "ID of this master among --raft_peers; default: --raft_address.")
 	s.OptionalString(&f.RaftAddress, "raft_address", "host:port by which the other masters reach this one for the registry.")
 	s.OptionalString(&f.RaftBind, "raft_bind",
@@ -70,20 +86,58 @@ func (f *Flags) defineRegistry() {
 		"How many unreachable and how many gone agents are remembered.")
 }
 
+// openRegistry opens the store and makes the elector that goes with it.
 func (a *App) openRegistry() error {
-	if a.flags.Registry == registryMemory {
-		a.store, a.elector = memory.New(), election.NewStandalone(a.self)
-		return nil
-	}
-	cfg, err := a.flags.raft(a.log)
+	kind, err := a.flags.registryKind()
 	if err != nil {
 		return err
+	}
+	identify := func() *mesos.MasterInfo { return withNewID(a.self) }
+	group := zkelection.Config{Timeout: a.flags.ZKSessionTimeout, Identify: identify, Log: a.log.WithName("zookeeper")}
+	if a.flags.ZK != nil {
+		if group.URL, err = zookeeper.ParseURL(*a.flags.ZK); err != nil {
+			return fmt.Errorf("flag --zk: %w", err)
+		}
+	}
+	switch kind {
+	case registryRaft:
+		store, err := a.openRaft()
+		if err != nil {
+			return err
+		}
+		a.elector = election.NewConsensus(store, identify, a.log.WithName("election"))
+		if a.flags.ZK != nil {
+			a.publisher = zkelection.NewPublisher(group)
+		}
+		return nil
+	case registryZooKeeper:
+		a.store = zkregistry.Open(zkregistry.Config{
+			URL: group.URL, Timeout: a.flags.ZKSessionTimeout, Log: a.log.WithName("registry"),
+		})
+	default:
+		a.store = memory.New()
+	}
+	if a.flags.ZK == nil {
+		a.elector = election.NewStandalone(identify())
+	} else {
+		a.elector = zkelection.New(group)
+	}
+	return nil
+}
+
+func (a *App) openRaft() (*raft.Store, error) {
+	cfg, err := a.flags.raft(a.log)
+	if err != nil {
+		return nil, err
+	}
+	if q := a.flags.Quorum; q != nil && len(cfg.Peers) > 0 && *q != len(cfg.Peers)/2+1 {
+		a.log.Info("flag --quorum is not used: a majority of the peers decides", "quorum", *q, "peers", len(cfg.Peers))
 	}
 	store, err := raft.Open(cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	a.store, a.elector = store, election.NewConsensus(store, a.log.WithName("election"))
+	a.store = store
 	a.metrics.Pull(func(_ context.Context, emit metrics.Emit) {
 		emit(metrics.Gauge, "registrar/log/ensemble_size", float64(store.Voters()))
 		recovered := 0.0
@@ -92,7 +146,50 @@ func (a *App) openRegistry() error {
 		}
 		emit(metrics.Gauge, "registrar/log/recovered", recovered)
 	})
-	return nil
+	return store, nil
+}
+
+// registryKind decides where the registry is kept. A command line that was
+// written for mesos-master names ZooKeeper and no peers: what Mesos would keep
+// in a log among the masters that find each other there, ZooKeeper keeps then.
+func (f *Flags) registryKind() (string, error) {
+	named := f.Set.Given("registry") && f.Registry == registryRaft
+	switch {
+	case f.Registry == registryMemory, f.ZK == nil && f.Registry != registryZooKeeper:
+		if f.Registry == registryReplicated {
+			return registryRaft, nil
+		}
+		return f.Registry, nil
+	case f.ZK == nil:
+		return "", errors.New("flag --registry=zookeeper needs --zk")
+	case f.Registry == registryZooKeeper:
+		return registryZooKeeper, nil
+	case f.RaftPeers != nil:
+		return registryRaft, nil
+	case named && f.Quorum != nil && *f.Quorum == 1:
+		return registryRaft, nil
+	case named:
+		return "", errors.New("flags --registry=raft and --zk need --raft_peers, or --quorum=1 if there is one master only: " +
+			"masters that don't know each other would all lead")
+	}
+	if _, err := os.Stat(f.raftDir()); err == nil {
+		return "", fmt.Errorf("there is a raft registry in %s, and with --zk alone the one in ZooKeeper would be used: "+
+			"say --registry=raft or --registry=zookeeper (`masterd registry` moves one to the other)", f.raftDir())
+	}
+	return registryZooKeeper, nil
+}
+
+// zkType is the text of a URL; /flags doesn't show its password.
+var zkType = flags.Type[string]{
+	Parse: func(text string) (string, error) { _, err := zookeeper.ParseURL(text); return text, err },
+	Format: func(text string) string {
+		u, err := zookeeper.ParseURL(text)
+		if err != nil || u.Credentials == "" {
+			return text
+		}
+		return u.String()
+	},
+	Value: "URL",
 }
 
 // validateRegistry reports what is wrong with the flags of the registry.
@@ -103,6 +200,12 @@ func (f *Flags) validateRegistry() []error {
 	}
 	if f.RegistryFetchTimeout <= 0 || f.RegistryStoreTimeout <= 0 {
 		errs = append(errs, errors.New("flags --registry_fetch_timeout and --registry_store_timeout must be positive"))
+	}
+	if _, err := f.registryKind(); err != nil {
+		errs = append(errs, err)
+	}
+	if f.ZKSessionTimeout <= 0 || f.Quorum != nil && *f.Quorum <= 0 {
+		errs = append(errs, errors.New("flags --zk_session_timeout and --quorum must be positive"))
 	}
 	if f.RaftPeers != nil && f.RaftAddress == nil {
 		errs = append(errs, errors.New("flag --raft_peers needs --raft_address"))

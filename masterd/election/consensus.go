@@ -26,12 +26,14 @@ type Ensemble interface {
 // Consensus leads whenever its ensemble says that it does.
 type Consensus struct {
 	ensemble Ensemble
+	identify func() *mesos.MasterInfo
 	log      logr.Logger
 }
 
 // NewConsensus returns an elector that follows the leadership of an ensemble.
-func NewConsensus(ensemble Ensemble, log logr.Logger) *Consensus {
-	return &Consensus{ensemble: ensemble, log: log}
+// identify returns what this master tells of itself, with a new ID each time.
+func NewConsensus(ensemble Ensemble, identify func() *mesos.MasterInfo, log logr.Logger) *Consensus {
+	return &Consensus{ensemble: ensemble, identify: identify, log: log}
 }
 
 // Leader returns the master that leads the ensemble.
@@ -66,7 +68,7 @@ func (c *Consensus) term(ctx context.Context, words <-chan bool, lead Term) (aga
 	term, end := context.WithCancel(ctx)
 	defer end()
 	done := make(chan error, 1)
-	go func() { done <- lead(term) }()
+	go func() { done <- lead(term, c.identify()) }()
 	for {
 		select {
 		case again = <-words:

@@ -17,10 +17,11 @@ import (
 // did, that another master leads. It is no failure.
 var ErrDeposed = errors.New("another master leads")
 
-// Term is what a master does while it leads. Its context ends when leadership
+// Term is what a master does while it leads, as the self that was elected:
+// every term has an ID of its own. Its context ends when leadership
 // is lost or the master stops; it must then return soon, because another
 // master may lead already. An error means that this master can't lead.
-type Term func(ctx context.Context) error
+type Term func(ctx context.Context, self *mesos.MasterInfo) error
 
 // Elector runs terms: at most one at a time in the whole ensemble, as far as
 // clocks and networks allow. What must never be done by two masters is guarded

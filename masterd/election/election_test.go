@@ -22,11 +22,13 @@ func (e *ensemble) Leadership() <-chan bool   { return e.words }
 func (e *ensemble) Leader() *mesos.MasterInfo { return nil }
 func (e *ensemble) Resign() error             { e.resigned++; return nil }
 
+func nobody() *mesos.MasterInfo { return nil }
+
 func TestConsensusRunsATermPerElection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &ensemble{words: make(chan bool)}
 		var got []string
-		lead := func(ctx context.Context) error {
+		lead := func(ctx context.Context, _ *mesos.MasterInfo) error {
 			got = append(got, "begin")
 			<-ctx.Done()
 			got = append(got, "end")
@@ -34,7 +36,7 @@ func TestConsensusRunsATermPerElection(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
-		go func() { done <- NewConsensus(e, testr.New(t)).Run(ctx, lead) }()
+		go func() { done <- NewConsensus(e, nobody, testr.New(t)).Run(ctx, lead) }()
 		for _, word := range []bool{false, true, false, true, true} {
 			e.words <- word
 			synctest.Wait()
@@ -56,7 +58,7 @@ func TestATermThatFailsResigns(t *testing.T) {
 	e := &ensemble{words: make(chan bool, 1)}
 	e.words <- true
 	failure := errors.New("no registry")
-	err := NewConsensus(e, testr.New(t)).Run(t.Context(), func(context.Context) error { return failure })
+	err := NewConsensus(e, nobody, testr.New(t)).Run(t.Context(), func(context.Context, *mesos.MasterInfo) error { return failure })
 	if !errors.Is(err, failure) {
 		t.Errorf("error %v, want %v", err, failure)
 	}
@@ -72,7 +74,7 @@ func TestADeposedTermIsNoFailure(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
 		go func() {
-			done <- NewConsensus(e, testr.New(t)).Run(ctx, func(context.Context) error { return ErrDeposed })
+			done <- NewConsensus(e, nobody, testr.New(t)).Run(ctx, func(context.Context, *mesos.MasterInfo) error { return ErrDeposed })
 		}()
 		synctest.Wait()
 		select {
@@ -95,7 +97,7 @@ func TestStandaloneLeadsUntilTheEnd(t *testing.T) {
 		t.Error("is not its own leader")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	err := s.Run(ctx, func(ctx context.Context) error {
+	err := s.Run(ctx, func(ctx context.Context, _ *mesos.MasterInfo) error {
 		cancel()
 		<-ctx.Done()
 		return ctx.Err()
@@ -104,7 +106,7 @@ func TestStandaloneLeadsUntilTheEnd(t *testing.T) {
 		t.Errorf("error %v of a run that was ended", err)
 	}
 	failure := errors.New("no registry")
-	if err := s.Run(t.Context(), func(context.Context) error { return failure }); !errors.Is(err, failure) {
+	if err := s.Run(t.Context(), func(context.Context, *mesos.MasterInfo) error { return failure }); !errors.Is(err, failure) {
 		t.Errorf("error %v, want %v", err, failure)
 	}
 }

@@ -21,7 +21,7 @@ func (s *Standalone) Leader() *mesos.MasterInfo { return s.self }
 
 // Run implements Elector.
 func (s *Standalone) Run(ctx context.Context, lead Term) error {
-	if err := lead(ctx); err != nil && ctx.Err() == nil {
+	if err := lead(ctx, s.self); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("leading: %w", err)
 	}
 	return nil

@@ -190,6 +190,20 @@ func (s *Store) Lead(ctx context.Context, master *mesos.MasterInfo) (registry.Te
 }
 
 func (s *Store) lead(ctx context.Context, master *mesos.MasterInfo) (*term, *registry.State, error) {
+	for attempt := 1; ; attempt++ {
+		t, state, err := s.takeLead(ctx, master)
+		if errors.Is(err, registry.ErrNotLeader) && attempt < leadAttempts {
+			continue
+		}
+		return t, state, err
+	}
+}
+
+// leadAttempts bounds the attempts to take the lead from one that doesn't know
+// yet that it has lost it and goes on writing.
+const leadAttempts = 10
+
+func (s *Store) takeLead(ctx context.Context, master *mesos.MasterInfo) (*term, *registry.State, error) {
 	t := &term{store: s}
 	var state *registry.State
 	err := s.with(ctx, func(zs *zookeeper.Session) (err error) {
