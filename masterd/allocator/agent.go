@@ -91,8 +91,9 @@ func (h *Hierarchical) AddAgent(desc Agent, held []Held) (bool, error) {
 		return false, fmt.Errorf("adding agent %s: %w", id, ErrExists)
 	}
 	h.serial++
-	a := &agent{id: id, active: true, arrival: h.serial, unavailability: desc.Unavailability}
+	a := &agent{id: id, active: true, arrival: h.serial}
 	h.agents[id] = a
+	h.schedule(a, desc.Unavailability)
 	h.describeAgent(a, desc)
 	h.setTotal(a, desc.Total)
 	for _, x := range held {
@@ -220,6 +221,7 @@ func (h *Hierarchical) RemoveAgent(id AgentID) error {
 	h.dropAgentFilters(a)
 	h.setTotal(a, resources.Resources{})
 	delete(h.agents, id)
+	delete(h.scheduled, id)
 	h.sorter.settle()
 	return nil
 }

@@ -16,12 +16,22 @@ func (h *Hierarchical) UpdateUnavailability(id AgentID, u *mesos.Unavailability)
 	if err != nil {
 		return false, err
 	}
-	a.unavailability, a.asked = u, nil
+	h.schedule(a, u)
 	for _, fw := range h.frameworks {
 		delete(fw.inverseFilters, id)
 	}
 	h.nominate(a)
 	return !h.held, nil
+}
+
+// schedule replaces when the agent will be away. Whom it was asked of has to be asked again.
+func (h *Hierarchical) schedule(a *agent, u *mesos.Unavailability) {
+	a.unavailability, a.asked = u, nil
+	if u == nil {
+		delete(h.scheduled, a.id)
+		return
+	}
+	h.scheduled[a.id] = a
 }
 
 // UpdateInverseOffer implements Allocator.
@@ -50,13 +60,13 @@ func (h *Hierarchical) UpdateInverseOffer(id FrameworkID, agentID AgentID, f *me
 // InverseOffers implements Allocator. A framework that holds something on an agent with scheduled
 // maintenance is asked, unless it still has to answer or doesn't want to be asked for a while.
 func (h *Hierarchical) InverseOffers(now time.Time) []InverseProposal {
-	if h.held {
+	if h.held || len(h.scheduled) == 0 {
 		return nil
 	}
 	var out []InverseProposal
-	for _, id := range slices.Sorted(maps.Keys(h.agents)) {
-		a := h.agents[id]
-		if a.unavailability == nil {
+	for _, id := range slices.Sorted(maps.Keys(h.scheduled)) {
+		a := h.scheduled[id]
+		if !h.mayPropose(a) {
 			continue
 		}
 		for _, x := range a.holdings {

@@ -53,6 +53,10 @@ func (b *bridge) apply(e state.AllocatorEffect, now time.Time) (due bool, err er
 		a.UpdateQuota(e.Quotas)
 		b.quota = e.Version
 		return true, nil
+	case state.AllocUpdateUnavailability:
+		return a.UpdateUnavailability(allocator.AgentID(e.Agent), e.Unavailability)
+	case state.AllocUpdateInverseOffer:
+		err = a.UpdateInverseOffer(allocator.FrameworkID(e.Framework), allocator.AgentID(e.Agent), e.Filters, now)
 	case state.AllocRequest: // of no consequence, as in Mesos
 	case state.AllocRecover:
 		err = a.Recover(allocator.FrameworkID(e.Framework), allocator.AgentID(e.Agent),

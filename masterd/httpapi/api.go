@@ -117,13 +117,20 @@ func (a *API) Register(r *httpserver.Router) {
 		"quota": a.secure(RealmReadwrite, a.methods(map[string]handler{
 			http.MethodGet: a.read(appendQuota), http.MethodPost: a.change(postQuota), http.MethodDelete: a.change(deleteQuota),
 		}, http.MethodGet, http.MethodPost, http.MethodDelete)),
-		"maintenance/schedule": a.secure(RealmReadwrite, a.readOnly(appendSchedule)),
-		"maintenance/status":   a.secure(RealmReadwrite, a.readOnly(appendMaintenanceStatus)),
-		"reserve":              a.secure(RealmReadwrite, a.post(postReserve)),
-		"unreserve":            a.secure(RealmReadwrite, a.post(postUnreserve)),
-		"create-volumes":       a.secure(RealmReadwrite, a.post(postCreateVolumes)),
-		"destroy-volumes":      a.secure(RealmReadwrite, a.post(postDestroyVolumes)),
-		"teardown":             a.secure(RealmReadwrite, a.serveTeardown),
+		"maintenance/schedule": a.secure(RealmReadwrite, a.methods(map[string]handler{
+			http.MethodGet: a.read(appendSchedule), http.MethodPost: a.change(postSchedule),
+		}, http.MethodGet, http.MethodPost)),
+		"maintenance/status": a.secure(RealmReadwrite, a.methods(map[string]handler{
+			http.MethodGet: a.read(appendMaintenanceStatus)}, http.MethodGet)),
+		"machine/down": a.secure(RealmReadwrite, a.methods(map[string]handler{
+			http.MethodPost: a.change(postMachinesDown)}, http.MethodPost)),
+		"machine/up": a.secure(RealmReadwrite, a.methods(map[string]handler{
+			http.MethodPost: a.change(postMachinesUp)}, http.MethodPost)),
+		"reserve":         a.secure(RealmReadwrite, a.post(postReserve)),
+		"unreserve":       a.secure(RealmReadwrite, a.post(postUnreserve)),
+		"create-volumes":  a.secure(RealmReadwrite, a.post(postCreateVolumes)),
+		"destroy-volumes": a.secure(RealmReadwrite, a.post(postDestroyVolumes)),
+		"teardown":        a.secure(RealmReadwrite, a.serveTeardown),
 	} {
 		r.Handle(Process, endpoint, h)
 	}

@@ -7,7 +7,6 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
-	"github.com/mesos-operator/mesos-operator/api/mesos/v1/maintenance"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
@@ -48,13 +47,13 @@ var readings = map[mesosmaster.Call_Type]reading{
 	mesosmaster.Call_GET_OPERATIONS: {message: func(_ *API, v *state.View, see visible) *mesosmaster.Response {
 		return &mesosmaster.Response{GetOperations: getOperations(v, see)}
 	}},
-	mesosmaster.Call_GET_MAINTENANCE_SCHEDULE: {message: func(*API, *state.View, visible) *mesosmaster.Response {
+	mesosmaster.Call_GET_MAINTENANCE_SCHEDULE: {message: func(_ *API, v *state.View, see visible) *mesosmaster.Response {
 		return &mesosmaster.Response{GetMaintenanceSchedule: &mesosmaster.Response_GetMaintenanceSchedule{
-			Schedule: &maintenance.Schedule{}}}
+			Schedule: see.maintenanceSchedule(v)}}
 	}},
-	mesosmaster.Call_GET_MAINTENANCE_STATUS: {message: func(*API, *state.View, visible) *mesosmaster.Response {
+	mesosmaster.Call_GET_MAINTENANCE_STATUS: {message: func(_ *API, v *state.View, see visible) *mesosmaster.Response {
 		return &mesosmaster.Response{GetMaintenanceStatus: &mesosmaster.Response_GetMaintenanceStatus{
-			Status: &maintenance.ClusterStatus{}}}
+			Status: see.maintenanceStatus(v)}}
 	}},
 }
 

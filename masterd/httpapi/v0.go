@@ -66,16 +66,3 @@ func (a *API) read(f appender) handler {
 		b.write(func(text []byte) []byte { return f(text, v, query) })
 	})
 }
-
-// readOnly is read for endpoints that in Mesos change something when they are
-// called by other methods than GET.
-func (a *API) readOnly(f appender) handler {
-	read := a.read(f)
-	return func(w http.ResponseWriter, r *http.Request, principal string) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			text(w, http.StatusNotImplemented, r.Method+" "+r.URL.Path+" is not supported by this master yet")
-			return
-		}
-		read(w, r, principal)
-	}
-}

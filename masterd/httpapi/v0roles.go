@@ -6,7 +6,6 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
-	"github.com/mesos-operator/mesos-operator/api/mesos/v1/maintenance"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/internal/roles"
@@ -171,14 +170,4 @@ func quotaStatus(v *state.View, see visible) *quota.QuotaStatus {
 // appendQuota writes /quota.
 func appendQuota(b []byte, v *state.View, query asked) []byte {
 	return quotaStatus(v, query.visible).AppendMesosJSON(b)
-}
-
-// appendSchedule writes /maintenance/schedule.
-func appendSchedule(b []byte, _ *state.View, _ asked) []byte {
-	return (&maintenance.Schedule{}).AppendMesosJSON(b)
-}
-
-// appendMaintenanceStatus writes /maintenance/status.
-func appendMaintenanceStatus(b []byte, _ *state.View, _ asked) []byte {
-	return (&maintenance.ClusterStatus{}).AppendMesosJSON(b)
 }

@@ -18,7 +18,7 @@ import (
 // whole only for those who see everything.
 type visible struct {
 	frameworks, tasks, executors, roles, quotas acl.Approver
-	flags                                       acl.Approver
+	flags, schedule, maintenance                acl.Approver
 }
 
 // visibleTo is what a principal may see.
@@ -31,12 +31,15 @@ func (a *API) visibleTo(principal string) visible {
 		roles:      grants.To(acl.ViewRole),
 		quotas:     grants.To(acl.GetQuota),
 		flags:      grants.To(acl.ViewFlags),
+
+		schedule:    grants.To(acl.GetMaintenanceSchedule),
+		maintenance: grants.To(acl.GetMaintenanceStatus),
 	}
 }
 
 // everything says that nothing is hidden, so that no other method need be asked.
 func (s visible) everything() bool {
-	return s.records() && s.roles.Always() && s.quotas.Always() && s.flags.Always()
+	return s.records() && s.roles.Always() && s.quotas.Always() && s.flags.Always() && s.schedule.Always() && s.maintenance.Always()
 }
 
 // records says that of returns the View as it is.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	mesosallocator "github.com/mesos-operator/mesos-operator/api/mesos/v1/allocator"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
 )
@@ -38,6 +39,10 @@ type agent struct {
 	// operations are those other than launches that are under way or not
 	// acknowledged.
 	operations list[operation]
+	inverse    list[inverseOffer]
+	// answers are those of frameworks to inverse offers; replaced, never
+	// changed.
+	answers []*mesosallocator.InverseOfferStatus
 
 	observer observer
 
@@ -52,8 +57,8 @@ type agent struct {
 type agentCapabilities struct {
 	list []*mesos.AgentInfo_Capability
 
-	multiRole, hierarchicalRole, reservationRefinement, taskResourceLimits bool
-	resourceProvider, resizeVolume, agentOperationFeedback                 bool
+	multiRole, hierarchicalRole, reservationRefinement, taskResourceLimits, agentDraining bool
+	resourceProvider, resizeVolume, agentOperationFeedback                                bool
 }
 
 func agentCapabilitiesOf(list []*mesos.AgentInfo_Capability) agentCapabilities {
@@ -74,6 +79,8 @@ func agentCapabilitiesOf(list []*mesos.AgentInfo_Capability) agentCapabilities {
 			c.resourceProvider = true
 		case mesos.AgentInfo_Capability_TASK_RESOURCE_LIMITS:
 			c.taskResourceLimits = true
+		case mesos.AgentInfo_Capability_AGENT_DRAINING:
+			c.agentDraining = true
 		}
 	}
 	return c
@@ -124,6 +131,9 @@ func (m *Machine) announceAgent(a *agent) {
 		m.emit(AllocDeactivateAgent{Agent: a.id})
 	}
 	m.publishAgentAdded(a)
+	if m.policy.isDown(machineOf(a.info, a.pid)) {
+		m.takeDown(a) // that happened while it was being admitted
+	}
 }
 
 // usedByFramework returns what is in use on an agent, by framework in order of
@@ -169,6 +179,9 @@ func (m *Machine) deactivateAgent(a *agent) {
 func (m *Machine) rescindAll(a *agent) {
 	for o := range a.offers.all() {
 		m.rescind(o)
+	}
+	for o := range a.inverse.all() {
+		m.rescindInverse(o)
 	}
 }
 
@@ -221,7 +234,7 @@ func (m *Machine) unregisterAgent(in PeerMessage, msg *messages.UnregisterSlaveM
 }
 
 // retireAgent removes an agent that will not come back, first from the
-// registry.
+// registry. The counter of the reason may be nil.
 func (m *Machine) retireAgent(a *agent, cause string, counter *uint64) {
 	move := m.former.moving(a.id)
 	if move.unreachable || move.gone || move.removing {
@@ -236,7 +249,9 @@ func (m *Machine) retireAgent(a *agent, cause string, counter *uint64) {
 			m.warn("the registry did not know a removed agent", "agent", a.id, "error", err.Error())
 		}
 		m.stats.AgentRemovals++
-		*counter++
+		if counter != nil {
+			*counter++
+		}
 		m.loseAgent(a, cause)
 	}, op.RemoveAgent{ID: a.info.GetId()})
 }
@@ -272,6 +287,10 @@ func (m *Machine) dropAgent(a *agent) {
 	for o := range a.offers.all() {
 		m.rescind(o)
 	}
+	for o := range a.inverse.all() {
+		m.rescindInverse(o)
+	}
+	m.forgetAnswers(a)
 	delete(m.agents, a.id)
 	if m.agentsByPID[a.pid] == a {
 		delete(m.agentsByPID, a.pid)

@@ -147,6 +147,21 @@ type AllocUpdateQuota struct {
 	Version uint64
 }
 
+// AllocUpdateUnavailability says when an agent will be away for maintenance; nil
+// ends that. Inverse offers of the agent were answered or taken back before.
+type AllocUpdateUnavailability struct {
+	Agent          AgentID
+	Unavailability *mesos.Unavailability
+}
+
+// AllocUpdateInverseOffer says that an inverse offer was answered, with the
+// framework's filters, or taken back.
+type AllocUpdateInverseOffer struct {
+	Framework FrameworkID
+	Agent     AgentID
+	Filters   *mesos.Filters
+}
+
 // AgentResources are resources on one agent.
 type AgentResources struct {
 	Agent     AgentID
@@ -179,6 +194,11 @@ func (AllocRevive) effect()              {}
 func (AllocRequest) effect()             {}
 func (AllocUpdateWeights) effect()       {}
 func (AllocUpdateQuota) effect()         {}
+
+func (AllocUpdateUnavailability) effect()    {}
+func (AllocUpdateInverseOffer) effect()      {}
+func (AllocUpdateUnavailability) allocator() {}
+func (AllocUpdateInverseOffer) allocator()   {}
 
 func (AllocStart) allocator()               {}
 func (AllocAddFramework) allocator()        {}

@@ -3,6 +3,7 @@ package state
 import (
 	"fmt"
 
+	mesosallocator "github.com/mesos-operator/mesos-operator/api/mesos/v1/allocator"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 )
 
@@ -88,9 +89,12 @@ func (m *Machine) call(f *framework, c *scheduler.Call) bool {
 	case scheduler.Call_REQUEST:
 		m.stats.Messages[MessageResourceRequest]++
 		m.emit(AllocRequest{Framework: f.id, Requests: c.GetRequest().GetRequests()})
-	case scheduler.Call_ACCEPT_INVERSE_OFFERS, scheduler.Call_DECLINE_INVERSE_OFFERS:
-		// No inverse offer is made, so none that is named here is valid.
-		m.warn("an answer to an unknown inverse offer", "framework", f.id)
+	case scheduler.Call_ACCEPT_INVERSE_OFFERS:
+		accept := c.GetAcceptInverseOffers()
+		m.answerInverse(f, accept.GetInverseOfferIds(), accept.GetFilters(), mesosallocator.InverseOfferStatus_ACCEPT)
+	case scheduler.Call_DECLINE_INVERSE_OFFERS:
+		decline := c.GetDeclineInverseOffers()
+		m.answerInverse(f, decline.GetInverseOfferIds(), decline.GetFilters(), mesosallocator.InverseOfferStatus_DECLINE)
 	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS:
 		m.acknowledgeOperation(f, c.GetAcknowledgeOperationStatus())
 	case scheduler.Call_RECONCILE_OPERATIONS:

@@ -11,7 +11,29 @@ import (
 func (m *Machine) sendDrain(a *agent) {
 	if d := m.policy.draining[a.id]; d != nil {
 		m.send(a.pid, &messages.DrainSlaveMessage{Config: d.GetConfig()})
-		m.checkDrained(a)
+		a.drainStarted = m.now
+		m.touchAgent(a)
+		if !a.caps.resourceProvider {
+			m.checkDrained(a) // others tell of their operations only after this
+		}
+	}
+}
+
+// checkLater lets the end of the Step look whether an agent is drained that
+// something was taken off.
+func (m *Machine) checkLater(a *agent) {
+	if m.policy.draining[a.id].GetState() == mesos.DrainState_DRAINING {
+		m.emptied = append(m.emptied, a)
+	}
+}
+
+func (m *Machine) checkEmptied() {
+	for len(m.emptied) > 0 {
+		a := m.emptied[0]
+		m.emptied = m.emptied[1:]
+		if m.agents[a.id] == a {
+			m.checkDrained(a)
+		}
 	}
 }
 
@@ -41,6 +63,9 @@ func (m *Machine) checkDrained(a *agent) {
 		if len(ops) > 1 {
 			m.markedGone(a.id, when)
 			return
+		}
+		if m.policy.draining[a.id] == nil {
+			return // it unregistered meanwhile
 		}
 		m.policy.draining[a.id] = &mesos.DrainInfo{State: mesos.DrainState_DRAINED.Enum(), Config: d.Config}
 		m.touchAgent(a)

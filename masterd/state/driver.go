@@ -137,6 +137,10 @@ func (m *Machine) driverMessageOf(f *framework, e *scheduler.Event) proto.Messag
 		return m.driverOffers(e.GetOffers().GetOffers())
 	case scheduler.Event_RESCIND:
 		return &messages.RescindResourceOfferMessage{OfferId: e.GetRescind().GetOfferId()}
+	case scheduler.Event_INVERSE_OFFERS:
+		return m.driverInverseOffers(e.GetInverseOffers().GetInverseOffers())
+	case scheduler.Event_RESCIND_INVERSE_OFFER:
+		return &messages.RescindInverseOfferMessage{InverseOfferId: e.GetRescindInverseOffer().GetInverseOfferId()}
 	case scheduler.Event_UPDATE:
 		return m.driverUpdate(f, e.GetUpdate().GetStatus())
 	case scheduler.Event_MESSAGE:
@@ -162,6 +166,18 @@ func (m *Machine) driverMessageOf(f *framework, e *scheduler.Event) proto.Messag
 // executors.
 func (m *Machine) driverOffers(offers []*mesos.Offer) proto.Message {
 	msg := &messages.ResourceOffersMessage{Offers: offers, Pids: make([]string, len(offers))}
+	for i, o := range offers {
+		if a := m.agents[AgentID(o.GetAgentId().GetValue())]; a != nil {
+			msg.Pids[i] = string(a.pid)
+		}
+	}
+	return msg
+}
+
+// driverInverseOffers is what Mesos sends to drivers, of which libmesos has no
+// use for it.
+func (m *Machine) driverInverseOffers(offers []*mesos.InverseOffer) proto.Message {
+	msg := &messages.InverseOffersMessage{InverseOffers: offers, Pids: make([]string, len(offers))}
 	for i, o := range offers {
 		if a := m.agents[AgentID(o.GetAgentId().GetValue())]; a != nil {
 			msg.Pids[i] = string(a.pid)

@@ -35,6 +35,7 @@ type framework struct {
 	// the part that the framework gave an ID.
 	operations   list[operation]
 	operationIDs map[string]*operation
+	inverse      list[inverseOffer]
 	// unreachable are its tasks on unreachable agents, oldest first.
 	unreachable     map[TaskID]*unreachableTask
 	unreachableList list[unreachableTask]
@@ -197,6 +198,13 @@ func (m *Machine) deactivate(f *framework, rescind bool) {
 			m.rescind(o)
 		} else {
 			m.discard(o, nil)
+		}
+	}
+	for o := range f.inverse.all() {
+		if rescind {
+			m.rescindInverse(o)
+		} else {
+			m.discardInverse(o, nil)
 		}
 	}
 }

@@ -34,13 +34,16 @@ type Machine struct {
 	// operations are by UUID, as bytes.
 	operations map[string]*operation
 	// strays are those of frameworks that are not here.
-	strays map[FrameworkID]*list[operation]
+	strays  map[FrameworkID]*list[operation]
+	inverse map[OfferID]*inverseOffer
 
 	// In order of arrival, for whatever goes through all of them.
 	frameworkList list[framework]
 	agentList     list[agent]
 
-	policy     policy
+	policy policy
+	// emptied are draining agents that something was taken off in this Step.
+	emptied    []*agent
 	removals   removals
 	throttles  throttles
 	principals principals
@@ -69,6 +72,7 @@ func New(cfg Config) *Machine {
 		offers:      map[OfferID]*offer{},
 		operations:  map[string]*operation{},
 		strays:      map[FrameworkID]*list[operation]{},
+		inverse:     map[OfferID]*inverseOffer{},
 		timers:      map[Timer]time.Time{},
 		pending:     map[uint64]func(Persisted){},
 		throttles:   newThrottles(cfg.RateLimits),
@@ -93,6 +97,7 @@ func (m *Machine) Step(in Input, now time.Time) []Effect {
 	clear(m.out)
 	m.out, m.now = m.out[:0], now
 	m.step(in)
+	m.checkEmptied()
 	return m.out
 }
 
@@ -122,6 +127,7 @@ func (m *Machine) step(in Input) {
 		m.persisted(in)
 	case Allocated:
 		m.allocated(in)
+		m.askBack(in.Inverse)
 	}
 }
 

@@ -210,4 +210,7 @@ func (m *Machine) offerTimeout(id OfferID) {
 	if o := m.offers[id]; o != nil {
 		m.rescind(o)
 	}
+	if o := m.inverse[id]; o != nil {
+		m.rescindInverse(o)
+	}
 }

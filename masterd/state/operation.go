@@ -155,6 +155,7 @@ func (m *Machine) removeOperation(o *operation) {
 	m.freeHeld(o)
 	m.disown(o)
 	o.agent.operations.remove(o.onAgent)
+	m.checkLater(o.agent)
 	delete(m.operations, o.uuid)
 	m.published.operationTable.drop(o.uuid)
 }

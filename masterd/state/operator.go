@@ -14,6 +14,18 @@ func (m *Machine) operatorCall(in OperatorCall) {
 		m.operatorTeardown(in)
 	case mesosmaster.Call_MARK_AGENT_GONE:
 		m.operatorMarkGone(in)
+	case mesosmaster.Call_DRAIN_AGENT:
+		m.drainAgent(in)
+	case mesosmaster.Call_DEACTIVATE_AGENT:
+		m.operatorDeactivate(in)
+	case mesosmaster.Call_REACTIVATE_AGENT:
+		m.operatorReactivate(in)
+	case mesosmaster.Call_UPDATE_MAINTENANCE_SCHEDULE:
+		m.updateSchedule(in)
+	case mesosmaster.Call_START_MAINTENANCE:
+		m.startMaintenance(in)
+	case mesosmaster.Call_STOP_MAINTENANCE:
+		m.stopMaintenance(in)
 	case mesosmaster.Call_UPDATE_WEIGHTS:
 		m.updateWeights(in)
 	case mesosmaster.Call_UPDATE_QUOTA:

@@ -1,8 +1,11 @@
 package state
 
 import (
+	"strings"
+
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/maintenance"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
 )
 
@@ -17,26 +20,36 @@ type policy struct {
 	// version counts the AllocUpdateQuota effects.
 	version uint64
 
+	// schedule is that of maintenance, never nil; machines are those in it, and
+	// status is what GET_MAINTENANCE_STATUS shows, nil if that is out of date.
+	schedule    *maintenance.Schedule
 	machines    map[machineKey]*mesos.MachineInfo
+	status      *maintenance.ClusterStatus
 	draining    map[AgentID]*mesos.DrainInfo
 	deactivated map[AgentID]bool
 }
 
-// machineKey is a MachineID as a value.
+// machineKey is a MachineID as a value. Hostnames are in lower case: their case
+// does not matter.
 type machineKey struct{ hostname, ip string }
+
+func keyOfMachine(id *mesos.MachineID) machineKey {
+	return machineKey{strings.ToLower(id.GetHostname()), id.GetIp()}
+}
 
 func (p *policy) init() {
 	p.weights = map[string]float64{}
 	p.quotas = map[string]*quota.QuotaConfig{}
 	p.planned = p.quotas
 	p.machines = map[machineKey]*mesos.MachineInfo{}
+	p.schedule = &maintenance.Schedule{}
 	p.draining = map[AgentID]*mesos.DrainInfo{}
 	p.deactivated = map[AgentID]bool{}
 }
 
 // machineOf returns the machine that an agent is on.
 func machineOf(info *mesos.AgentInfo, pid PID) machineKey {
-	return machineKey{info.GetHostname(), pid.host()}
+	return machineKey{strings.ToLower(info.GetHostname()), pid.host()}
 }
 
 func (p *policy) isDown(k machineKey) bool {
@@ -63,8 +76,10 @@ func (p *policy) read(r *registry.Registry) {
 	}
 	p.planned = p.quotas
 	for _, mc := range r.GetMachines().GetMachines() {
-		id := mc.GetInfo().GetId()
-		p.machines[machineKey{id.GetHostname(), id.GetIp()}] = mc.GetInfo()
+		p.machines[keyOfMachine(mc.GetInfo().GetId())] = mc.GetInfo()
+	}
+	if s := r.GetSchedules(); len(s) > 0 {
+		p.schedule = s[0]
 	}
 }
 

@@ -48,6 +48,8 @@ func (m *Machine) View() *View {
 		Weights:             m.policy.weights,
 		Quotas:              m.policy.quotas,
 		Operations:          p.operationTable.publish(),
+		Schedule:            m.policy.schedule,
+		Maintenance:         m.maintenanceStatus(),
 		Stats:               m.stats.clone(),
 	}
 }

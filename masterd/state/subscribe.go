@@ -154,6 +154,9 @@ func (m *Machine) repeatSubscription(f *framework, c Connection) {
 	for o := range f.offers.all() {
 		m.rescind(o)
 	}
+	for o := range f.inverse.all() {
+		m.rescindInverse(o)
+	}
 	m.connect(f, c)
 	m.activate(f)
 	m.sendSubscribed(f, true)
@@ -168,6 +171,9 @@ func (m *Machine) failover(f *framework, c Connection) {
 	}
 	for o := range f.offers.all() {
 		m.discard(o, nil)
+	}
+	for o := range f.inverse.all() {
+		m.discardInverse(o, nil)
 	}
 	m.connect(f, c)
 	m.activate(f)

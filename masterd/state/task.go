@@ -150,6 +150,7 @@ func (m *Machine) unlist(t *task) {
 	delete(m.tasks, t.key)
 	t.framework.tasks.remove(t.inFramework)
 	t.agent.tasks.remove(t.onAgent)
+	m.checkLater(t.agent)
 	m.published.tasks.forget(&t.dirty)
 	m.published.taskTable.drop(t.key)
 	m.touchFramework(t.framework)

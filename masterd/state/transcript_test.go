@@ -42,6 +42,7 @@ var rewrite = flag.Bool("rewrite", false, "write what the machine does into the 
 //	exited PID                    PeerExited
 //	operator REPLY JSON           OperatorCall
 //	allocated FRAMEWORK ROLE AGENT RESOURCES   Allocated, one proposal
+//	asked FRAMEWORK AGENT         Allocated, one inverse proposal
 //	persisted                     Persisted, for the oldest Persist
 //	persist-fails                 the same, with an error
 //	fire KIND [ID]                TimerFired, at the time it is due
@@ -248,6 +249,8 @@ func (p *player) parse(verb, rest string) Input {
 		r := resources.Of(list...)
 		proposal.Resources = r.Allocate(proposal.Role).Proto()
 		return Allocated{Proposals: []Proposal{proposal}, Quota: p.m.policy.version}
+	case "asked":
+		return Allocated{Inverse: []InverseProposal{{Framework: FrameworkID(word()), Agent: AgentID(word())}}}
 	case "persisted":
 		return p.persisted()
 	case "persist-fails":
@@ -370,6 +373,10 @@ func renderAllocator(e Effect) string {
 		return fmt.Sprintf("alloc weights: %s", jsonList(e.Weights))
 	case AllocUpdateQuota:
 		return fmt.Sprintf("alloc quota: %s", jsonList(e.Quotas))
+	case AllocUpdateUnavailability:
+		return fmt.Sprintf("alloc unavailability of %s: %s", e.Agent, jsonList([]*mesos.Unavailability{e.Unavailability}))
+	case AllocUpdateInverseOffer:
+		return fmt.Sprintf("alloc inverse offer of %s to %s is settled, filters %v", e.Agent, e.Framework, e.Filters != nil)
 	case AllocAddFramework:
 		return fmt.Sprintf("alloc add framework %s: active %t, roles %v, suppressed %v",
 			e.Info.GetId().GetValue(), e.Active, rolesOf(e.Info), e.Suppressed)
@@ -433,6 +440,13 @@ func (p *player) showView() []string {
 	for a := range v.Agents.All() {
 		add("agent %s: connected %t, active %t, total %s, used %s, offered %s",
 			a.ID, a.Connected, a.Active, text(a.Total), text(a.Used), text(a.Offered))
+		if a.Drain != nil || a.Deactivated {
+			add("agent %s: deactivated %t, drain %s since %s", a.ID, a.Deactivated,
+				jsonList([]*mesos.DrainInfo{a.Drain}), a.DrainStarted.Format(time.RFC3339))
+		}
+	}
+	if len(v.Schedule.Windows) > 0 {
+		add("maintenance %s", v.Maintenance.AppendMesosJSON(nil))
 	}
 	for a := range v.RecoveredAgents.All() {
 		add("recovered agent %s", a.GetId().GetValue())

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/maintenance"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 )
@@ -52,6 +53,11 @@ type View struct {
 	// Weights and Quotas are those that were set, by role.
 	Weights map[string]float64
 	Quotas  map[string]*quota.QuotaConfig
+
+	// Schedule is that of maintenance, and Maintenance the mode of the machines
+	// in it with the answers of frameworks. Neither is nil.
+	Schedule    *maintenance.Schedule
+	Maintenance *maintenance.ClusterStatus
 
 	Stats Stats
 }

@@ -2,6 +2,7 @@ package op
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -19,10 +20,13 @@ type StartMaintenance struct{ Machines []*mesos.MachineID }
 // StopMaintenance brings machines up and takes them out of the schedule.
 type StopMaintenance struct{ Machines []*mesos.MachineID }
 
-// machineKey is a MachineID as a value.
+// machineKey is a MachineID as a value. Hostnames are in lower case: their case
+// does not matter.
 type machineKey struct{ hostname, ip string }
 
-func keyOf(id *mesos.MachineID) machineKey { return machineKey{id.GetHostname(), id.GetIp()} }
+func keyOf(id *mesos.MachineID) machineKey {
+	return machineKey{strings.ToLower(id.GetHostname()), id.GetIp()}
+}
 
 func keysOf(ids []*mesos.MachineID) map[machineKey]bool {
 	keys := make(map[machineKey]bool, len(ids))

@@ -131,7 +131,7 @@ func statusOf(t *testing.T, p *testbed.Process, method, path string, call testbe
 }
 
 // endpoints asks for paths by GET and POST. 404 to both is an endpoint that
-// isn't there; who reads only answers POST by 405.
+// isn't there.
 func endpoints(t *testing.T, p *testbed.Process, proof string, paths ...string) []row {
 	var out []row
 	for _, path := range paths {
@@ -143,16 +143,11 @@ func endpoints(t *testing.T, p *testbed.Process, proof string, paths ...string) 
 		switch {
 		case get == http.StatusNotFound && post == http.StatusNotFound || slices.Contains(hidden, path):
 			r.status, r.proof = notYet, ""
-		case get == http.StatusOK && (post == http.StatusMethodNotAllowed || post == http.StatusNotImplemented) && slices.Contains(changing, path):
-			r.status, r.note = partly, "GET only"
 		}
 		out = append(out, r)
 	}
 	return out
 }
-
-// changing are endpoints that change something in Mesos besides showing it.
-var changing = []string{"/maintenance/schedule"}
 
 // flagRows finds out what becomes of each flag of Mesos.
 func flagRows(t *testing.T, program, daemon string, required ...string) (rows []row, own []string) {

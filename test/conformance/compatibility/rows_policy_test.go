@@ -11,4 +11,14 @@ var policyProofs = map[string]string{
 	"SET_QUOTA":      oper + "TestQuotaEndpoint",
 	"REMOVE_QUOTA":   oper + "TestQuotaEndpoint",
 	"GET_ROLES":      oper + "TestQuotaIsEnforced",
+
+	"UPDATE_MAINTENANCE_SCHEDULE": oper + "TestMaintenance " + oper + "TestScheduleValidation " + mst + "TestTranscripts",
+	"GET_MAINTENANCE_SCHEDULE":    oper + "TestMaintenance",
+	"GET_MAINTENANCE_STATUS":      oper + "TestMaintenance",
+	"START_MAINTENANCE":           oper + "TestMaintenance " + oper + "TestScheduleValidation",
+	"STOP_MAINTENANCE":            oper + "TestMaintenance " + oper + "TestScheduleValidation",
+
+	"DRAIN_AGENT":      oper + "TestDrain " + oper + "TestDrainMarksGone " + oper + "TestDrainUnderMaintenance " + mst + "TestTranscripts",
+	"DEACTIVATE_AGENT": oper + "TestDeactivate",
+	"REACTIVATE_AGENT": oper + "TestDrain " + oper + "TestDeactivate",
 }

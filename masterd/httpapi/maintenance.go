@@ -1,0 +1,58 @@
+package httpapi
+
+import (
+	"net/http"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/maintenance"
+	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
+)
+
+// maintenanceSchedule is the schedule, empty for who may not see it.
+func (s visible) maintenanceSchedule(v *state.View) *maintenance.Schedule {
+	if !s.schedule.Allow(acl.Object{}) {
+		return &maintenance.Schedule{}
+	}
+	return v.Schedule
+}
+
+// maintenanceStatus is the mode of the scheduled machines, empty for who may
+// not see it.
+func (s visible) maintenanceStatus(v *state.View) *maintenance.ClusterStatus {
+	if !s.maintenance.Allow(acl.Object{}) {
+		return &maintenance.ClusterStatus{}
+	}
+	return v.Maintenance
+}
+
+// appendSchedule writes /maintenance/schedule.
+func appendSchedule(b []byte, v *state.View, query asked) []byte {
+	return query.maintenanceSchedule(v).AppendMesosJSON(b)
+}
+
+// appendMaintenanceStatus writes /maintenance/status.
+func appendMaintenanceStatus(b []byte, v *state.View, query asked) []byte {
+	return query.maintenanceStatus(v).AppendMesosJSON(b)
+}
+
+func postSchedule(r *http.Request) (*mesosmaster.Call, error) {
+	schedule := &maintenance.Schedule{}
+	err := readJSON(r, schedule)
+	return &mesosmaster.Call{
+		Type:                      mesosmaster.Call_UPDATE_MAINTENANCE_SCHEDULE.Enum(),
+		UpdateMaintenanceSchedule: &mesosmaster.Call_UpdateMaintenanceSchedule{Schedule: schedule},
+	}, err
+}
+
+func postMachinesDown(r *http.Request) (*mesosmaster.Call, error) {
+	start := &mesosmaster.Call_StartMaintenance{}
+	err := readJSONList(r, "machines", start)
+	return &mesosmaster.Call{Type: mesosmaster.Call_START_MAINTENANCE.Enum(), StartMaintenance: start}, err
+}
+
+func postMachinesUp(r *http.Request) (*mesosmaster.Call, error) {
+	stop := &mesosmaster.Call_StopMaintenance{}
+	err := readJSONList(r, "machines", stop)
+	return &mesosmaster.Call{Type: mesosmaster.Call_STOP_MAINTENANCE.Enum(), StopMaintenance: stop}, err
+}
