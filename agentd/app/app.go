@@ -90,6 +90,7 @@ type app struct {
 	node     *libprocess.Node
 	engine   *engine.Engine
 	router   *httpserver.Router
+	access   *access
 	undo     []func()
 }
 
@@ -105,6 +106,10 @@ func (a *app) run(ctx context.Context) error {
 	if len(a.flags.ignored) > 0 {
 		a.log.Info("flags without effect in this agent", "flags", a.flags.ignored)
 	}
+	var err error
+	if a.access, err = a.flags.access.open(a.log.WithName("access")); err != nil {
+		return err
+	}
 	for _, step := range []func(context.Context) error{a.listen, a.assemble} {
 		if err := step(ctx); err != nil {
 			return err
@@ -119,7 +124,7 @@ func (a *app) run(ctx context.Context) error {
 			Serve(ctx, a.listener)
 		cancel() // without its port an agent is no use
 	}()
-	err := a.engine.Run(ctx)
+	err = a.engine.Run(ctx)
 	if ctx.Err() == nil {
 		time.Sleep(farewell) // the agent ended by itself and has said so to its master
 	}
@@ -181,6 +186,7 @@ func (a *app) assemble(ctx context.Context) error {
 	}
 	names := newMasterNames()
 	api, err := httpapi.New(httpapi.Config{
+		Authenticate: a.access.guard.Authenticate, Authorizer: a.access.authorizer,
 		Engine: a.engine, MasterHostname: names.of, Flags: a.flags.set.Values(),
 		LogDir: text(a.flags.LogDir), ExternalLogFile: text(a.flags.ExternalLogFile), Started: a.started,
 		Metrics: registry, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),
@@ -190,6 +196,7 @@ func (a *app) assemble(ctx context.Context) error {
 	}
 	a.router = httpserver.NewRouter(httpapi.Process)
 	api.Register(a.router)
+	a.router.Disable(a.access.disabled)
 	return nil
 }
 
@@ -208,8 +215,12 @@ func (a *app) newEngine(
 	return engine.New(engine.Config{
 		State: machine, Node: a.node, ProcessID: httpapi.Process,
 		Store: store, Containerizer: containers, Detector: find, Files: shown, Metrics: registry, BootID: bootID(),
+		Authentication: engine.Authentication{
+			Credential: a.access.credential, TimeoutMin: a.flags.access.TimeoutMin, TimeoutMax: a.flags.access.TimeoutMax,
+			BackoffFactor: a.flags.access.BackoffFactor, Spread: a.flags.RegistrationBackoff,
+		},
 		Environment: engine.Environment{
-			Executors: variables, LibprocessIP: os.Getenv("LIBPROCESS_IP"),
+			Token: a.access.tokens(), Executors: variables, LibprocessIP: os.Getenv("LIBPROCESS_IP"),
 			RecoveryTimeout: a.flags.RecoveryTimeout, SubscriptionBackoffMax: a.flags.ExecutorReregistration,
 			ShutdownGrace: a.flags.ExecutorShutdownGrace,
 		},

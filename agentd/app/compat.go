@@ -1,9 +1,7 @@
 package app
 
 import (
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 )
@@ -19,9 +17,6 @@ type compat struct {
 // ignoredSwitches and ignoredTexts have the defaults of Mesos 1.11; optionalTexts have none.
 var (
 	ignoredSwitches = map[string]bool{
-		"authenticate_http_readonly":               false,
-		"authenticate_http_readwrite":              false,
-		"authenticate_http_executors":              false,
 		"docker_ignore_runtime":                    false,
 		"docker_kill_orphans":                      true,
 		"docker_volume_chown":                      false,
@@ -42,11 +37,6 @@ var (
 	ignoredTexts = map[string]string{
 		"appc_simple_discovery_uri_prefix":  "http://",
 		"appc_store_dir":                    "/tmp/mesos/store/appc",
-		"authenticatee":                     "crammd5",
-		"authentication_backoff_factor":     "1secs",
-		"authentication_timeout_max":        "1mins",
-		"authentication_timeout_min":        "5secs",
-		"authorizer":                        "local",
 		"containerizers":                    "mesos",
 		"docker":                            "docker",
 		"docker_registry":                   "https://registry-1.docker.io",
@@ -66,29 +56,20 @@ var (
 		"zk_session_timeout":                "10secs",
 	}
 	optionalTexts = []string{
-		"acls", "agent_features", "agent_subsystems",
+		"agent_features", "agent_subsystems",
 		"container_logger",
-		"credential", "csi_plugin_config_dir", "default_container_dns",
+		"csi_plugin_config_dir", "default_container_dns",
 		"disk_profile_adaptor", "docker_config", "docker_mesos_image",
 		"domain_socket_location", "egress_flow_classifier_parent",
 		"egress_rate_limit_per_container", "ephemeral_ports_per_container", "eth0_name",
-		"executor_reregistration_retry_interval", "firewall_rules", "hadoop_home", "hooks", "http_authenticators",
-		"http_credentials", "image_gc_config", "image_providers", "image_provisioner_backend", "ip6",
-		"ip6_discovery_command", "ip_discovery_command", "jwt_secret_key", "lo_name", "master_detector", "modules",
+		"executor_reregistration_retry_interval", "hadoop_home", "hooks",
+		"image_gc_config", "image_providers", "image_provisioner_backend", "ip6",
+		"ip6_discovery_command", "ip_discovery_command", "lo_name", "master_detector", "modules",
 		"modules_dir", "network_cni_config_dir", "network_cni_plugins_dir", "nvidia_gpu_devices", "perf_events",
 		"qos_controller", "resource_estimator", "resource_provider_config_dir",
 		"secret_resolver", "volume_gid_range", "xfs_project_range",
 	}
 )
-
-// protective are flags whose omission would open what the operator wants closed.
-var protective = []string{
-	"acls", "authenticate_http_executors", "authenticate_http_readonly", "authenticate_http_readwrite",
-	"firewall_rules", "http_credentials", "jwt_secret_key",
-}
-
-// errUnprotected explains why the agent doesn't start.
-var errUnprotected = errors.New("this agent can't do yet what these flags ask for, and would run without protection: remove")
 
 func defineCompat(s *flags.Set) *compat {
 	c := &compat{switches: map[string]*bool{}, texts: map[string]*string{}, optional: map[string]**string{}}
@@ -111,19 +92,6 @@ func defineCompat(s *flags.Set) *compat {
 // check returns the flags that were given and have no effect. It fails for those
 // that must not be ignored.
 func (c *compat) check(s *flags.Set) (ignored []string, err error) {
-	var unprotected []string
-	for _, name := range protective {
-		on := s.Given(name)
-		if v, isSwitch := c.switches[name]; isSwitch {
-			on = *v
-		}
-		if on {
-			unprotected = append(unprotected, "--"+name)
-		}
-	}
-	if len(unprotected) > 0 {
-		return nil, fmt.Errorf("%w %s", errUnprotected, strings.Join(unprotected, ", "))
-	}
 	if got := *c.texts["containerizers"]; got != "mesos" {
 		return nil, fmt.Errorf("--containerizers=%s: only mesos is supported yet", got)
 	}

@@ -55,6 +55,7 @@ type Flags struct {
 	FrameworksHome                      string
 
 	isolators isolatorFlags
+	access    accessFlags
 
 	set     *flags.Set
 	ignored []string
@@ -66,6 +67,7 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	f.define()
 	f.defineContainers()
 	f.isolators.define(f.set)
+	f.access.define(f.set)
 	compat := defineCompat(f.set)
 	if err := f.set.Parse(args, environ); err != nil {
 		return f, err
@@ -78,6 +80,9 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	}
 	if !filepath.IsAbs(f.WorkDir) {
 		return f, fmt.Errorf("--work_dir=%s: want an absolute path", f.WorkDir)
+	}
+	if err := f.access.validate(); err != nil {
+		return f, err
 	}
 	var err error
 	f.ignored, err = compat.check(f.set)

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -36,7 +35,7 @@ func TestFlagsOfMesos(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			f, err := ParseFlags(append([]string{"--" + name + "=" + value}, minimal...), nil)
-			if err != nil && !errors.Is(err, errUnprotected) {
+			if err != nil {
 				t.Fatal(err)
 			}
 			if slices.Contains(f.ignored, name) && name != "http_authenticators" && name != "systemd_enable_support" &&
@@ -101,11 +100,14 @@ func TestParseFlags(t *testing.T) {
 		"recover":              {args: append(minimal, "--recover=never"), wrong: "recover"},
 		"slow reregistration":  {args: append(minimal, "--executor_reregistration_timeout=1mins"), wrong: "15secs"},
 		"headroom":             {args: append(minimal, "--gc_disk_headroom=2"), wrong: "between 0 and 1"},
-		"authentication":       {args: append(minimal, "--authenticate_http_readwrite"), wrong: "without protection"},
+		"executors, no key":    {args: append(minimal, "--authenticate_http_executors"), wrong: "--jwt_secret_key"},
+		"timeouts":             {args: append(minimal, "--authentication_timeout_min=2mins"), wrong: "authentication_timeout_max"},
+		"bad firewall":         {args: append(minimal, "--firewall_rules=[]"), wrong: "--firewall_rules"},
 		"no authentication":    {args: append(minimal, "--no-authenticate_http_readwrite")},
-		"ACLs":                 {args: append(minimal, "--acls={}"), wrong: "--acls"},
+		"ACLs":                 {args: append(minimal, "--acls={}")},
+		"bad ACLs":             {args: append(minimal, `--acls={"view_flags":[{}]}`), wrong: "--acls"},
 		"docker containerizer": {args: append(minimal, "--containerizers=docker,mesos"), wrong: "only mesos"},
-		"ignored":              {args: append(minimal, "--credential=file:///does/not/exist", "--no-strict")},
+		"ignored":              {args: append(minimal, "--hadoop_home=file:///does/not/exist", "--no-strict")},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -115,12 +117,12 @@ func TestParseFlags(t *testing.T) {
 			}
 		})
 	}
-	f, err := ParseFlags(append(minimal, "--credential=file:///does/not/exist", "--no-strict"), nil)
+	f, err := ParseFlags(append(minimal, "--hadoop_home=file:///does/not/exist", "--no-strict"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(f.ignored)
-	if diff := cmp.Diff([]string{"credential", "strict"}, f.ignored); diff != "" {
+	if diff := cmp.Diff([]string{"hadoop_home", "strict"}, f.ignored); diff != "" {
 		t.Errorf("ignored flags (-want +got):\n%s", diff)
 	}
 }

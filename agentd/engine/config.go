@@ -46,6 +46,8 @@ type Config struct {
 	// BootID is that of the running system; "" if unknown.
 	BootID string
 
+	// Authentication says as whom the agent goes to its master.
+	Authentication Authentication
 	// Environment holds what executors are told; see there.
 	Environment Environment
 

@@ -2,12 +2,15 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/internal/auth/cram"
 )
 
-// detect looks for the leading master in place of an earlier attempt.
+// detect looks for the leading master, in place of an earlier attempt, and
+// authenticates with it if the agent is to.
 func (e *Engine) detect(ctx context.Context) {
 	if e.detection != nil {
 		e.detection()
@@ -16,15 +19,22 @@ func (e *Engine) detect(ctx context.Context) {
 	e.detectedAt = time.Now().Add(max(pause, 0))
 	ctx, e.detection = context.WithCancel(ctx)
 	e.later(func() {
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return
+		for wait(ctx, pause); ctx.Err() == nil; wait(ctx, e.cfg.DetectionPause) {
+			pid, err := e.cfg.Detector.Detect(ctx)
+			if err == nil {
+				err = e.greet(ctx, pid)
+			}
+			switch {
+			case ctx.Err() != nil: // superseded, or the agent ends
+				return
+			case err == nil:
+				e.submitLater(state.MasterDetected{PID: pid})
+				return
+			case errors.Is(err, cram.ErrRefused):
+				e.submitLater(state.MasterRefused{Err: err})
+				return
+			}
+			e.log.Info("looking for the master again", "reason", err.Error())
 		}
-		pid, err := e.cfg.Detector.Detect(ctx)
-		if err != nil || ctx.Err() != nil {
-			return // superseded, or the agent ends
-		}
-		e.submitLater(state.MasterDetected{PID: pid})
 	})
 }

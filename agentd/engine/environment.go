@@ -24,6 +24,9 @@ type Environment struct {
 	RecoveryTimeout time.Duration
 	// SubscriptionBackoffMax bounds their pauses between attempts to subscribe.
 	SubscriptionBackoffMax time.Duration
+	// Token makes the token by which an executor proves who it is; nil if
+	// executors need none.
+	Token func(framework, executor, container string) (string, error)
 	// ShutdownGrace is what an executor has to end, unless it says itself.
 	ShutdownGrace time.Duration
 }
@@ -62,7 +65,15 @@ func (e Environment) of(l state.LaunchContainer, agent endpoint) (map[string]str
 		"MESOS_HTTP_COMMAND_EXECUTOR":          "1",
 		"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": flags.FormatDuration(grace),
 	})
-	return out, addVariables(out, l.Executor.GetCommand().GetEnvironment())
+	if err := addVariables(out, l.Executor.GetCommand().GetEnvironment()); err != nil || e.Token == nil {
+		return out, err
+	}
+	token, err := e.Token(l.FrameworkID, l.Executor.GetExecutorId().GetValue(), l.Container)
+	if err != nil {
+		return nil, fmt.Errorf("making the executor's token: %w", err)
+	}
+	out["MESOS_EXECUTOR_AUTHENTICATION_TOKEN"] = token // a framework can't set another one
+	return out, nil
 }
 
 // addVariables adds those of a command.

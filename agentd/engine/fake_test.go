@@ -83,7 +83,7 @@ func runTask(id string) *messages.RunTaskMessage {
 func (a *agent) call(c *executor.Call) (state.Reply, *Stream) {
 	a.t.Helper()
 	c.FrameworkId = testFramework().Id
-	reply, stream, err := a.ExecutorCall(a.t.Context(), c)
+	reply, stream, err := a.ExecutorCall(a.t.Context(), nil, c)
 	if err != nil {
 		a.t.Fatal(err)
 	}

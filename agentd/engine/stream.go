@@ -116,9 +116,11 @@ func (r replies) forget(id state.ReplyID) {
 // ExecutorCall performs a call of an executor, whose form was checked, and
 // returns the HTTP status and a message for the caller. For a SUBSCRIBE that is
 // answered with 200 the stream is set; whoever reads it calls Hangup in the end.
-func (e *Engine) ExecutorCall(ctx context.Context, call *executor.Call) (state.Reply, *Stream, error) {
+func (e *Engine) ExecutorCall(
+	ctx context.Context, claims map[string]string, call *executor.Call,
+) (state.Reply, *Stream, error) {
 	id, answer := e.replies.add()
-	in := state.ExecutorCall{Reply: id, Call: call}
+	in := state.ExecutorCall{Reply: id, Claims: claims, Call: call}
 	var stream *Stream
 	if call.GetType() == executor.Call_SUBSCRIBE {
 		stream = e.streams.add()

@@ -10,6 +10,8 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/engine"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
+	"github.com/mesos-operator/mesos-operator/internal/auth"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
@@ -37,7 +39,9 @@ type Config struct {
 	// Authenticate finds out who makes a request to an endpoint of a realm; if
 	// nobody it accepts, it answers the request and returns false. Default:
 	// everybody is nobody in particular.
-	Authenticate func(w http.ResponseWriter, r *http.Request, realm string) (principal string, ok bool)
+	Authenticate func(w http.ResponseWriter, r *http.Request, realm string) (auth.Principal, bool)
+	// Authorizer says who may do and see what. Default: everybody everything.
+	Authorizer *acl.Authorizer
 	// MasterHostname names the host of a master's PID. Optional.
 	MasterHostname func(pid string) string
 
@@ -67,7 +71,9 @@ func New(cfg Config) (*API, error) {
 		return nil, errors.New("http API settings: a required field is not set")
 	}
 	if cfg.Authenticate == nil {
-		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (string, bool) { return "", true }
+		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (auth.Principal, bool) {
+			return auth.Principal{}, true
+		}
 	}
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = executorHeartbeat
@@ -108,9 +114,14 @@ func (a *API) secure(realm string, h http.HandlerFunc) http.Handler { return a.s
 
 func (a *API) secureHandler(realm string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, ok := a.cfg.Authenticate(w, r, realm); ok {
-			h.ServeHTTP(w, r)
+		principal, ok := a.cfg.Authenticate(w, r, realm)
+		if !ok {
+			return
 		}
+		if !principal.IsNobody() {
+			r = r.WithContext(auth.NewContext(r.Context(), principal))
+		}
+		h.ServeHTTP(w, r)
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
+	"github.com/mesos-operator/mesos-operator/internal/auth"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
 )
 
@@ -31,7 +32,7 @@ func (a *API) serveExecutor(w http.ResponseWriter, r *http.Request) {
 		text(w, http.StatusNotImplemented, "")
 		return
 	}
-	reply, stream, err := a.cfg.Engine.ExecutorCall(r.Context(), call)
+	reply, stream, err := a.cfg.Engine.ExecutorCall(r.Context(), claimsOf(r), call)
 	switch {
 	case err != nil:
 		text(w, http.StatusServiceUnavailable, err.Error())
@@ -40,6 +41,19 @@ func (a *API) serveExecutor(w http.ResponseWriter, r *http.Request) {
 	default:
 		text(w, reply.Status, reply.Message)
 	}
+}
+
+// claimsOf are those that the call must fit; nil if nobody authenticated. Who
+// did with a name and a secret has none and is no executor.
+func claimsOf(r *http.Request) map[string]string {
+	principal := auth.FromContext(r.Context())
+	if principal.IsNobody() {
+		return nil
+	}
+	if principal.Claims == nil {
+		return map[string]string{}
+	}
+	return principal.Claims
 }
 
 // executorCall reads a call and checks its form.

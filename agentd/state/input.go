@@ -24,6 +24,10 @@ type ContainersRecovered struct {
 // MasterDetected names the leading master's libprocess PID; empty if none leads.
 type MasterDetected struct{ PID string }
 
+// MasterRefused says that a master doesn't let this agent in: it has the wrong
+// secret, and no other attempt would end better.
+type MasterRefused struct{ Err error }
+
 // MasterMessage is a libprocess message from a master or whoever claims to be one.
 type MasterMessage struct {
 	From    string
@@ -45,6 +49,9 @@ type ReplyID uint64
 type ExecutorCall struct {
 	Reply  ReplyID
 	Stream StreamID
+	// Claims are those of the token that came with it, nil if executors need
+	// none. They must be those of the executor that the call names.
+	Claims map[string]string
 	Call   *executor.Call
 }
 
@@ -103,6 +110,7 @@ type ShutdownRequested struct{ Message string }
 func (Recovered) isInput()           {}
 func (ContainersRecovered) isInput() {}
 func (MasterDetected) isInput()      {}
+func (MasterRefused) isInput()       {}
 func (MasterMessage) isInput()       {}
 func (PeerExited) isInput()          {}
 func (ExecutorCall) isInput()        {}

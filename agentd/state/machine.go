@@ -105,6 +105,8 @@ func (m *Machine) Step(in Input, now time.Time) []Effect {
 		m.containersRecovered(in)
 	case MasterDetected:
 		m.detected(in.PID)
+	case MasterRefused:
+		m.do(Terminate{Err: in.Err})
 	case MasterMessage:
 		m.message(in.From, in.Message)
 	case PeerExited:

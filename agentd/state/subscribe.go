@@ -1,6 +1,8 @@
 package state
 
 import (
+	"fmt"
+
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 )
@@ -35,6 +37,10 @@ func (m *Machine) executorCall(in ExecutorCall) {
 		m.reply(in.Reply, statusBadRequest, "Executor cannot be found")
 		return
 	}
+	if err := checkClaims(in.Claims, call, r); err != nil {
+		m.reply(in.Reply, statusForbidden, err.Error())
+		return
+	}
 	if r.phase == Registering && !subscribe {
 		m.reply(in.Reply, statusForbidden, "Executor is not subscribed")
 		return
@@ -50,6 +56,23 @@ func (m *Machine) executorCall(in ExecutorCall) {
 		m.reply(in.Reply, statusAccepted, "")
 		m.executorMessage(r, call.GetMessage().GetData())
 	}
+}
+
+// checkClaims holds what an executor's token says against what its call does.
+func checkClaims(claims map[string]string, call *executor.Call, r *run) error {
+	if claims == nil {
+		return nil
+	}
+	for _, c := range []struct{ claim, want, what string }{
+		{"fid", call.GetFrameworkId().GetValue(), "the framework ID"},
+		{"eid", call.GetExecutorId().GetValue(), "the executor ID"},
+		{"cid", r.container, "the ContainerID of the active executor"},
+	} {
+		if got, ok := claims[c.claim]; !ok || got != c.want {
+			return fmt.Errorf("The token's claim '%s' is not %s of the call", c.claim, c.what)
+		}
+	}
+	return nil
 }
 
 // subscribe connects an executor: a new one, one that lost its connection, or
