@@ -16,10 +16,10 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/checkpoint"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
-	"github.com/mesos-operator/mesos-operator/agentd/detector"
 	"github.com/mesos-operator/mesos-operator/agentd/engine"
 	"github.com/mesos-operator/mesos-operator/agentd/httpapi"
 	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
+	"github.com/mesos-operator/mesos-operator/internal/detector"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
@@ -172,11 +172,9 @@ func (a *app) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	masters, err := detector.ParseMasters(a.flags.Master)
-	if err != nil {
-		return err
-	}
-	find, err := detector.New(detector.Config{Masters: masters, Log: a.log.WithName("detector")})
+	find, err := detector.New(detector.Config{
+		Masters: a.flags.Master, ZooKeeperTimeout: a.flags.ZKSessionTimeout, Log: a.log.WithName("detector"),
+	})
 	if err != nil {
 		return err
 	}

@@ -53,7 +53,6 @@ var (
 		"perf_interval":                     "1mins",
 		"qos_correction_interval_min":       "0ns",
 		"systemd_runtime_directory":         "/run/systemd/system",
-		"zk_session_timeout":                "10secs",
 	}
 	optionalTexts = []string{
 		"agent_features", "agent_subsystems",

@@ -8,8 +8,10 @@ import (
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
+	"github.com/mesos-operator/mesos-operator/internal/detector"
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
+	"github.com/mesos-operator/mesos-operator/internal/zookeeper"
 )
 
 // Flags are the settings of the agent: those of mesos-agent that have an effect,
@@ -18,6 +20,7 @@ type Flags struct {
 	Version bool
 
 	Master                              string
+	ZKSessionTimeout                    time.Duration
 	WorkDir, RuntimeDir                 string
 	IP, AdvertiseIP                     *netip.Addr
 	Port                                uint16
@@ -78,6 +81,9 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	if f.Master == "" || f.WorkDir == "" {
 		return f, fmt.Errorf("flags --master and --work_dir are required")
 	}
+	if err := detector.Validate(f.Master); err != nil {
+		return f, fmt.Errorf("flag --master: %w", err)
+	}
 	if !filepath.IsAbs(f.WorkDir) {
 		return f, fmt.Errorf("--work_dir=%s: want an absolute path", f.WorkDir)
 	}
@@ -92,7 +98,10 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 func (f *Flags) define() {
 	s := f.set
 	s.Bool(&f.Version, "version", false, "Print the version and exit.")
-	s.String(&f.Master, "master", "", "Where masters are: host:port, several with commas in between, or a Service in front of them.")
+	flags.Var(s, &f.Master, "master", "", masterType, "Where masters are: host:port, several with commas in between, "+
+		"a name with the addresses of all, zk://user:password@host:port,host:port/path, or file:///path of a file with one of these.")
+	s.Duration(&f.ZKSessionTimeout, "zk_session_timeout", zookeeper.DefaultTimeout,
+		"How long a session with ZooKeeper lasts without a word.")
 	s.String(&f.WorkDir, "work_dir", "", "Directory for sandboxes, persistent volumes and checkpoints. It has to survive a reboot.")
 	flags.Optional(s, &f.IP, "ip", flags.IPType, "Address to listen on. Default: all.")
 	flags.Var(s, &f.Port, "port", 5051, flags.PortType, "Port to listen on.")
@@ -146,6 +155,19 @@ func (f *Flags) defineContainers() {
 	s.Bytes(&f.FetcherCacheSize, "fetcher_cache_size", 2*flags.Gigabyte, "How much to keep there.")
 	s.Duration(&f.FetcherStallTimeout, "fetcher_stall_timeout", time.Minute, "After how much silence a download has failed.")
 	s.String(&f.FrameworksHome, "frameworks_home", "", "Directory that relative URIs of executors are in.")
+}
+
+// masterType is where masters are; /flags doesn't show a password of ZooKeeper's.
+var masterType = flags.Type[string]{
+	Parse: func(text string) (string, error) { return text, nil },
+	Format: func(text string) string {
+		if u, err := zookeeper.ParseURL(text); err == nil && u.Credentials != "" {
+			return u.String()
+		}
+		return text
+	},
+	Value: "MASTERS",
+	Raw:   true, // a file is read again for each detection
 }
 
 // maxReregistration is Mesos's bound: masters drop agents that take longer.

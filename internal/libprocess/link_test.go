@@ -142,6 +142,21 @@ func TestLinkBreaksWithTheConnection(t *testing.T) {
 	})
 }
 
+func TestDisconnectBreaksLinks(t *testing.T) {
+	inBubble(t, nil, func(t *testing.T, network *pipes, p *Process, e *events) {
+		must(t, p.Link(remote, Reuse))
+		conn, _ := network.accept(t)
+		p.node.Disconnect()
+		if _, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Error("the peer can still read")
+		}
+		expectExits(t, e, remote)
+		must(t, p.Send(remote, "A", nil)) // the node goes on
+		_, r := network.accept(t)
+		expectRequest(t, r, "/slave(1)/A", "")
+	})
+}
+
 func TestLinkThatCannotConnect(t *testing.T) {
 	inBubble(t, nil, func(t *testing.T, network *pipes, p *Process, e *events) {
 		network.refuse.Store(true)

@@ -3,7 +3,9 @@ package libprocess
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,6 +100,22 @@ func (n *Node) Close() error {
 	}
 	n.work.wait()
 	return nil
+}
+
+// Disconnect closes all connections to other processes, which tells those that
+// linked that something ended here: a master that doesn't lead any more, say.
+// New connections are made as before. Connections that speak HTTP are left
+// alone. A handler must not call it.
+func (n *Node) Disconnect() {
+	n.mu.RLock()
+	peers, inbound := slices.Collect(maps.Values(n.peers)), slices.Collect(maps.Keys(n.inbound))
+	n.mu.RUnlock()
+	for _, p := range peers {
+		p.drop(nil, ErrClosed)
+	}
+	for _, c := range inbound {
+		c.abort()
+	}
 }
 
 // start runs f as a goroutine that Close waits for; not at all once the node

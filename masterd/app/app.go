@@ -203,7 +203,10 @@ func (a *App) lead(ctx context.Context, self *mesos.MasterInfo) error {
 		a.publisher.Lead(self, previous)
 		defer a.publisher.Follow()
 	}
-	defer a.engine.Store(nil)
+	defer func() { // agents and drivers look for the next leader once their links break
+		a.engine.Store(nil)
+		a.node.Disconnect()
+	}()
 	log.Info("leading", "agents", len(reg.GetSlaves().GetSlaves()))
 	defer comeback(len(reg.GetSlaves().GetSlaves()))()
 	return deposed(e.Run(ctx))

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/mesos-operator/mesos-operator/internal/detector"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/masterclient"
 	"github.com/mesos-operator/mesos-operator/mesosctl/tunnel"
 )
@@ -30,6 +34,9 @@ type options struct {
 // passwordVariable holds the password that goes with --username; a flag would show in `ps`.
 const passwordVariable = "MESOSCTL_PASSWORD"
 
+// detectionTimeout bounds the search for a leader: a new one is there in seconds.
+const detectionTimeout = 30 * time.Second
+
 // New returns the root command.
 func New(streams Streams) *cobra.Command {
 	o := &options{streams: streams}
@@ -43,7 +50,7 @@ func New(streams Streams) *cobra.Command {
 	root.SetOut(streams.Out)
 	root.SetErr(streams.Err)
 	f := root.PersistentFlags()
-	f.StringVar(&o.master, "master", os.Getenv("MESOSCTL_MASTER"), "a master's host:port, instead of looking in Kubernetes (MESOSCTL_MASTER)")
+	f.StringVar(&o.master, "master", os.Getenv("MESOSCTL_MASTER"), "where masters are, instead of looking in Kubernetes: host:port, several with commas in between, zk://…/path or file:///path (MESOSCTL_MASTER)")
 	f.StringVar(&o.cluster, "mesos-cluster", "", "the MesosCluster's name; needed if the namespace has several")
 	f.StringVar(&o.username, "mesos-username", "", "the principal to authenticate as; its secret is read from "+passwordVariable)
 	o.kube = kubeconfig(f)
@@ -62,7 +69,11 @@ func kubeconfig(f *pflag.FlagSet) clientcmd.ClientConfig {
 
 // client connects as the flags say: to the given master, or through Kubernetes.
 func (o *options) client(ctx context.Context) (*masterclient.Client, error) {
-	config := masterclient.Config{Master: o.master, Username: o.username, Password: os.Getenv(passwordVariable)}
+	address, err := locate(ctx, o.master)
+	if err != nil {
+		return nil, err
+	}
+	config := masterclient.Config{Master: address, Username: o.username, Password: os.Getenv(passwordVariable)}
 	if o.master == "" {
 		rest, err := o.kube.ClientConfig()
 		if err != nil {
@@ -82,4 +93,27 @@ func (o *options) client(ctx context.Context) (*masterclient.Client, error) {
 		config.Dial = t.Dial
 	}
 	return masterclient.New(config)
+}
+
+// locate finds the leading master where --master names more than one, or where
+// to look for it. A single one is asked as it is: it redirects to the leader.
+func locate(ctx context.Context, master string) (string, error) {
+	if !strings.Contains(master, ",") && !strings.HasPrefix(master, "zk://") && !strings.HasPrefix(master, "file://") {
+		return master, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, detectionTimeout)
+	defer cancel()
+	find, err := detector.New(detector.Config{Masters: master})
+	if err != nil {
+		return "", err
+	}
+	text, err := find.Detect(ctx)
+	if err != nil {
+		return "", fmt.Errorf("looking for the leading master: %w", err)
+	}
+	pid, err := libprocess.ParsePID(text)
+	if err != nil {
+		return "", fmt.Errorf("looking for the leading master: %w", err)
+	}
+	return pid.Address.String(), nil
 }

@@ -1,24 +1,12 @@
-// Package detector finds the leading master for an agent that was given the
-// address of one, of any of several, or of a Service in front of them. It asks
-// over HTTP, so it works with every master of Mesos 1.x.
-//
-// It keeps no state between two detections. agentd/app makes a Detector, the
-// engine calls it.
 package detector
 
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
-	"strings"
-	"time"
-
-	"github.com/go-logr/logr"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
@@ -30,94 +18,6 @@ const masterID = "master"
 
 // maxAnswer bounds the answers that are read; a MasterInfo has some hundred bytes.
 const maxAnswer = 1 << 20
-
-// ErrNoLeader says that a master answered and knows of no leader.
-var ErrNoLeader = errors.New("no master leads")
-
-// Config holds the settings of a Detector.
-type Config struct {
-	// Masters are "host:port", to be asked one after the other. Required.
-	Masters []string
-	// Timeout bounds one question. Default 5 s.
-	Timeout time.Duration
-	// Pause is between two rounds of questions. Default 1 s.
-	Pause time.Duration
-	// Dial opens connections. Default: a net.Dialer.
-	Dial func(ctx context.Context, network, address string) (net.Conn, error)
-	Log  logr.Logger
-}
-
-// ParseMasters reads the flag --master: one or several "host:port", with a
-// comma in between.
-func ParseMasters(text string) ([]string, error) {
-	if strings.Contains(text, "://") {
-		return nil, fmt.Errorf("master %q: only host:port is supported", text)
-	}
-	var out []string
-	for m := range strings.SplitSeq(text, ",") {
-		address, err := libprocess.ParseAddress(strings.TrimSpace(m))
-		if err != nil {
-			return nil, fmt.Errorf("master %q: %w", m, err)
-		}
-		out = append(out, address.String())
-	}
-	return out, nil
-}
-
-// Detector asks masters which of them leads. It may be used from any goroutine.
-type Detector struct {
-	cfg    Config
-	client *http.Client
-}
-
-// New returns a Detector.
-func New(cfg Config) (*Detector, error) {
-	if len(cfg.Masters) == 0 {
-		return nil, errors.New("detector: no master to ask")
-	}
-	if cfg.Timeout == 0 {
-		cfg.Timeout = 5 * time.Second
-	}
-	if cfg.Pause == 0 {
-		cfg.Pause = time.Second
-	}
-	if cfg.Dial == nil {
-		cfg.Dial = (&net.Dialer{}).DialContext
-	}
-	if cfg.Log.GetSink() == nil {
-		cfg.Log = logr.Discard()
-	}
-	return &Detector{cfg: cfg, client: &http.Client{
-		// A connection is used once: the next question may be for another master
-		// behind the same address.
-		Transport: &http.Transport{DialContext: cfg.Dial, DisableKeepAlives: true},
-		CheckRedirect: func(*http.Request, []*http.Request) error {
-			return http.ErrUseLastResponse
-		},
-	}}, nil
-}
-
-// Detect returns the PID of the leading master. It asks until there is one, and
-// fails only with its context.
-func (d *Detector) Detect(ctx context.Context) (string, error) {
-	for {
-		for _, address := range d.cfg.Masters {
-			pid, err := d.ask(ctx, address)
-			if err == nil {
-				return pid, nil
-			}
-			if ctx.Err() != nil {
-				return "", ctx.Err()
-			}
-			d.cfg.Log.Info("leading master not found yet", "asked", address, "reason", err.Error())
-		}
-		select {
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(d.cfg.Pause):
-		}
-	}
-}
 
 // ask finds the leader through one master: that one says where the leader is,
 // and the leader what its PID is. The latter may differ from the address by
