@@ -59,16 +59,15 @@ func (m *Machine) checkpointFramework(f *framework) {
 	}
 }
 
-// removeIfIdle forgets a framework without executors, and its updates.
+// removeIfIdle forgets a framework without executors. Updates of tasks that never
+// had one are still repeated until the framework acknowledges them, or ends.
 func (m *Machine) removeIfIdle(f *framework) {
 	if len(f.runs) > 0 || m.frameworks[f.id] != f {
 		return
 	}
 	m.inform("framework removed", "framework", f.id)
-	for key := range sortedKeys(m.streams) {
-		if key.framework == f.id {
-			m.endStream(key)
-		}
+	if f.terminating {
+		m.endStreams(f.id)
 	}
 	delete(m.frameworks, f.id)
 	m.completed = append(m.completed, f)
@@ -81,6 +80,15 @@ func (m *Machine) removeIfIdle(f *framework) {
 	m.drained()
 	if m.phase == Terminating && len(m.frameworks) == 0 {
 		m.do(Terminate{})
+	}
+}
+
+// endStreams forgets the updates of a framework: nobody acknowledges them.
+func (m *Machine) endStreams(id string) {
+	for key := range sortedKeys(m.streams) {
+		if key.framework == id {
+			m.endStream(key)
+		}
 	}
 }
 
@@ -110,6 +118,7 @@ func (m *Machine) shutdownFramework(id string) {
 		m.warn("shutdown of framework ignored: not registered", "framework", id)
 	case f == nil:
 		m.debug("shutdown of unknown framework ignored", "framework", id)
+		m.endStreams(id)
 	case f.terminating:
 		m.debug("framework is being shut down already", "framework", id)
 	default:

@@ -47,8 +47,7 @@ func applied(totals resources.Resources, op *mesos.Offer_Operation) (resources.R
 		return totals, err
 	}
 	for i, c := range conversions {
-		c.Consumed, c.Converted = c.Consumed.Unallocate(), c.Converted.Unallocate()
-		conversions[i] = c
+		conversions[i] = c.Unallocate()
 	}
 	return totals.ApplyConversions(conversions)
 }

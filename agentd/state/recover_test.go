@@ -287,6 +287,38 @@ func TestOperationTranscripts(t *testing.T) {
 			r.fromMaster(apply(2, create()))
 			r.fromMaster(apply(3, destroy()))
 		},
+		"grow, shrink": func(r *rig) {
+			r.start()
+			r.fromMaster(apply(1, reserve()))
+			r.fromMaster(apply(2, create()))
+			addition := reserved("disk", 16)
+			more := reserve()
+			more.Id, more.Reserve.Resources = nil, []*mesos.Resource{reserved("disk", 16)}
+			r.fromMaster(apply(3, more))
+			r.fromMaster(apply(4, &mesos.Offer_Operation{Type: mesos.Offer_Operation_GROW_VOLUME.Enum(),
+				GrowVolume: &mesos.Offer_Operation_GrowVolume{Volume: volume(), Addition: addition}}))
+			grown := volume()
+			grown.Scalar.Value = new(80.0)
+			r.fromMaster(apply(5, &mesos.Offer_Operation{Type: mesos.Offer_Operation_SHRINK_VOLUME.Enum(),
+				ShrinkVolume: &mesos.Offer_Operation_ShrinkVolume{Volume: grown, Subtract: &mesos.Value_Scalar{Value: new(30.0)}}}))
+		},
+		"refused task without a run": func(r *rig) {
+			r.start()
+			task := commandTask("t1")
+			v := volume()
+			v.AllocationInfo = &mesos.Resource_AllocationInfo{Role: new("dev")}
+			task.Resources = append(task.Resources, v)
+			r.fromMaster(runTask(task))
+			// The framework is gone from here, and the update still waits.
+			key := taskKey{testFramework().GetId().GetValue(), "t1"}
+			r.fire(key.timer())
+			update := r.m.streams[key].pending[0]
+			r.fromMaster(&messages.StatusUpdateAcknowledgementMessage{
+				SlaveId: r.m.info.Id, FrameworkId: testFramework().Id, TaskId: update.GetStatus().GetTaskId(), Uuid: update.Uuid,
+			})
+			r.fromMaster(runTask(proto.CloneOf(task)))
+			r.fromMaster(&messages.ShutdownFrameworkMessage{FrameworkId: testFramework().Id})
+		},
 		"more than there is": func(r *rig) {
 			r.start()
 			op := reserve()

@@ -17,9 +17,10 @@ func sum(lists ...[]*mesos.Resource) []*mesos.Resource {
 }
 
 // needsCheckpoint says which resources outlive the agent's configuration: what
-// frameworks and operators reserved, and volumes.
+// frameworks and operators reserved, and volumes. Resource providers remember
+// their own.
 func needsCheckpoint(i resources.Item) bool {
-	return i.IsDynamicallyReserved() || i.IsPersistentVolume()
+	return i.Provider() == nil && (i.IsDynamicallyReserved() || i.IsPersistentVolume())
 }
 
 // applyCheckpointed returns what the agent has once the checkpointed resources
