@@ -37,12 +37,13 @@ func operation(id, kind, member string, body object) object {
 }
 
 // outcome takes the status of an operation, and acknowledges it.
-func outcome(f *testbed.Framework, id, state string) testbed.Value {
+func outcome(t *testing.T, f *testbed.Framework, id, state string) testbed.Value {
+	t.Helper()
 	status := f.Await(state+" of operation "+id, func(v testbed.Value) bool {
 		return v.At("update_operation_status", "status", "operation_id", "value").Text() == id
 	}).At("update_operation_status", "status")
 	if got := status.At("state").Text(); got != state {
-		panic(fmt.Sprintf("operation %s: got %s, want %s: %v", id, got, state, status))
+		t.Fatalf("operation %s: got %s, want %s: %v", id, got, state, status)
 	}
 	if status.At("uuid").Exists() {
 		f.Call("ACKNOWLEDGE_OPERATION_STATUS", object{
@@ -53,11 +54,11 @@ func outcome(f *testbed.Framework, id, state string) testbed.Value {
 	return status
 }
 
-// offerOf takes an offer that has the volume, or with "" none.
+// offerOf takes an offer that has the volume.
 func offerOf(f *testbed.Framework, id string) testbed.Value {
 	return f.Await("an offer of volume "+id, func(v testbed.Value) bool {
 		for _, r := range v.At("offers", "offers", 0, "resources").List() {
-			if r.At("disk", "persistence", "id").Text() == id && (id != "" || r.At("name").Text() == "disk") {
+			if r.At("disk", "persistence", "id").Text() == id {
 				return true
 			}
 		}
@@ -92,8 +93,8 @@ func TestVolumes(t *testing.T) {
 					operation("reserve", "RESERVE", "reserve", object{"resources": list{reserved(testbed.Scalar("cpus", 0.5)), reserved(disk)}}),
 					operation("create", "CREATE", "create", object{"volumes": list{v}}),
 					testbed.Launch(writer))
-				outcome(f, "reserve", "OPERATION_FINISHED")
-				outcome(f, "create", "OPERATION_FINISHED")
+				outcome(t, f, "reserve", "OPERATION_FINISHED")
+				outcome(t, f, "create", "OPERATION_FINISHED")
 				f.Follow("writer", "TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED")
 
 				agent.Kill()
@@ -112,14 +113,15 @@ func TestVolumes(t *testing.T) {
 
 				f.Accept(offerOf(f, "v1"),
 					operation("destroy", "DESTROY", "destroy", object{"volumes": list{v}}),
-					operation("unreserve", "UNRESERVE", "unreserve", object{"resources": list{reserved(disk), reserved(testbed.Scalar("cpus", 0.5))}}))
-				outcome(f, "destroy", "OPERATION_FINISHED")
-				outcome(f, "unreserve", "OPERATION_FINISHED")
+					operation("unreserve", "UNRESERVE", "unreserve", object{"resources": list{reserved(disk)}}))
+				outcome(t, f, "destroy", "OPERATION_FINISHED")
+				outcome(t, f, "unreserve", "OPERATION_FINISHED")
 				if left := greetings(t, agent.Dir); len(left) > 0 {
 					t.Errorf("the data of the volume is still there: %v", left)
 				}
-				if slave := master.Get("/slaves").At("slaves", 0); len(slave.At("reserved_resources").Members()) != 0 {
-					t.Errorf("something is still reserved: %v", slave.At("reserved_resources"))
+				reservations := master.Get("/slaves").At("slaves", 0, "reserved_resources", "web")
+				if reservations.At("disk").Number() != 0 || reservations.At("cpus").Number() != 0.5 {
+					t.Errorf("half a cpu is still reserved, not %v", reservations)
 				}
 			})
 		}
@@ -177,7 +179,7 @@ func TestOperationFeedback(t *testing.T) {
 				operation("unreserved", "CREATE", "create", object{"volumes": list{volume(testbed.Scalar("disk", 1), "v")}}),
 				operation("good", "RESERVE", "reserve", object{"resources": list{reserved(testbed.Scalar("cpus", 1))}}))
 			for _, id := range []string{"much", "static", "unreserved"} {
-				if status := outcome(f, id, "OPERATION_ERROR"); status.At("uuid").Exists() || status.At("message").Text() == "" {
+				if status := outcome(t, f, id, "OPERATION_ERROR"); status.At("uuid").Exists() || status.At("message").Text() == "" {
 					t.Errorf("%s: %v", id, status)
 				}
 			}
@@ -187,8 +189,8 @@ func TestOperationFeedback(t *testing.T) {
 				object{"operation_id": object{"value": "good"}, "agent_id": offer.At("agent_id").Raw()},
 				object{"operation_id": object{"value": "never"}, "agent_id": offer.At("agent_id").Raw()},
 			}})
-			outcome(f, "good", "OPERATION_FINISHED")
-			outcome(f, "never", "OPERATION_UNKNOWN")
+			outcome(t, f, "good", "OPERATION_FINISHED")
+			outcome(t, f, "never", "OPERATION_UNKNOWN")
 			operations := master.Ask(object{"type": "GET_OPERATIONS"}).At("get_operations", "operations")
 			if len(operations.List()) != 1 || operations.At(0, "latest_status", "state").Text() != "OPERATION_FINISHED" {
 				t.Errorf("GET_OPERATIONS: %v", operations)
@@ -229,14 +231,14 @@ func TestResizedVolume(t *testing.T) {
 	f.Accept(f.Offer(),
 		operation("reserve", "RESERVE", "reserve", object{"resources": list{disk(64)}}),
 		operation("create", "CREATE", "create", object{"volumes": list{volume(disk(32), "v")}}))
-	outcome(f, "reserve", "OPERATION_FINISHED")
-	outcome(f, "create", "OPERATION_FINISHED")
+	outcome(t, f, "reserve", "OPERATION_FINISHED")
+	outcome(t, f, "create", "OPERATION_FINISHED")
 	f.Accept(offerOf(f, "v"), operation("grow", "GROW_VOLUME", "grow_volume",
 		object{"volume": volume(disk(32), "v"), "addition": disk(16)}))
-	outcome(f, "grow", "OPERATION_FINISHED")
+	outcome(t, f, "grow", "OPERATION_FINISHED")
 	f.Accept(offerOf(f, "v"), operation("shrink", "SHRINK_VOLUME", "shrink_volume",
 		object{"volume": volume(disk(48), "v"), "subtract": object{"value": 40.0}}))
-	outcome(f, "shrink", "OPERATION_FINISHED")
+	outcome(t, f, "shrink", "OPERATION_FINISHED")
 	sizes := map[float64]bool{}
 	for _, r := range offerOf(f, "v").At("resources").List() {
 		if r.At("name").Text() == "disk" && len(r.At("reservations").List()) > 0 {
