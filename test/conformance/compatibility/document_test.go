@@ -85,6 +85,7 @@ func sections(t *testing.T) map[string]string {
 		"SUBSCRIBE": mapi + "TestEventStream", "SET_LOGGING_LEVEL": mapi + "TestOperatorStatuses",
 	}
 	maps.Copy(proofs, policyProofs)
+	maps.Copy(proofs, operationProofs)
 	masterCalls := operatorCalls(t, m.Process, master.Call_UNKNOWN.Descriptor(), proofs)
 	agentCalls := operatorCalls(t, a.Process, agent.Call_UNKNOWN.Descriptor(), agentProofs)
 	return map[string]string{

@@ -31,7 +31,7 @@ const (
 var schedulerCalls = []row{
 	{"SUBSCRIBE", works, fl + "TestPath " + fl + "TestSecondSubscription " + fl + "TestRefusedSubscriptions", ""},
 	{"TEARDOWN", works, fl + "TestTeardown", ""},
-	{"ACCEPT", partly, fl + "TestPath " + fl + "TestOverUse " + mst + "TestGroupValidation", "LAUNCH and LAUNCH_GROUP; see operations"},
+	{"ACCEPT", works, fl + "TestPath " + fl + "TestOverUse " + mst + "TestGroupValidation", "see operations"},
 	{"DECLINE", works, fl + "TestDeclineSuppressRevive", ""},
 	{"REVIVE", works, fl + "TestDeclineSuppressRevive", ""},
 	{"SUPPRESS", works, fl + "TestDeclineSuppressRevive", ""},
@@ -43,15 +43,21 @@ var schedulerCalls = []row{
 	{"REQUEST", ignored, "", "as in Mesos, whose allocator ignores it"},
 	{"ACCEPT_INVERSE_OFFERS", works, oper + "TestMaintenance " + mst + "TestTranscripts", ""},
 	{"DECLINE_INVERSE_OFFERS", works, oper + "TestMaintenance " + mst + "TestTranscripts", ""},
-	{"ACKNOWLEDGE_OPERATION_STATUS", partly, ast + "TestOperationTranscripts", "forwarded; frameworks can't begin operations yet"},
-	{"RECONCILE_OPERATIONS", works, fl + "TestReconcileOperations", ""},
+	{"ACKNOWLEDGE_OPERATION_STATUS", works, sched + "TestOperationFeedback " + ast + "TestOperationTranscripts", ""},
+	{"RECONCILE_OPERATIONS", works, fl + "TestReconcileOperations " + sched + "TestOperationFeedback", ""},
 	{"UPDATE_FRAMEWORK", works, fl + "TestUpdateFramework " + mst + "TestFrameworkValidation", ""},
 }
 
 var operations = []row{
 	{"LAUNCH", works, fl + "TestPath " + mst + "TestTaskValidation", ""},
 	{"LAUNCH_GROUP", notYet, mst + "TestGroupValidation " + ast + "TestTranscripts", "master and agent pass it on; the default executor that runs groups doesn't exist yet"},
-	{"RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME, SHRINK_VOLUME, CREATE_DISK, DESTROY_DISK", notYet, "", "refused: OPERATION_DROPPED or OPERATION_ERROR if the operation has an ID, and the offer comes back"},
+	{"RESERVE", works, sched + "TestVolumes " + mst + "TestTranscripts " + mst + "TestOperationValidation", "to child roles (refinement), too; `source` is for operators only, as in Mesos"},
+	{"UNRESERVE", works, sched + "TestVolumes " + mst + "TestOperationValidation", ""},
+	{"CREATE", works, sched + "TestVolumes " + mst + "TestOperationValidation", "on the root disk, PATH and MOUNT disks; shared volumes"},
+	{"DESTROY", works, sched + "TestVolumes " + mst + "TestOperationValidation", ""},
+	{"GROW_VOLUME", works, sched + "TestResizedVolume " + mst + "TestOperationValidation", ""},
+	{"SHRINK_VOLUME", works, sched + "TestResizedVolume " + mst + "TestTranscripts", "no disk is lost beside plain reserved disk, unlike in Mesos"},
+	{"CREATE_DISK, DESTROY_DISK", works, mst + "TestOperationProperties", "for agents with resource providers; see resource providers for our own agent"},
 }
 
 var schedulerEvents = []row{
@@ -62,7 +68,7 @@ var schedulerEvents = []row{
 	{"RESCIND", works, mst + "TestTranscripts", "when an agent leaves or an offer times out"},
 	{"RESCIND_INVERSE_OFFER", works, mst + "TestTranscripts", ""},
 	{"UPDATE", works, fl + "TestPath " + fl + "TestUpdatesAreRetried", ""},
-	{"UPDATE_OPERATION_STATUS", partly, fl + "TestReconcileOperations", "answers to RECONCILE_OPERATIONS, and refusals"},
+	{"UPDATE_OPERATION_STATUS", works, sched + "TestOperationFeedback " + fl + "TestReconcileOperations", "repeated by the agent until it is acknowledged"},
 	{"MESSAGE", works, "", ""},
 	{"FAILURE", works, fl + "TestAgentStaysAway", ""},
 	{"ERROR", works, fl + "TestRefusedSubscriptions " + fl + "TestSecondSubscription", ""},
@@ -100,7 +106,7 @@ var masterMessages = map[string]row{
 	"mesos.internal.StatusUpdateMessage":                {proof: fl + "TestForeignAgent"},
 	"mesos.internal.PongSlaveMessage":                   {proof: fl + "TestForeignAgent"},
 	"mesos.internal.AuthenticateMessage":                {note: "SASL; masters with `--authenticate_agents` or `--authenticate_frameworks` refuse everybody"},
-	"mesos.internal.UpdateOperationStatusMessage":       {},
+	"mesos.internal.UpdateOperationStatusMessage":       {proof: sched + "TestOperationFeedback"},
 	"mesos.internal.StatusUpdateAcknowledgementMessage": {},
 }
 
@@ -119,8 +125,8 @@ var agentMessages = []row{
 	{"mesos.internal.FrameworkToExecutorMessage", works, ast + "TestTranscripts", ""},
 	{"mesos.internal.UpdateFrameworkMessage", works, ast + "TestTranscripts", ""},
 	{"mesos.internal.DrainSlaveMessage", works, oper + "TestDrain " + ast + "TestTranscripts", ""},
-	{"mesos.internal.CheckpointResourcesMessage", works, ast + "TestOperationTranscripts", "ours never sends it yet"},
-	{"mesos.internal.ApplyOperationMessage", works, ast + "TestOperationTranscripts", "ours never sends it yet"},
+	{"mesos.internal.CheckpointResourcesMessage", works, ast + "TestOperationTranscripts", "to agents without the capability RESOURCE_PROVIDER"},
+	{"mesos.internal.ApplyOperationMessage", works, sched + "TestVolumes " + ast + "TestOperationTranscripts", ""},
 	{"mesos.internal.AcknowledgeOperationStatusMessage", works, ast + "TestOperationTranscripts", ""},
 	{"mesos.internal.ReconcileOperationsMessage", works, ast + "TestOperationTranscripts", ""},
 	{"messages of v0 executor drivers", notYet, "", "executors speak the v1 API"},
@@ -158,6 +164,10 @@ var endpointProofs = map[string]string{
 	"/teardown":              fl + "TestTeardown",
 	"/weights":               oper + "TestWeightsEndpoint",
 	"/quota":                 oper + "TestQuotaEndpoint",
+	"/reserve":               oper + "TestReservationEndpoints",
+	"/unreserve":             oper + "TestReservationEndpoints",
+	"/create-volumes":        oper + "TestReservationEndpoints",
+	"/destroy-volumes":       oper + "TestReservationEndpoints",
 	"/roles":                 oper + "TestQuotaIsEnforced",
 	"/maintenance/schedule":  oper + "TestMaintenanceEndpoints",
 	"/maintenance/status":    oper + "TestMaintenanceEndpoints",
