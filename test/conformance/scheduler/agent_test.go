@@ -23,6 +23,12 @@ type agent struct {
 
 func startAgent(t testing.TB, master *testbed.Master) *agent {
 	t.Helper()
+	return startAgentWith(t, master, func(*messages.RegisterSlaveMessage) {})
+}
+
+// startAgentWith starts an agent that says something else of itself.
+func startAgentWith(t testing.TB, master *testbed.Master, change func(*messages.RegisterSlaveMessage)) *agent {
+	t.Helper()
 	a := &agent{Peer: testbed.NewPeer(t, "slave(1)"), t: t, master: "master@" + master.Address}
 	a.On(internal+"PingSlaveMessage", func(m testbed.Message) {
 		a.Send(m.From, internal+"PongSlaveMessage", &messages.PongSlaveMessage{})
@@ -38,6 +44,7 @@ func startAgent(t testing.TB, master *testbed.Master) *agent {
 	for c := mesos.AgentInfo_Capability_MULTI_ROLE; c <= mesos.AgentInfo_Capability_TASK_RESOURCE_LIMITS; c++ {
 		register.AgentCapabilities = append(register.AgentCapabilities, &mesos.AgentInfo_Capability{Type: c.Enum()})
 	}
+	change(register)
 	a.Send(a.master, internal+"RegisterSlaveMessage", register)
 	var registered messages.SlaveRegisteredMessage
 	a.Receive(internal+"SlaveRegisteredMessage", &registered)

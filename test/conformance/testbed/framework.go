@@ -2,6 +2,7 @@ package testbed
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -57,7 +58,15 @@ func NewFramework(t testing.TB, master *Master, info Object) *Framework {
 // is of interest if there is no stream.
 func (f *Framework) TrySubscribe() (*Stream, Answer) {
 	f.t.Helper()
-	call := Object{"type": "SUBSCRIBE", "subscribe": Object{"framework_info": f.info}}
+	return f.TrySubscribeWith(nil)
+}
+
+// TrySubscribeWith is TrySubscribe with more members in the call.
+func (f *Framework) TrySubscribeWith(extra Object) (*Stream, Answer) {
+	f.t.Helper()
+	subscribe := Object{"framework_info": f.info}
+	maps.Copy(subscribe, extra)
+	call := Object{"type": "SUBSCRIBE", "subscribe": subscribe}
 	if f.ID != "" {
 		f.info["id"] = Object{"value": f.ID}
 		call["framework_id"] = Object{"value": f.ID}
