@@ -15,6 +15,9 @@ type executor struct {
 	framework *framework // nil if it is completed: the executor is on its way out
 	agent     *agent
 	resources resources.Resources
+	// awaited says that its agent did not list it, and a task for it may be on
+	// its way there.
+	awaited bool
 
 	inFramework, onAgent *node[executor]
 }

@@ -114,7 +114,9 @@ func (m *Machine) missingTasks(a *agent, known map[TaskKey]bool) []*messages.Rec
 	return order
 }
 
-// dropMissingExecutors forgets executors that the agent doesn't list.
+// dropMissingExecutors forgets executors that the agent doesn't list. One for
+// which a task is on its way may have been started since the agent wrote its
+// list: what the agent says of the task decides.
 func (m *Machine) dropMissingExecutors(a *agent, msg *messages.ReregisterSlaveMessage) {
 	listed := map[ExecutorKey]bool{}
 	for _, e := range msg.GetExecutorInfos() {
@@ -122,10 +124,43 @@ func (m *Machine) dropMissingExecutors(a *agent, msg *messages.ReregisterSlaveMe
 			a.id, FrameworkID(e.GetFrameworkId().GetValue()), ExecutorID(e.GetExecutorId().GetValue()),
 		}] = true
 	}
+	awaited := a.executorsInUse()
 	for e := range a.executors.all() {
-		if !listed[e.key] {
+		e.awaited = !listed[e.key] && awaited[e.key]
+		if !listed[e.key] && !e.awaited {
 			m.removeExecutor(e)
 		}
+	}
+}
+
+// executorsInUse are those of the tasks on an agent that have not ended.
+func (a *agent) executorsInUse() map[ExecutorKey]bool {
+	used := map[ExecutorKey]bool{}
+	for t := range a.tasks.all() {
+		if t.info.ExecutorId != nil && !terminal(t.info.GetState()) {
+			used[t.executorKey()] = true
+		}
+	}
+	return used
+}
+
+func (t *task) executorKey() ExecutorKey {
+	return ExecutorKey{t.agent.id, t.framework.id, ExecutorID(t.info.GetExecutorId().GetValue())}
+}
+
+// settleAwaited forgets an executor that was never started: its agent was asked
+// for the task that it was to be started for, and knows neither.
+func (m *Machine) settleAwaited(t *task, status *mesos.TaskStatus) {
+	e := m.executors[t.executorKey()]
+	if e == nil || !e.awaited {
+		return
+	}
+	if status.GetReason() != mesos.TaskStatus_REASON_RECONCILIATION {
+		e.awaited = false // the agent knows the task
+		return
+	}
+	if !t.agent.executorsInUse()[e.key] {
+		m.removeExecutor(e)
 	}
 }
 

@@ -40,6 +40,7 @@ func (m *Machine) statusUpdate(msg *messages.StatusUpdateMessage) {
 	}
 	if t != nil {
 		m.updateTask(t, status, update.LatestState)
+		m.settleAwaited(t, status)
 	}
 	if t == nil || !forwarded {
 		m.stats.InvalidStatusUpdates++
