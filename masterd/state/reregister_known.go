@@ -83,7 +83,7 @@ func (m *Machine) reconcileAgent(a *agent, msg *messages.ReregisterSlaveMessage)
 		Connection:      m.connection(),
 		Reconciliations: m.missingTasks(a, known),
 	})
-	m.dropMissingExecutors(a, msg)
+	m.dropMissingExecutors(a, msg, known)
 	m.addUnknown(a, msg)
 	m.repeatKills(a, msg)
 	m.shutDownCompleted(a, msg)
@@ -114,17 +114,17 @@ func (m *Machine) missingTasks(a *agent, known map[TaskKey]bool) []*messages.Rec
 	return order
 }
 
-// dropMissingExecutors forgets executors that the agent doesn't list. One for
-// which a task is on its way may have been started since the agent wrote its
-// list: what the agent says of the task decides.
-func (m *Machine) dropMissingExecutors(a *agent, msg *messages.ReregisterSlaveMessage) {
+// dropMissingExecutors forgets executors that the agent doesn't list. One with a
+// task that isn't listed either may have been started with it since the agent
+// wrote its list: what the agent says of the task decides.
+func (m *Machine) dropMissingExecutors(a *agent, msg *messages.ReregisterSlaveMessage, known map[TaskKey]bool) {
 	listed := map[ExecutorKey]bool{}
 	for _, e := range msg.GetExecutorInfos() {
 		listed[ExecutorKey{
 			a.id, FrameworkID(e.GetFrameworkId().GetValue()), ExecutorID(e.GetExecutorId().GetValue()),
 		}] = true
 	}
-	awaited := a.executorsInUse()
+	awaited := a.executorsInUse(known)
 	for e := range a.executors.all() {
 		e.awaited = !listed[e.key] && awaited[e.key]
 		if !listed[e.key] && !e.awaited {
@@ -133,11 +133,12 @@ func (m *Machine) dropMissingExecutors(a *agent, msg *messages.ReregisterSlaveMe
 	}
 }
 
-// executorsInUse are those of the tasks on an agent that have not ended.
-func (a *agent) executorsInUse() map[ExecutorKey]bool {
+// executorsInUse are those of the tasks on an agent that have not ended, some
+// tasks left out.
+func (a *agent) executorsInUse(but map[TaskKey]bool) map[ExecutorKey]bool {
 	used := map[ExecutorKey]bool{}
 	for t := range a.tasks.all() {
-		if t.info.ExecutorId != nil && !terminal(t.info.GetState()) {
+		if t.info.ExecutorId != nil && !terminal(t.info.GetState()) && !but[t.key] {
 			used[t.executorKey()] = true
 		}
 	}
@@ -148,19 +149,21 @@ func (t *task) executorKey() ExecutorKey {
 	return ExecutorKey{t.agent.id, t.framework.id, ExecutorID(t.info.GetExecutorId().GetValue())}
 }
 
-// settleAwaited forgets an executor that was never started: its agent was asked
-// for the task that it was to be started for, and knows neither.
+// settleAwaited decides about an executor that an agent did not list, by what
+// the agent says of a task that it was to be started for: if that never ran,
+// the executor isn't there.
 func (m *Machine) settleAwaited(t *task, status *mesos.TaskStatus) {
 	e := m.executors[t.executorKey()]
 	if e == nil || !e.awaited {
 		return
 	}
-	if status.GetReason() != mesos.TaskStatus_REASON_RECONCILIATION {
-		e.awaited = false // the agent knows the task
-		return
-	}
-	if !t.agent.executorsInUse()[e.key] {
-		m.removeExecutor(e)
+	switch status.GetState() {
+	case mesos.TaskState_TASK_DROPPED, mesos.TaskState_TASK_LOST, mesos.TaskState_TASK_GONE:
+		if !t.agent.executorsInUse(nil)[e.key] {
+			m.removeExecutor(e)
+		}
+	default:
+		e.awaited = false
 	}
 }
 
