@@ -259,7 +259,7 @@ func TestObjects(t *testing.T) {
 		"refined role":            {acl.ReservedRole(reserved), "child"},
 		"old role":                {acl.ReservedRole(&mesos.Resource{Role: new("root")}), "root"},
 		"reserver":                {acl.Reserver(reserved), "me"},
-		"no reserver":             {acl.Reserver(&mesos.Resource{}), ""},
+		"no reserver":             {acl.Reserver(&mesos.Resource{}), "none"},
 		"creator": {acl.Creator(&mesos.Resource{Disk: &mesos.Resource_DiskInfo{
 			Persistence: &mesos.Resource_DiskInfo_Persistence{Principal: new("me")}}}), "me"},
 		"principal of a framework":       {acl.FrameworkPrincipal(framework), "me"},

@@ -23,6 +23,14 @@ var Any Object
 // Named is an object with a name: a role, a user, a principal, a path.
 func Named(name string) Object { return Object{named: true, name: name} }
 
+// String is the name, or says that there is none.
+func (o Object) String() string {
+	if !o.named {
+		return "any"
+	}
+	return o.name
+}
+
 // User is the user that something runs as.
 func User(name string) Object { return Named(name) }
 
@@ -41,12 +49,19 @@ func ReservedRole(r *mesos.Resource) Object {
 	return Role(r.GetRole())
 }
 
-// Reserver is the principal that reserved a resource, "" if it isn't known.
+// Reserver is the principal that reserved a resource; any, if it isn't known.
 func Reserver(r *mesos.Resource) Object {
 	if n := len(r.Reservations); n > 0 {
-		return Named(r.Reservations[n-1].GetPrincipal())
+		return principalOf(r.Reservations[n-1])
 	}
-	return Named(r.GetReservation().GetPrincipal())
+	return principalOf(r.GetReservation())
+}
+
+func principalOf(r *mesos.Resource_ReservationInfo) Object {
+	if r == nil || r.Principal == nil {
+		return Any
+	}
+	return Named(r.GetPrincipal())
 }
 
 // Creator is the principal that created a volume, "" if it isn't known.

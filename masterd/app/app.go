@@ -116,7 +116,7 @@ func (a *App) serveHTTP() error {
 		if path == "" {
 			continue
 		}
-		if err := shown.Attach(path, "/master/log", nil); err != nil {
+		if err := shown.Attach(path, "/master/log", httpapi.MayReadLog(a.access.authorizer)); err != nil {
 			return fmt.Errorf("showing the log: %w", err)
 		}
 		break
@@ -216,6 +216,7 @@ func (a *App) newEngine(
 	self *mesos.MasterInfo, term registry.Term, reg *registrypb.Registry, authenticator *cram.Authenticator, log logr.Logger,
 ) (*engine.Engine, error) {
 	machine := a.flags.machine(self, log.V(1).Enabled())
+	machine.Authorizer = a.access.authorizer
 	if err := machine.Validate(); err != nil {
 		return nil, fmt.Errorf("flags: %w", err)
 	}

@@ -135,12 +135,12 @@ func (a *API) Register(r *httpserver.Router) {
 		r.Handle(Process, endpoint, h)
 	}
 	r.Handle("registrar(1)", "registry", a.secure(RealmReadonly, a.serveRegistry))
-	r.Handle("metrics", "", a.secureHandler(RealmReadonly, a.cfg.Metrics.Handler()))
-	r.Handle("metrics", "snapshot", a.secureHandler(RealmReadonly, a.cfg.Metrics))
+	r.Handle("metrics", "", a.secure(RealmReadonly, a.authorizedEndpoint("/metrics/snapshot", withPrincipal(a.cfg.Metrics.Handler()))))
+	r.Handle("metrics", "snapshot", a.secure(RealmReadonly, a.authorizedEndpoint("/metrics/snapshot", withPrincipal(a.cfg.Metrics))))
 	r.Handle("system", "stats.json", a.secureHandler(RealmReadonly, http.HandlerFunc(host.ServeStats)))
-	r.Handle("logging", "toggle", a.secure(RealmReadwrite, a.serveLoggingToggle))
+	r.Handle("logging", "toggle", a.secure(RealmReadwrite, a.authorizedEndpoint("/logging/toggle", a.serveLoggingToggle)))
 	for name, h := range a.cfg.Files.Endpoints() {
-		r.Handle("files", name, a.secureHandler(RealmReadonly, h))
+		r.Handle("files", name, a.filesHandler(name, h))
 	}
 }
 

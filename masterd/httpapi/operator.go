@@ -55,7 +55,7 @@ func (a *API) operate(c *operatorCall) {
 		text(c.w, http.StatusNotImplemented, "")
 		return
 	}
-	reply, err := c.engine.Operator(c.r.Context(), c.principal, c.call)
+	reply, err := a.submit(c.r.Context(), c.engine, c.principal, c.call)
 	if err != nil {
 		a.failed(c.w, c.r, err)
 		return

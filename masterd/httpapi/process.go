@@ -10,6 +10,8 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
+	"github.com/mesos-operator/mesos-operator/internal/auth"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 )
 
@@ -53,6 +55,10 @@ func (a *API) respond(c *operatorCall, response *mesosmaster.Response) {
 }
 
 func (a *API) getFlags(c *operatorCall) {
+	if !a.visibleTo(c.principal).flags.Allow(acl.Any) {
+		text(c.w, http.StatusForbidden, "")
+		return
+	}
 	get := &mesosmaster.Response_GetFlags{}
 	for _, name := range slices.Sorted(maps.Keys(a.cfg.Flags)) {
 		get.Flags = append(get.Flags, &mesos.Flag{Name: new(name), Value: new(a.cfg.Flags[name])})
@@ -78,6 +84,10 @@ func (a *API) getMetrics(c *operatorCall) {
 }
 
 func (a *API) setLoggingLevel(c *operatorCall) {
+	if !a.cfg.Authorizer.ForName(c.principal).May(acl.SetLogLevel, acl.Any) {
+		text(c.w, http.StatusForbidden, "")
+		return
+	}
 	set := c.call.GetSetLoggingLevel()
 	if err := a.cfg.Verbosity.Set(set.GetLevel(), time.Duration(set.GetDuration().GetNanoseconds())); err != nil {
 		text(c.w, http.StatusBadRequest, err.Error())
@@ -86,8 +96,13 @@ func (a *API) setLoggingLevel(c *operatorCall) {
 	text(c.w, http.StatusOK, "")
 }
 
+// context knows the principal, for files that ask.
+func (c *operatorCall) context() context.Context {
+	return auth.NewContext(c.r.Context(), auth.Principal{Name: c.principal})
+}
+
 func (a *API) listFiles(c *operatorCall) {
-	infos, err := a.cfg.Files.Browse(c.r.Context(), c.call.GetListFiles().GetPath())
+	infos, err := a.cfg.Files.Browse(c.context(), c.call.GetListFiles().GetPath())
 	if err != nil {
 		text(c.w, statusOfFile(err), err.Error())
 		return
@@ -101,7 +116,7 @@ func (a *API) readFile(c *operatorCall) {
 	if read.Length != nil {
 		length = new(int64(read.GetLength()))
 	}
-	content, err := a.cfg.Files.Read(c.r.Context(), read.GetPath(), int64(read.GetOffset()), length)
+	content, err := a.cfg.Files.Read(c.context(), read.GetPath(), int64(read.GetOffset()), length)
 	if err != nil {
 		text(c.w, statusOfFile(err), err.Error())
 		return

@@ -11,6 +11,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 )
@@ -63,7 +64,11 @@ func versionInfo() *mesos.VersionInfo {
 }
 
 // serveFlags answers /flags, on any master.
-func (a *API) serveFlags(w http.ResponseWriter, _ *http.Request, _ string) {
+func (a *API) serveFlags(w http.ResponseWriter, _ *http.Request, principal string) {
+	if !a.visibleTo(principal).flags.Allow(acl.Any) {
+		text(w, http.StatusForbidden, "")
+		return
+	}
 	b := append(key(nil, "flags"), a.flags...)
 	jsonBody(w, mesosjson.CloseObject(b, 0))
 }
@@ -102,7 +107,7 @@ func (a *API) serveTeardown(w http.ResponseWriter, r *http.Request, principal st
 		text(w, http.StatusBadRequest, "Missing 'frameworkId' query parameter in the request body")
 		return
 	}
-	reply, err := e.Operator(r.Context(), principal, &mesosmaster.Call{
+	reply, err := a.submit(r.Context(), e, principal, &mesosmaster.Call{
 		Type:     mesosmaster.Call_TEARDOWN.Enum(),
 		Teardown: &mesosmaster.Call_Teardown{FrameworkId: &mesos.FrameworkID{Value: new(form.Get("frameworkId"))}},
 	})

@@ -54,7 +54,7 @@ func (a *API) change(callOf func(r *http.Request) (*mesosmaster.Call, error)) ha
 			text(w, statusOfBody(err), err.Error())
 			return
 		}
-		reply, err := e.Operator(r.Context(), principal, call)
+		reply, err := a.submit(r.Context(), e, principal, call)
 		if err != nil {
 			a.failed(w, r, err)
 			return

@@ -128,7 +128,11 @@ func (f *framework) countCall(t scheduler.Call_Type) {
 // went.
 func (m *Machine) replyUpdateFramework(to ReplyID, f *framework, call *scheduler.Call_UpdateFramework) {
 	if err := m.callUpdateFramework(f, call); err != nil {
-		m.reply(to, 400, err.Error())
+		status := 400
+		if m.mayHaveRoles(call.GetFrameworkInfo()) != nil {
+			status = 403
+		}
+		m.reply(to, status, err.Error())
 		return
 	}
 	m.reply(to, 200, "")
@@ -150,6 +154,9 @@ func (m *Machine) callUpdateFramework(f *framework, call *scheduler.Call_UpdateF
 	}
 	if err != nil {
 		return fmt.Errorf("invalid UPDATE_FRAMEWORK: %w", err)
+	}
+	if err := m.mayHaveRoles(s.info); err != nil {
+		return err
 	}
 	changed := !sameInfo(f.info, s.info)
 	m.updateFramework(f, s)

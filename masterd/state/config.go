@@ -6,6 +6,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/masterd/allocator/constraint"
 )
 
@@ -80,6 +81,9 @@ type Config struct {
 	// NoRootSubmissions refuses frameworks that run as root
 	// (--no-root_submissions).
 	NoRootSubmissions bool
+	// Authorizer says what frameworks and agents may do; nil allows
+	// everything (--acls).
+	Authorizer *acl.Authorizer
 	// AuthenticateFrameworks refuses native drivers that did not authenticate
 	// (--authenticate_frameworks).
 	AuthenticateFrameworks bool

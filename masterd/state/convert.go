@@ -73,6 +73,9 @@ func (m *Machine) refuseOperation(acc *acceptance, o *mesos.Offer_Operation, err
 func (m *Machine) convert(acc *acceptance, o *mesos.Offer_Operation) {
 	err := m.validateOperation(authorOf(acc.f), acc.a, o)
 	if err == nil {
+		err = m.mayOperate(acc.f, o)
+	}
+	if err == nil {
 		err = m.convertValid(acc, o)
 	}
 	if err != nil {
@@ -116,6 +119,9 @@ func (m *Machine) convertDisk(acc *acceptance, o *mesos.Offer_Operation) {
 		err = fmt.Errorf("agent %s lacks RESOURCE_PROVIDER", acc.a.id)
 	default:
 		err = m.validateOperation(authorOf(acc.f), acc.a, o)
+	}
+	if err == nil {
+		err = m.mayOperate(acc.f, o)
 	}
 	if err == nil && !acc.remaining.Contains(source) {
 		err = fmt.Errorf("%w: %s is not in what is left of the offer: %s", resources.ErrNotContained, source, acc.remaining)

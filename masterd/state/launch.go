@@ -13,6 +13,10 @@ import (
 func (m *Machine) launch(acc *acceptance, info *mesos.TaskInfo) {
 	f, a := acc.f, acc.a
 	completeTaskInfo(info, f, acc.role)
+	if err := m.mayRun(f, info); err != nil {
+		m.refuseTasks(f, []*mesos.TaskInfo{info}, taskError(mesos.TaskStatus_REASON_TASK_UNAUTHORIZED, err))
+		return
+	}
 	used, err := m.validateTask(acc, info)
 	if err != nil {
 		m.refuseTasks(f, []*mesos.TaskInfo{info}, taskError(mesos.TaskStatus_REASON_TASK_INVALID, err))
@@ -44,6 +48,10 @@ func (m *Machine) launchGroup(acc *acceptance, group *mesos.Offer_Operation_Laun
 	f, a := acc.f, acc.a
 	tasks := group.GetTaskGroup().GetTasks()
 	completeGroup(group, f, acc.role)
+	if err := m.mayRunAll(f, tasks); err != nil {
+		m.refuseTasks(f, tasks, taskError(mesos.TaskStatus_REASON_TASK_GROUP_UNAUTHORIZED, err))
+		return
+	}
 	used, err := m.validateGroup(acc, group)
 	if err != nil {
 		m.refuseTasks(f, tasks, taskError(mesos.TaskStatus_REASON_TASK_GROUP_INVALID, err))

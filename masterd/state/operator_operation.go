@@ -8,6 +8,13 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
 
+// OperationOf is what a call about reservations or volumes asks for, for who
+// authorizes it; nil for calls about something else.
+func OperationOf(c *mesosmaster.Call) *mesos.Offer_Operation {
+	_, o := operationOf(c)
+	return o
+}
+
 // operationOf turns a call about reservations or volumes into the operation that
 // it asks for; nil for calls about something else.
 func operationOf(c *mesosmaster.Call) (*mesos.AgentID, *mesos.Offer_Operation) {

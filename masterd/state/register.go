@@ -114,6 +114,9 @@ func (m *Machine) checkNewcomer(in PeerMessage, info *mesos.AgentInfo, version s
 	case info.GetDomain() == nil && m.cfg.RequireAgentDomain:
 		return errNoDomain
 	}
+	if err := m.mayRegister(in.Principal, info); err != nil {
+		return err
+	}
 	return checkVersion(version)
 }
 

@@ -68,7 +68,10 @@ func (m *Machine) checkSubscription(s *subscription, suppressed []string) error 
 	if err != nil {
 		return err
 	}
-	return m.validateConstraints(rolesOf(s.info), s.constraints)
+	if err := m.validateConstraints(rolesOf(s.info), s.constraints); err != nil {
+		return err
+	}
+	return m.mayHaveRoles(s.info)
 }
 
 // refuseSubscription tells a scheduler why it may not subscribe, and ends its
