@@ -8,6 +8,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
 	"github.com/mesos-operator/mesos-operator/agentd/executor"
+	"github.com/mesos-operator/mesos-operator/agentd/executor/taskgroup"
 	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -109,7 +110,7 @@ func (a *app) machineConfig(ctx context.Context, binary string) (state.Config, e
 		MaxCompletedExecutors: f.MaxCompletedExecutors, SwitchUser: f.SwitchUser, DefaultContainer: container,
 		SandboxDirectory: f.SandboxDirectory, EnableCFS: f.EnableCFS,
 		CPULimits: limits("cgroups/cpu", "cgroups/all"), MemoryLimits: limits("cgroups/mem", "cgroups/all"),
-		CommandExecutor: executor.CommandInfo(binary),
+		CommandExecutor: executor.CommandInfo(binary), DefaultExecutor: taskgroup.CommandInfo(binary),
 	}, nil
 }
 

@@ -108,12 +108,7 @@ func lookPath(name string, env []string) (string, error) {
 // environment is the executor's, with the command's own over it.
 func environment(task *mesos.TaskInfo, environ []string) []string {
 	env := newEnv(environ)
-	for _, v := range task.GetCommand().GetEnvironment().GetVariables() {
-		// A secret that is still one was not resolved by the agent.
-		if v.GetType() != mesos.Environment_Variable_SECRET {
-			env.set(v.GetName(), v.GetValue())
-		}
-	}
+	env.add(task.GetCommand().GetEnvironment())
 	if rs := task.GetResources(); len(rs) > 0 {
 		env.set("MESOS_ALLOCATION_ROLE", rs[0].GetAllocationInfo().GetRole())
 	}
@@ -133,6 +128,16 @@ func newEnv(list []string) *env {
 		e.set(name, value)
 	}
 	return e
+}
+
+// add sets a command's variables. A secret that is still one was not resolved by
+// the agent.
+func (e *env) add(more *mesos.Environment) {
+	for _, v := range more.GetVariables() {
+		if v.GetType() != mesos.Environment_Variable_SECRET {
+			e.set(v.GetName(), v.GetValue())
+		}
+	}
 }
 
 func (e *env) set(name, value string) {

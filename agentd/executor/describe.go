@@ -5,8 +5,8 @@ import (
 	"syscall"
 )
 
-// describe tells how a process ended, in the words that clients of Mesos look for.
-func describe(status syscall.WaitStatus) string {
+// Describe tells how a process ended, in the words that clients of Mesos look for.
+func Describe(status syscall.WaitStatus) string {
 	switch {
 	case status.Exited():
 		return fmt.Sprintf("exited with status %d", status.ExitStatus())

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mesos-operator/mesos-operator/agentd/executor/check"
 	"github.com/mesos-operator/mesos-operator/agentd/executor/client"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
@@ -39,10 +40,16 @@ type machine struct {
 	grace   time.Duration // the agent's after SHUTDOWN
 	environ []string
 	start   func(*mesos.TaskInfo, []string) (command, error)
+	// checks starts the checks of a task that runs; what it returns stops them.
+	checks func(*mesos.TaskInfo) (stop func())
 
 	killing bool // the framework knows TASK_KILLING
 	task    *mesos.TaskInfo
 	command command // nil before the task runs, and after
+	last    *mesos.TaskStatus
+
+	stopChecks func()
+	unhealthy  bool // the task is killed for failing health checks
 
 	// kill is set when the task is to end.
 	kill struct {
@@ -109,9 +116,6 @@ func (m *machine) launch(task *mesos.TaskInfo, now time.Time) {
 	}
 	m.task = task
 	m.update(mesos.TaskState_TASK_STARTING, nil, "")
-	if task.GetCheck() != nil || task.GetHealthCheck() != nil {
-		m.printf("Checks and health checks are not performed by this version")
-	}
 	m.printf("Starting task %s", task.GetTaskId().GetValue())
 	c, err := m.start(task, m.environ)
 	if err != nil {
@@ -123,18 +127,14 @@ func (m *machine) launch(task *mesos.TaskInfo, now time.Time) {
 		m.completion = now.Add(limit)
 	}
 	m.update(mesos.TaskState_TASK_RUNNING, nil, "")
+	if task.GetCheck() != nil || task.GetHealthCheck() != nil {
+		m.stopChecks = m.checks(task)
+	}
 }
 
 // killTask kills at the framework's wish. The grace of that wish comes before
 // the task's own.
 func (m *machine) killTask(k *executor.Event_Kill, now time.Time) {
-	grace := defaultKillGrace
-	switch {
-	case k.GetKillPolicy().GetGracePeriod() != nil:
-		grace = time.Duration(k.GetKillPolicy().GetGracePeriod().GetNanoseconds())
-	case m.task.GetKillPolicy().GetGracePeriod() != nil:
-		grace = time.Duration(m.task.GetKillPolicy().GetGracePeriod().GetNanoseconds())
-	}
 	if m.task == nil {
 		// The task's LAUNCH got lost, and the agent won't send it after this.
 		m.printf("Exiting: asked to kill task %s, which was never launched", k.GetTaskId().GetValue())
@@ -145,7 +145,17 @@ func (m *machine) killTask(k *executor.Event_Kill, now time.Time) {
 		m.printf("Asked to kill task %s, which is not here", k.GetTaskId().GetValue())
 		return
 	}
-	m.terminate(grace, true, now)
+	m.terminate(m.killGrace(k.GetKillPolicy()), true, now)
+}
+
+// killGrace is what a policy gives, or else the task's own.
+func (m *machine) killGrace(policy *mesos.KillPolicy) time.Duration {
+	for _, p := range []*mesos.KillPolicy{policy, m.task.GetKillPolicy()} {
+		if g := p.GetGracePeriod(); g != nil {
+			return time.Duration(g.GetNanoseconds())
+		}
+	}
+	return defaultKillGrace
 }
 
 // terminate begins to end the task, or hastens that: a later wish can only
@@ -161,6 +171,7 @@ func (m *machine) terminate(grace time.Duration, tell bool, now time.Time) {
 	}
 	m.kill.asked, m.kill.since, m.kill.deadline = true, now, now.Add(grace)
 	m.completion = time.Time{}
+	m.endChecks()
 	if tell && m.killing {
 		m.update(mesos.TaskState_TASK_KILLING, nil, "")
 	}
@@ -185,7 +196,7 @@ func (m *machine) exited(status *syscall.WaitStatus, now time.Time) {
 	m.command = nil
 	state, reason, message := mesos.TaskState_TASK_FAILED, (*mesos.TaskStatus_Reason)(nil), "Failed to get exit status for Command"
 	if status != nil {
-		message = "Command " + describe(*status)
+		message = "Command " + Describe(*status)
 		switch {
 		case m.overdue:
 			reason = mesos.TaskStatus_REASON_MAX_COMPLETION_TIME_REACHED.Enum()
@@ -201,6 +212,7 @@ func (m *machine) exited(status *syscall.WaitStatus, now time.Time) {
 
 func (m *machine) end(state mesos.TaskState, reason *mesos.TaskStatus_Reason, message string, now time.Time) {
 	m.ended, m.endedAt, m.completion = true, now, time.Time{}
+	m.endChecks()
 	m.update(state, reason, message)
 }
 
@@ -262,26 +274,23 @@ func (m *machine) update(state mesos.TaskState, reason *mesos.TaskStatus_Reason,
 	if message != "" {
 		s.Message = &message
 	}
-	s.CheckStatus = emptyCheck(m.task.GetCheck())
+	s.CheckStatus = check.Empty(m.task.GetCheck())
+	if m.ended && m.unhealthy {
+		s.Healthy = new(false)
+	}
+	m.send(s)
+}
+
+func (m *machine) send(s *mesos.TaskStatus) {
+	m.last = s
 	m.agent.Update(s)
 }
 
-// emptyCheck is what the status of a task with a check has before the check had a
-// result.
-func emptyCheck(c *mesos.CheckInfo) *mesos.CheckStatusInfo {
-	if c == nil {
-		return nil
+func (m *machine) endChecks() {
+	if m.stopChecks != nil {
+		m.stopChecks()
+		m.stopChecks = nil
 	}
-	s := &mesos.CheckStatusInfo{Type: c.Type}
-	switch c.GetType() {
-	case mesos.CheckInfo_COMMAND:
-		s.Command = &mesos.CheckStatusInfo_Command{}
-	case mesos.CheckInfo_HTTP:
-		s.Http = &mesos.CheckStatusInfo_Http{}
-	case mesos.CheckInfo_TCP:
-		s.Tcp = &mesos.CheckStatusInfo_Tcp{}
-	}
-	return s
 }
 
 func (m *machine) exit(code int) {
@@ -305,10 +314,28 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
+// inbox is what comes to the machine beside the agent's events.
+type inbox struct {
+	// exits has the end of the task, signals those of the process.
+	exits   <-chan *syscall.WaitStatus
+	signals <-chan os.Signal
+	// away says that a subscription has ended.
+	away <-chan struct{}
+	// calls has what is to be called.
+	calls chan func(time.Time)
+}
+
 // run is the goroutine of the machine.
-func (m *machine) run(ctx context.Context, c *client.Client, exits <-chan *syscall.WaitStatus, signals <-chan os.Signal) int {
+func (m *machine) run(ctx context.Context, c *client.Client, w *watches, in inbox) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	w.post = func(f func(time.Time)) {
+		select {
+		case in.calls <- f:
+		case <-ctx.Done():
+		}
+	}
+	m.checks = func(t *mesos.TaskInfo) func() { return w.start(ctx, t) }
 	events := make(chan *executor.Event)
 	gone := make(chan error, 1)
 	go func() {
@@ -324,15 +351,22 @@ func (m *machine) run(ctx context.Context, c *client.Client, exits <-chan *sysca
 		select {
 		case e := <-events:
 			m.event(e, time.Now())
+			if e.GetType() == executor.Event_SUBSCRIBED {
+				w.pause(false)
+			}
+		case <-in.away:
+			w.pause(!c.Subscribed())
+		case f := <-in.calls:
+			f(time.Now())
 		case err := <-gone:
 			gone = nil
 			m.agentGone(err, time.Now())
-		case status := <-exits:
+		case status := <-in.exits:
 			m.exited(status, time.Now())
 			if gone == nil { // there is nobody to tell
 				m.exit(1)
 			}
-		case s := <-signals:
+		case s := <-in.signals:
 			m.printf("Shutting down: %v", s)
 			m.shutdown(time.Now())
 		case <-timer.C:

@@ -272,7 +272,7 @@ func TestDescribe(t *testing.T) {
 		34:                         "terminated with signal Real-time signal 0",
 		65:                         "terminated with signal Unknown signal 65",
 	} {
-		if got := describe(syscall.WaitStatus(status)); got != want {
+		if got := Describe(syscall.WaitStatus(status)); got != want {
 			t.Errorf("%d: %q, want %q", status, got, want)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/mesos-operator/mesos-operator/agentd/executor/client"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -33,11 +34,16 @@ const (
 	memoryLimit = 8 << 20
 )
 
-// Main is the executor's process. It returns its exit code.
-func Main(args []string) int {
+// Economize has the Go runtime of an executor work for memory rather than speed.
+func Economize() {
 	runtime.GOMAXPROCS(1)
 	debug.SetGCPercent(gcPercent)
 	debug.SetMemoryLimit(memoryLimit)
+}
+
+// Main is the executor's process. It returns its exit code.
+func Main(args []string) int {
+	Economize()
 	if err := checkFlags(args); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
@@ -52,12 +58,20 @@ func Main(args []string) int {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	exits := make(chan *syscall.WaitStatus, 1)
+	away := make(chan struct{}, 1)
+	cfg.OnDisconnect = func() {
+		select {
+		case away <- struct{}{}:
+		default:
+		}
+	}
 	c := client.New(cfg)
 	m := &machine{
 		agent: c, log: os.Stderr, grace: cfg.ShutdownGrace, environ: environ(os.Environ()),
 		start: starter(exits),
 	}
-	return m.run(context.Background(), c, exits, signals)
+	in := inbox{exits: exits, signals: signals, away: away, calls: make(chan func(time.Time))}
+	return m.run(context.Background(), c, &watches{m: m, environ: m.environ}, in)
 }
 
 // environ is what tasks inherit.

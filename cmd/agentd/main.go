@@ -3,6 +3,7 @@
 //
 //	agentd [flags]           the agent
 //	agentd executor          the command executor, started by an agent
+//	agentd default-executor  the executor of task groups, likewise
 //	agentd launch            the first process of a container, likewise
 //	agentd fetch             fetches files into a sandbox, likewise
 //	agentd cleanup [flags]   removes what agents left on a machine
@@ -13,6 +14,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/app"
 	"github.com/mesos-operator/mesos-operator/agentd/executor"
+	"github.com/mesos-operator/mesos-operator/agentd/executor/taskgroup"
 	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 )
 
@@ -24,6 +26,8 @@ func run(args []string) int {
 		switch args[0] {
 		case executor.Name:
 			return executor.Main(args[1:])
+		case taskgroup.Name:
+			return taskgroup.Main(args[1:])
 		case fetcher.Name:
 			return fetcher.Main(args[1:])
 		case app.CleanupName:

@@ -29,6 +29,8 @@ type Config struct {
 	// RetryAfter is when an update that is not acknowledged is sent again,
 	// for the first time; later it takes longer.
 	RetryAfter time.Duration
+	// OnDisconnect is called when a subscription has ended, if it is set.
+	OnDisconnect func()
 }
 
 // Mesos's default for agents that don't tell (flag

@@ -38,7 +38,12 @@ func (c *Client) subscription(ctx context.Context, handle func(*executor.Event))
 	if resp.StatusCode != http.StatusOK {
 		return false, refusal(resp)
 	}
-	defer c.setSubscribed(false)
+	defer func() {
+		c.setSubscribed(false)
+		if c.cfg.OnDisconnect != nil {
+			c.cfg.OnDisconnect()
+		}
+	}()
 	records := recordio.NewReader(resp.Body, maxEvent)
 	for {
 		record, err := records.Next()

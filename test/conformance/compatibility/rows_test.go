@@ -50,7 +50,7 @@ var schedulerCalls = []row{
 
 var operations = []row{
 	{"LAUNCH", works, fl + "TestPath " + mst + "TestTaskValidation", ""},
-	{"LAUNCH_GROUP", notYet, mst + "TestGroupValidation " + ast + "TestTranscripts", "master and agent pass it on; the default executor that runs groups doesn't exist yet"},
+	{"LAUNCH_GROUP", works, ctr + "TestGroup " + ctr + "TestGroupFails " + mst + "TestGroupValidation", "custom executors and the default executor"},
 	{"RESERVE", works, sched + "TestVolumes " + mst + "TestTranscripts " + mst + "TestOperationValidation", "to child roles (refinement), too; `source` is for operators only, as in Mesos"},
 	{"UNRESERVE", works, sched + "TestVolumes " + mst + "TestOperationValidation", ""},
 	{"CREATE", works, sched + "TestVolumes " + mst + "TestOperationValidation", "on the root disk, PATH and MOUNT disks; shared volumes"},
@@ -84,7 +84,7 @@ var executorCalls = []row{
 var executorEvents = []row{
 	{"SUBSCRIBED", works, aapi + "TestExecutorAPI", ""},
 	{"LAUNCH", works, aapi + "TestExecutorAPI " + xctr + "TestMachine", ""},
-	{"LAUNCH_GROUP", works, ast + "TestTranscripts", "to executors that know groups; ours doesn't yet"},
+	{"LAUNCH_GROUP", works, ctr + "TestGroup " + ast + "TestTranscripts", ""},
 	{"KILL", works, fl + "TestKill " + xctr + "TestMachine", ""},
 	{"ACKNOWLEDGED", works, aapi + "TestExecutorAPI " + xctr + "TestMachine", ""},
 	{"MESSAGE", works, ast + "TestTranscripts", ""},
@@ -116,7 +116,7 @@ var agentMessages = []row{
 	{"mesos.internal.SlaveReregisteredMessage", works, fl + "TestMasterIsKilled", ""},
 	{"mesos.internal.PingSlaveMessage", works, fl + "TestForeignMaster", ""},
 	{"mesos.internal.RunTaskMessage", works, fl + "TestForeignMaster", ""},
-	{"mesos.internal.RunTaskGroupMessage", works, ast + "TestTranscripts", "for custom executors"},
+	{"mesos.internal.RunTaskGroupMessage", works, ctr + "TestGroup " + ast + "TestTranscripts", ""},
 	{"mesos.internal.KillTaskMessage", works, fl + "TestKill", ""},
 	{"mesos.internal.StatusUpdateAcknowledgementMessage", works, fl + "TestForeignMaster", ""},
 	{"mesos.internal.ShutdownFrameworkMessage", works, fl + "TestTeardown", ""},
