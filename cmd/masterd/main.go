@@ -18,6 +18,9 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
+	if len(os.Args) > 1 && os.Args[1] == "registry" {
+		return registry()
+	}
 	f := app.NewFlags()
 	err := f.Set.Parse(os.Args[1:], os.Environ())
 	switch {
@@ -49,5 +52,16 @@ func run() int {
 		return 1
 	}
 	logs.Logger.Info("the master stopped")
+	return 0
+}
+
+// registry exports or imports a registry.
+func registry() int {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := app.RegistryCommand(ctx, os.Args[2:], os.Environ(), os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	return 0
 }

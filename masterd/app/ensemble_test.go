@@ -142,3 +142,18 @@ func TestEnsemble(t *testing.T) {
 		leader.start(t)
 	}
 }
+
+// body returns what a path answers.
+func (m *member) body(t *testing.T, path string) string {
+	t.Helper()
+	resp, err := noRedirects.Get("http://127.0.0.1:" + m.port + path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}

@@ -54,7 +54,7 @@ func New(streams Streams) *cobra.Command {
 	f.StringVar(&o.cluster, "mesos-cluster", "", "the MesosCluster's name; needed if the namespace has several")
 	f.StringVar(&o.username, "mesos-username", "", "the principal to authenticate as; its secret is read from "+passwordVariable)
 	o.kube = kubeconfig(f)
-	root.AddCommand(newTask(o), newAgent(o), newFramework(o), newVersion(o))
+	root.AddCommand(newTask(o), newAgent(o), newFramework(o), newRegistry(o), newVersion(o))
 	return root
 }
 
