@@ -56,14 +56,13 @@ var (
 	}
 	optionalTexts = []string{
 		"agent_features", "agent_subsystems",
-		"container_logger",
 		"csi_plugin_config_dir", "default_container_dns",
 		"disk_profile_adaptor", "docker_config", "docker_mesos_image",
 		"domain_socket_location", "egress_flow_classifier_parent",
 		"egress_rate_limit_per_container", "ephemeral_ports_per_container", "eth0_name",
 		"executor_reregistration_retry_interval", "hadoop_home", "hooks",
 		"image_gc_config", "image_providers", "image_provisioner_backend", "ip6",
-		"ip6_discovery_command", "ip_discovery_command", "lo_name", "master_detector", "modules",
+		"ip6_discovery_command", "ip_discovery_command", "lo_name", "master_detector",
 		"modules_dir", "network_cni_config_dir", "network_cni_plugins_dir", "nvidia_gpu_devices", "perf_events",
 		"qos_controller", "resource_estimator", "resource_provider_config_dir",
 		"secret_resolver", "volume_gid_range", "xfs_project_range",

@@ -46,8 +46,10 @@ func (f *Flags) containerizerConfig() (mesos.Config, error) {
 		},
 		Mem: cgmem.Config{LimitSwap: f.LimitSwap},
 	}
-	err = f.isolators.apply(&cfg, f.offeredPorts)
-	return cfg, err
+	if cfg.Logger, err = f.logger.logger(); err != nil {
+		return cfg, err
+	}
+	return cfg, f.isolators.apply(&cfg, f.offeredPorts)
 }
 
 func isCgroups(isolator string) bool { return strings.HasPrefix(isolator, "cgroups/") }

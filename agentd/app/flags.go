@@ -59,6 +59,7 @@ type Flags struct {
 
 	isolators isolatorFlags
 	access    accessFlags
+	logger    loggerFlags
 
 	set     *flags.Set
 	ignored []string
@@ -71,6 +72,7 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	f.defineContainers()
 	f.isolators.define(f.set)
 	f.access.define(f.set)
+	f.logger.define(f.set)
 	compat := defineCompat(f.set)
 	if err := f.set.Parse(args, environ); err != nil {
 		return f, err

@@ -46,6 +46,9 @@ type Request struct {
 	// StatusFile gets the wait status of the command, as a decimal number as
 	// of wait(2). It appears whole or not at all.
 	StatusFile string `json:"status_file"`
+	// Logs are streams to bound in size; the others are the command's own.
+	Logs []Log `json:"logs,omitempty"`
+	logs logs
 	// Command is started directly; nil if OCI is set.
 	Command *Command `json:"command,omitempty"`
 	// OCI has a runtime start the command.

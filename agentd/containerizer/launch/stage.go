@@ -26,7 +26,7 @@ func run() int {
 	runtime.LockOSThread()
 	closeOnExec(ConversationFD)
 	c := converse(os.NewFile(ConversationFD, "agent"))
-	pid, status, err := c.start()
+	pid, req, err := c.start()
 	if err != nil {
 		c.reply(Reply{Error: err.Error()})
 		return 1
@@ -37,8 +37,9 @@ func run() int {
 	c.close()
 
 	code := wait(pid)
-	err = writeStatus(status, code)
+	err = writeStatus(req.StatusFile, code)
 	endAll()
+	req.logs.drain()
 	if err != nil {
 		os.Stderr.WriteString("Failed to keep the exit status of the container: " + err.Error() + "\n")
 		return 1
@@ -56,23 +57,26 @@ func closeOnExec(from int) {
 }
 
 // start gets the request and starts its command.
-func (c *conversation) start() (pid int, statusFile string, err error) {
-	var req Request
-	if err := c.in.Decode(&req); err != nil {
-		return 0, "", errors.New("reading the agent's request: " + err.Error())
+func (c *conversation) start() (pid int, req *Request, err error) {
+	req = &Request{}
+	if err := c.in.Decode(req); err != nil {
+		return 0, nil, errors.New("reading the agent's request: " + err.Error())
 	}
 	for _, file := range req.Cgroups {
 		if err := join(file); err != nil {
-			return 0, "", err
+			return 0, nil, err
 		}
 	}
 	if _, _, errno := syscall.RawSyscall(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0); errno != 0 {
-		return 0, "", errors.New("becoming the parent of orphans: " + errno.Error())
+		return 0, nil, errors.New("becoming the parent of orphans: " + errno.Error())
 	}
 	c.reply(Reply{Ready: true})
 	var permission Go
 	if err := c.in.Decode(&permission); err != nil {
-		return 0, "", errors.New("waiting for the agent: " + err.Error())
+		return 0, nil, errors.New("waiting for the agent: " + err.Error())
+	}
+	if req.logs, err = openLogs(req.Logs); err != nil {
+		return 0, nil, err
 	}
 	switch {
 	case req.OCI != nil:
@@ -82,7 +86,8 @@ func (c *conversation) start() (pid int, statusFile string, err error) {
 	default:
 		err = errors.New("the agent asked for no command")
 	}
-	return pid, req.StatusFile, err
+	req.logs.begin()
+	return pid, req, err
 }
 
 // join moves the stage into a cgroup. Its threads come along.

@@ -84,6 +84,8 @@ type Config struct {
 	// AllowedDevices are devices beyond those of every container
 	// (--allowed_devices).
 	AllowedDevices *mesos.DeviceWhitelist
+	// Logger bounds what containers print (--container_logger).
+	Logger Logger
 	// HostPathCreate are directories below which host paths are made if they don't
 	// exist (--host_path_volume_force_creation).
 	HostPathCreate []string

@@ -107,6 +107,9 @@ func (m *Containerizer) start(c *container) error {
 	if err := m.isolate(c, spec); err != nil {
 		return err
 	}
+	if streams.logs, err = m.cfg.Logger.logs(c.cfg, who); err != nil {
+		return err
+	}
 	return m.run(c, spec, executable, streams)
 }
 
@@ -159,7 +162,7 @@ func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s
 	var id process.Identity
 	child, pid, err := c.runtime.Start(c.ctx, &runtime.Container{
 		ID: c.id, Dir: c.dir, Spec: spec, Executable: executable, Group: c.iso.Group,
-		Stdin: s.in, Stdout: s.out, Stderr: s.err,
+		Stdin: s.in, Stdout: s.out, Stderr: s.err, Logs: s.logs,
 		Keep: func(stage process.Identity) error {
 			id = stage
 			return m.keep(c, record{Stage: stage})
@@ -180,7 +183,11 @@ func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s
 }
 
 // streams are the container's standard streams.
-type streams struct{ in, out, err *os.File }
+type streams struct {
+	in, out, err *os.File
+	// logs are those of them that are bounded.
+	logs []runtime.Log
+}
 
 // openStreams opens stdout and stderr in the sandbox, for the user. The sandbox
 // is the user's, so what is found there is not followed.

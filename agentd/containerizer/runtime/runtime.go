@@ -18,6 +18,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/launch"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
 )
@@ -25,6 +26,9 @@ import (
 // StatusFile is the name, in a container's directory, of the file with the wait
 // status of its first process.
 const StatusFile = "status"
+
+// Log is a standard stream whose files are bounded in size.
+type Log = launch.Log
 
 // Container is a container to start.
 type Container struct {
@@ -41,6 +45,8 @@ type Container struct {
 	Group *cgroups.Group
 	// Stdin, Stdout and Stderr are its standard streams.
 	Stdin, Stdout, Stderr *os.File
+	// Logs bound those that are files.
+	Logs []Log
 	// Keep is called before the container's process starts, and makes the
 	// stage findable.
 	Keep func(stage process.Identity) error

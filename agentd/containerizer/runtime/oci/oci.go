@@ -121,7 +121,7 @@ func (r *Runtime) Start(ctx context.Context, c *runtime.Container) (*spawn.Child
 	defer os.Remove(filepath.Join(o.Bundle, configFile))
 	stage, pid, err := r.spawner.Launch(ctx, spawn.Launch{
 		Name:    c.ID.String(),
-		Request: launch.Request{Cgroups: c.ProcsFiles(), StatusFile: c.Status(), OCI: o},
+		Request: launch.Request{Cgroups: c.ProcsFiles(), StatusFile: c.Status(), Logs: c.Logs, OCI: o},
 		Stdin:   c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr,
 		Keep: func(stage *spawn.Child) error { return c.Keep(stage.Identity()) },
 	})

@@ -67,6 +67,7 @@ func (r *Runtime) Start(ctx context.Context, c *runtime.Container) (*spawn.Child
 		Request: launch.Request{
 			Cgroups:    c.ProcsFiles(),
 			StatusFile: c.Status(),
+			Logs:       c.Logs,
 			Command:    command,
 		},
 		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr,
