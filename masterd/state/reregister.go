@@ -172,7 +172,11 @@ func (m *Machine) recallCompleted(msg *messages.ReregisterSlaveMessage) {
 			continue
 		}
 		for _, t := range archived.GetTasks() {
-			m.completeTask(f, t)
+			// An agent that was shut down does not wait for the end of what it
+			// ran, and is no witness of it.
+			if terminal(t.GetState()) {
+				m.completeTask(f, t)
+			}
 		}
 	}
 }

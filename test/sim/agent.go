@@ -106,6 +106,37 @@ func (a *agent) crash() {
 	a.sim.after(down, a.start)
 }
 
+// shutDown ends the agent's process as the master wants it: nothing runs any
+// more. Its supervisor starts it again.
+func (a *agent) shutDown() {
+	a.sim.note("%s is shut down", a.node)
+	a.sim.stats.ShutDowns++
+	a.up = false
+	a.life++
+	a.sim.net.forget(a.node)
+	a.sim.net.breakUp("m", a.node)
+	for _, c := range a.order {
+		c.lostAgent()
+		if a.isGone() {
+			c.end(9)
+		}
+	}
+	if a.isGone() {
+		a.journal = journal{} // for ever: the node is a new one
+	}
+	a.sim.after(time.Second+a.sim.upTo(10*time.Second), a.start)
+}
+
+// isGone says whether the master will never have it back.
+func (a *agent) isGone() bool {
+	for gone := range a.sim.master.machine.View().GoneAgents.All() {
+		if string(gone.ID) == a.journal.agent.GetId().GetValue() {
+			return true
+		}
+	}
+	return false
+}
+
 // killSomething ends a container for no good reason.
 func (a *agent) killSomething() {
 	if len(a.order) > 0 {
@@ -158,7 +189,11 @@ func (a *agent) perform(e agentstate.Effect) {
 	case agentstate.Disarm:
 		delete(a.timers, e.Timer)
 	case agentstate.Terminate:
-		a.sim.fail("%s ends: %v", a.node, e.Err)
+		if e.Err != nil {
+			a.sim.fail("%s ends: %v", a.node, e.Err)
+			return
+		}
+		a.shutDown()
 	case agentstate.Log:
 		if e.Level >= agentstate.Info {
 			a.sim.note("%s: %s %v", a.node, e.Message, e.Fields)

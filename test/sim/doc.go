@@ -10,13 +10,17 @@
 // them, and frameworks of several shapes (HTTP and native drivers, partition-aware
 // or not, with roles in a tree, with short failover timeouts) that accept,
 // decline, kill, reconcile, suppress and revive, leave roles, forget to
-// acknowledge, stall, repeat themselves, crash and come back.
+// acknowledge, stall, repeat themselves, crash and come back. In half of the
+// runs an operator changes weights and quotas, schedules maintenance, takes
+// machines down, and drains and deactivates agents.
 //
 // # What is promised
 //
 // After every step of the master: what agents have is never offered or used
 // twice, and master and allocator agree who is there. Every proposal of the
-// allocator is in the order of dominant shares. Every task that a leader sent to
+// allocator is in the order of dominant shares, and none takes a role above its
+// quota limit. Nothing is offered of agents that are deactivated, draining or on
+// machines that are down, and offers tell of scheduled maintenance. Every task that a leader sent to
 // an agent is believed to live or to be out of reach, or there is a record of its
 // end. At every update that a
 // framework gets: a task ends in one terminal state, and after it there is no

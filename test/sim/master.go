@@ -33,6 +33,8 @@ type master struct {
 	timers  map[state.Timer]int // serial of the arming
 	arming  int
 	due     bool // an allocation is planned
+	// brought counts effects that told the allocator of what it did not propose.
+	brought int
 	parsed  map[*mesos.Resource]resources.Resources
 	// checked are the agents as they were when their resources were checked.
 	checked map[state.AgentID]*state.Agent
@@ -63,7 +65,9 @@ func (m *master) lead() {
 	m.life++
 	info := &mesos.MasterInfo{
 		Id: new(fmt.Sprintf("m%d", m.life)), Ip: new(uint32(0)), Port: new(uint32(5050)), Pid: new(masterPID),
-		Capabilities: []*mesos.MasterInfo_Capability{{Type: mesos.MasterInfo_Capability_AGENT_DRAINING.Enum()}},
+		Capabilities: []*mesos.MasterInfo_Capability{
+			{Type: mesos.MasterInfo_Capability_AGENT_DRAINING.Enum()}, {Type: mesos.MasterInfo_Capability_QUOTA_V2.Enum()},
+		},
 	}
 	m.machine = state.New(state.DefaultConfig(info))
 	cfg := allocator.DefaultConfig()
@@ -121,10 +125,14 @@ func (m *master) allocate() {
 	if proposed.IsEmpty() {
 		return
 	}
-	life := m.life
+	life, brought := m.life, m.brought
 	m.sim.after(m.sim.upTo(3*time.Millisecond), func() {
-		if m.life == life {
-			m.step(proposed)
+		if m.life != life {
+			return
+		}
+		m.step(proposed)
+		if m.brought == brought && m.sim.err == nil {
+			m.checkLimits(m.machine.View(), proposed.Proposals)
 		}
 	})
 }
@@ -141,10 +149,14 @@ func (m *master) step(in state.Input) {
 		case state.AllocatorEffect:
 			allocated = true
 		}
+		if brings(e) {
+			m.brought++
+		}
 		m.perform(e)
 	}
 	if _, offered := in.(state.Allocated); offered || allocated {
 		m.checkResources()
+		m.checkOffers(m.machine.View())
 	}
 	if m.steps++; m.steps%memoryEvery == 0 {
 		m.checkMemory()

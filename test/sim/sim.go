@@ -15,6 +15,9 @@ type Config struct {
 	Seed       uint64
 	Agents     int
 	Frameworks int
+	// Operator says that somebody changes weights, quotas, maintenance and
+	// draining meanwhile.
+	Operator bool
 	// Trouble is how long faults happen and tasks are launched.
 	Trouble time.Duration
 	// Peace is how long there are neither, before everything must be settled.
@@ -30,7 +33,7 @@ func DefaultConfig(seed uint64) Config {
 	if seed%8 == 0 {
 		frameworks = len(shapes)
 	}
-	return Config{Seed: seed, Agents: 4, Frameworks: frameworks, Trouble: 2 * time.Minute, Peace: 30 * time.Minute}
+	return Config{Seed: seed, Agents: 4, Frameworks: frameworks, Operator: seed%2 == 0, Trouble: 2 * time.Minute, Peace: 30 * time.Minute}
 }
 
 // maxEvents bounds a run: peers that go in circles without time passing.
@@ -63,6 +66,7 @@ type sim struct {
 type Stats struct {
 	Events, Launched, Ended, AgentCrashes, MasterFailovers, FrameworkCrashes, Cuts, Unreachable int
 	Stalls, Repeated, Overtaken, Suppressed, RoleChanges, Removed                               int
+	Policies, ShutDowns                                                                         int
 }
 
 // Run simulates and returns the first broken promise, with what led to it.
@@ -96,6 +100,9 @@ func (s *sim) start() {
 		s.frameworks = append(s.frameworks, newFramework(s, i))
 	}
 	s.after(s.upTo(5*time.Second), s.fault)
+	if s.cfg.Operator {
+		newOperator(s)
+	}
 }
 
 // troubled says whether faults may happen.

@@ -41,7 +41,8 @@ func TestSeeds(t *testing.T) {
 	if n >= 100 && (total.Launched == 0 || total.Ended == 0 || total.AgentCrashes == 0 ||
 		total.MasterFailovers == 0 || total.FrameworkCrashes == 0 || total.Cuts == 0 || total.Unreachable == 0 ||
 		total.Stalls == 0 || total.Repeated == 0 || total.Overtaken == 0 || total.Suppressed == 0 ||
-		total.RoleChanges == 0 || total.Removed == 0) {
+		total.RoleChanges == 0 || total.Removed == 0 ||
+		total.Policies == 0 || total.ShutDowns == 0) {
 		t.Errorf("something never happened: %+v", total)
 	}
 }
@@ -106,6 +107,8 @@ func (s *Stats) add(o Stats) {
 	s.Suppressed += o.Suppressed
 	s.RoleChanges += o.RoleChanges
 	s.Removed += o.Removed
+	s.Policies += o.Policies
+	s.ShutDowns += o.ShutDowns
 }
 
 // TestRepeatable: a seed is a whole story.
