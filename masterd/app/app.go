@@ -190,7 +190,8 @@ func (a *App) lead(ctx context.Context, self *mesos.MasterInfo) error {
 		return err
 	}
 	defer authenticator.Close()
-	e, err := a.newEngine(self, term, reg, authenticator, log)
+	hosts := newWhitelist(a.flags.Whitelist, log.WithName("whitelist"))
+	e, err := a.newEngine(self, term, reg, authenticator, hosts, log)
 	if err != nil {
 		return err
 	}
@@ -207,13 +208,17 @@ func (a *App) lead(ctx context.Context, self *mesos.MasterInfo) error {
 		a.engine.Store(nil)
 		a.node.Disconnect()
 	}()
+	watched, unwatch := context.WithCancel(ctx)
+	defer unwatch()
+	go hosts.watch(watched, e.Whitelist)
 	log.Info("leading", "agents", len(reg.GetSlaves().GetSlaves()))
 	defer comeback(len(reg.GetSlaves().GetSlaves()))()
 	return deposed(e.Run(ctx))
 }
 
 func (a *App) newEngine(
-	self *mesos.MasterInfo, term registry.Term, reg *registrypb.Registry, authenticator *cram.Authenticator, log logr.Logger,
+	self *mesos.MasterInfo, term registry.Term, reg *registrypb.Registry, authenticator *cram.Authenticator,
+	hosts *whitelist, log logr.Logger,
 ) (*engine.Engine, error) {
 	machine := a.flags.machine(self, log.V(1).Enabled())
 	machine.Authorizer = a.access.authorizer
@@ -227,6 +232,9 @@ func (a *App) newEngine(
 	alloc, err := allocator.New(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("flags: %w", err)
+	}
+	if hosts.hosts != nil {
+		alloc.Whitelist(hosts.hosts)
 	}
 	stored, allocated := a.metrics.Timer("registrar/state_store_ms"), a.metrics.Timer("allocator/mesos/allocation_run_ms")
 	return engine.New(engine.Config{

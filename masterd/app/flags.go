@@ -33,6 +33,7 @@ type Flags struct {
 	Quiet               bool
 	Access              AccessFlags
 	Roles, Weights      *string
+	Whitelist           *string
 	RootSubmissions     bool
 	RequireAgentDomain  bool
 	MaxSubscribers      int
@@ -122,6 +123,8 @@ func (f *Flags) defineAccess() {
 	s := f.Set
 	f.Access.define(s)
 	s.OptionalString(&f.Roles, "roles", "Roles that frameworks may have, separated by commas; default: all.")
+	flags.Optional(s, &f.Whitelist, "whitelist", flags.PathType,
+		"File with the hosts whose agents are offered, one a line; it may change at any time. Default: all.")
 	s.OptionalString(&f.Weights, "weights",
 		"Weights that roles start with, as role=weight separated by commas. Ignored once the registry has weights.")
 	s.Bool(&f.RootSubmissions, "root_submissions", true, "Let frameworks run as root.")

@@ -21,7 +21,6 @@ var (
 		"modules":          "",
 		"modules_dir":      "",
 		"webui_dir":        "/usr/local/share/mesos/webui",
-		"whitelist":        "",
 	}
 	ignoredSwitches = map[string]bool{
 		"initialize_driver_logging": true,

@@ -57,6 +57,8 @@ func (b *bridge) apply(e state.AllocatorEffect, now time.Time) (due bool, err er
 		return a.UpdateUnavailability(allocator.AgentID(e.Agent), e.Unavailability)
 	case state.AllocUpdateInverseOffer:
 		err = a.UpdateInverseOffer(allocator.FrameworkID(e.Framework), allocator.AgentID(e.Agent), e.Filters, now)
+	case state.AllocWhitelist:
+		a.Whitelist(e.Hosts)
 	case state.AllocRequest: // of no consequence, as in Mesos
 	case state.AllocRecover:
 		err = a.Recover(allocator.FrameworkID(e.Framework), allocator.AgentID(e.Agent),

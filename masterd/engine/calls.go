@@ -32,6 +32,9 @@ func (e *Engine) Operator(ctx context.Context, principal string, call *mesosmast
 	return answer.Reply, err
 }
 
+// Whitelist replaces the hosts whose agents may be offered.
+func (e *Engine) Whitelist(hosts map[string]bool) { e.feedBack(state.WhitelistChanged{Hosts: hosts}) }
+
 func (e *Engine) call(ctx context.Context, input func(state.ReplyID) state.Input) (Answer, error) {
 	id, answer := e.replies.expect()
 	defer e.forget(id, answer)

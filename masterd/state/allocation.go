@@ -162,6 +162,12 @@ type AllocUpdateInverseOffer struct {
 	Filters   *mesos.Filters
 }
 
+// AllocWhitelist says which hosts' agents may be proposed.
+type AllocWhitelist struct{ Hosts map[string]bool }
+
+func (AllocWhitelist) effect()    {}
+func (AllocWhitelist) allocator() {}
+
 // AgentResources are resources on one agent.
 type AgentResources struct {
 	Agent     AgentID

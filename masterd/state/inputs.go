@@ -120,12 +120,19 @@ type Proposal struct {
 	Resources []*mesos.Resource
 }
 
-func (Recovered) input()     {}
-func (SchedulerCall) input() {}
-func (StreamClosed) input()  {}
-func (PeerMessage) input()   {}
-func (PeerExited) input()    {}
-func (OperatorCall) input()  {}
-func (TimerFired) input()    {}
-func (Persisted) input()     {}
-func (Allocated) input()     {}
+// WhitelistChanged says which hosts' agents may be offered (--whitelist). What
+// is on offer stays.
+type WhitelistChanged struct {
+	Hosts map[string]bool
+}
+
+func (WhitelistChanged) input() {}
+func (Recovered) input()        {}
+func (SchedulerCall) input()    {}
+func (StreamClosed) input()     {}
+func (PeerMessage) input()      {}
+func (PeerExited) input()       {}
+func (OperatorCall) input()     {}
+func (TimerFired) input()       {}
+func (Persisted) input()        {}
+func (Allocated) input()        {}

@@ -121,6 +121,8 @@ func (m *Machine) step(in Input) {
 		m.peerGone(in)
 	case OperatorCall:
 		m.operatorCall(in)
+	case WhitelistChanged:
+		m.emit(AllocWhitelist(in))
 	case TimerFired:
 		m.timerFired(in.Timer)
 	case Persisted:
