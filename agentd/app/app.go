@@ -26,6 +26,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/tlsconfig"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 )
 
@@ -91,6 +92,7 @@ type app struct {
 	engine   *engine.Engine
 	router   *httpserver.Router
 	access   *access
+	tls      *tlsconfig.Source // nil: in the clear
 	undo     []func()
 }
 
@@ -107,6 +109,9 @@ func (a *app) run(ctx context.Context) error {
 		a.log.Info("flags without effect in this agent", "flags", a.flags.ignored)
 	}
 	var err error
+	if a.tls, err = tlsconfig.FromProcess(a.log.WithName("tls")); err != nil {
+		return err
+	}
 	if a.access, err = a.flags.access.open(a.log.WithName("access")); err != nil {
 		return err
 	}
@@ -150,7 +155,13 @@ func (a *app) listen(ctx context.Context) error {
 	}
 	a.listener = listener
 	a.undo = append(a.undo, func() { listener.Close() })
-	a.node, err = libprocess.NewNode(libprocess.Config{Address: address, Log: a.log.WithName("libprocess")})
+	cfg := libprocess.Config{
+		Address: address, ServerTLS: a.tls.Server(), AllowPlain: a.tls.AllowsPlain(), Log: a.log.WithName("libprocess"),
+	}
+	if a.tls != nil {
+		cfg.ClientTLS = a.tls.Client
+	}
+	a.node, err = libprocess.NewNode(cfg)
 	if err != nil {
 		return err
 	}
@@ -173,6 +184,7 @@ func (a *app) assemble(ctx context.Context) error {
 		return err
 	}
 	find, err := detector.New(detector.Config{
+		TLS:     a.tls,
 		Masters: a.flags.Master, ZooKeeperTimeout: a.flags.ZKSessionTimeout, Log: a.log.WithName("detector"),
 	})
 	if err != nil {
@@ -218,7 +230,7 @@ func (a *app) newEngine(
 			BackoffFactor: a.flags.access.BackoffFactor, Spread: a.flags.RegistrationBackoff,
 		},
 		Environment: engine.Environment{
-			Token: a.access.tokens(), Executors: variables, LibprocessIP: os.Getenv("LIBPROCESS_IP"),
+			TLS: a.tls.Variables(os.Environ()), Token: a.access.tokens(), Executors: variables, LibprocessIP: os.Getenv("LIBPROCESS_IP"),
 			RecoveryTimeout: a.flags.RecoveryTimeout, SubscriptionBackoffMax: a.flags.ExecutorReregistration,
 			ShutdownGrace: a.flags.ExecutorShutdownGrace,
 		},

@@ -20,6 +20,9 @@ type Environment struct {
 	// LibprocessIP is passed on if the agent was given it: where no DNS is,
 	// executors can't find their own address.
 	LibprocessIP string
+	// TLS are the variables by which executors reach an agent that speaks
+	// nothing but TLS; nil if it also does without.
+	TLS map[string]string
 	// RecoveryTimeout is how long executors wait for an agent that is away.
 	RecoveryTimeout time.Duration
 	// SubscriptionBackoffMax bounds their pauses between attempts to subscribe.
@@ -41,6 +44,7 @@ func (e Environment) of(l state.LaunchContainer, agent endpoint) (map[string]str
 	if e.LibprocessIP != "" {
 		out["LIBPROCESS_IP"] = e.LibprocessIP
 	}
+	maps.Copy(out, e.TLS)
 	maps.Copy(out, e.Executors)
 	grace := e.ShutdownGrace
 	if g := l.Executor.GetShutdownGracePeriod(); g != nil {

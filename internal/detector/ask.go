@@ -45,7 +45,7 @@ func (d *Detector) ask(ctx context.Context, address string) (string, error) {
 
 // redirect asks where the leader is.
 func (d *Detector) redirect(ctx context.Context, address string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/redirect", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, d.cfg.TLS.Scheme()+"://"+address+"/redirect", nil)
 	if err != nil {
 		return "", err
 	}
@@ -82,7 +82,7 @@ func (d *Detector) self(ctx context.Context, address string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+address+"/api/v1", bytes.NewReader(call))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, d.cfg.TLS.Scheme()+"://"+address+"/api/v1", bytes.NewReader(call))
 	if err != nil {
 		return "", err
 	}

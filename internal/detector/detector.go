@@ -13,6 +13,7 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
+	"github.com/mesos-operator/mesos-operator/internal/tlsconfig"
 	"github.com/mesos-operator/mesos-operator/internal/zookeeper"
 )
 
@@ -34,6 +35,8 @@ type Config struct {
 	// Dial opens connections to masters. Default: a net.Dialer, to all
 	// addresses of a name.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// TLS secures connections to masters; nil: they are in the clear.
+	TLS *tlsconfig.Source
 	// Lookup returns the addresses of a name. Default: the system's resolver.
 	Lookup func(ctx context.Context, host string) ([]string, error)
 	Log    logr.Logger
@@ -73,10 +76,12 @@ func New(cfg Config) (*Detector, error) {
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
+	// A connection is used once: the next question may be for another master
+	// behind the same address.
+	transport := &http.Transport{DialContext: dial, DisableKeepAlives: true}
+	cfg.TLS.Transport(transport, dial)
 	return &Detector{cfg: cfg, client: &http.Client{
-		// A connection is used once: the next question may be for another master
-		// behind the same address.
-		Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true},
+		Transport: transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse
 		},

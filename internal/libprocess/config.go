@@ -54,9 +54,9 @@ type Config struct {
 	// messages it may pause for ever: that is what a link is. Default 30 s.
 	ReceiveTimeout time.Duration
 
-	// ClientTLS is used for outgoing connections and ServerTLS for incoming
+	// ClientTLS makes the settings for a connection to a host; ServerTLS is for incoming
 	// ones; nil means plain TCP.
-	ClientTLS *tls.Config
+	ClientTLS func(host string) *tls.Config
 	ServerTLS *tls.Config
 	// AllowPlain lets incoming connections without TLS in although ServerTLS
 	// is set (Mesos's LIBPROCESS_SSL_SUPPORT_DOWNGRADE).

@@ -66,11 +66,7 @@ func (s *session) dial() (net.Conn, error) {
 	if cfg.ClientTLS == nil {
 		return conn, nil
 	}
-	settings := cfg.ClientTLS.Clone()
-	if settings.ServerName == "" {
-		settings.ServerName = s.peer.addr.Host
-	}
-	secured := tls.Client(conn, settings)
+	secured := tls.Client(conn, cfg.ClientTLS(s.peer.addr.Host))
 	if err := secured.HandshakeContext(ctx); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("TLS handshake: %w", err)

@@ -37,7 +37,7 @@ func TestTLS(t *testing.T) {
 	secure := func(plain bool) func(*Config) {
 		return func(c *Config) {
 			c.ServerTLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
-			c.ClientTLS = &tls.Config{RootCAs: pool}
+			c.ClientTLS = func(host string) *tls.Config { return &tls.Config{RootCAs: pool, ServerName: host} }
 			c.AllowPlain = plain
 		}
 	}
@@ -67,7 +67,7 @@ func TestTLS(t *testing.T) {
 	}
 
 	// A peer that can't be trusted isn't linked.
-	wary := testNode(t, func(c *Config) { c.ClientTLS = &tls.Config{} })
+	wary := testNode(t, func(c *Config) { c.ClientTLS = func(host string) *tls.Config { return &tls.Config{ServerName: host} } })
 	doubter, doubts := spawn(t, wary, "doubter")
 	must(t, doubter.Link(receiver.PID(), Reuse))
 	if pid := receive(t, doubts.exits); pid != receiver.PID() {

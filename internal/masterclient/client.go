@@ -22,6 +22,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
+	"github.com/mesos-operator/mesos-operator/internal/tlsconfig"
 )
 
 const (
@@ -56,6 +57,9 @@ type Config struct {
 	Master string
 	// Username and Password are sent as HTTP Basic when Username is set.
 	Username, Password string
+	// TLS secures connections to masters and agents; nil: they are in the clear, unless Master is an
+	// https URL.
+	TLS *tlsconfig.Source
 	// Dial opens connections to masters and agents; nil dials directly. Tunnels into a Kubernetes
 	// cluster come in here.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -86,7 +90,8 @@ func New(config Config) (*Client, error) {
 	if config.Dial != nil {
 		transport.DialContext, transport.Proxy = config.Dial, nil
 	}
-	c := &Client{config: config, base: baseURL(config.Master)}
+	config.TLS.Transport(transport, config.Dial)
+	c := &Client{config: config, base: baseURL(config.TLS.Scheme(), config.Master)}
 	c.http = &http.Client{Transport: transport, CheckRedirect: c.carryCredentials}
 	return c, nil
 }
@@ -107,16 +112,22 @@ func (c *Client) authenticate(r *http.Request) {
 	}
 }
 
-func baseURL(address string) string {
+func baseURL(otherwise, address string) string {
 	scheme, rest, ok := strings.Cut(address, "://")
 	if !ok {
-		scheme, rest = "http", address
+		scheme, rest = otherwise, address
 	}
 	rest = strings.TrimRight(rest, "/")
-	if _, _, err := net.SplitHostPort(rest); err != nil && scheme == "http" {
+	if _, _, err := net.SplitHostPort(rest); err != nil && (!ok || scheme == "http") {
 		rest = net.JoinHostPort(strings.Trim(rest, "[]"), DefaultPort)
 	}
 	return scheme + "://" + rest
+}
+
+// scheme is that of the agents' URLs: they speak what their master does.
+func (c *Client) scheme() string {
+	scheme, _, _ := strings.Cut(c.base, "://")
+	return scheme
 }
 
 // Master sends an operator call to the leading master. Calls without a response message (202) return
@@ -136,7 +147,7 @@ func (c *Client) Master(ctx context.Context, call *master.Call) (*master.Respons
 // Agent sends an operator call to the agent that listens at address, "host:port".
 func (c *Client) Agent(ctx context.Context, address string, call *agent.Call) (*agent.Response, error) {
 	response := &agent.Response{}
-	ok, err := c.call(ctx, "http://"+address+"/api/v1", call, response)
+	ok, err := c.call(ctx, c.scheme()+"://"+address+"/api/v1", call, response)
 	if err != nil {
 		return nil, fmt.Errorf("%s at agent %s: %w", call.GetType(), address, err)
 	}

@@ -172,7 +172,7 @@ func TestBaseURL(t *testing.T) {
 		"http://m.example:8080": "http://m.example:8080",
 	}
 	for in, want := range tests {
-		if got := baseURL(in); got != want {
+		if got := baseURL("http", in); got != want {
 			t.Errorf("%s: got %s, want %s", in, got, want)
 		}
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/tlsconfig"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 	"github.com/mesos-operator/mesos-operator/masterd/allocator"
 	"github.com/mesos-operator/mesos-operator/masterd/election"
@@ -49,6 +50,7 @@ type App struct {
 	metrics  *metrics.Registry
 	server   *httpserver.Server
 	access   *access
+	tls      *tlsconfig.Source // nil: in the clear
 	// publisher shows the leader in ZooKeeper; nil if that elects it, or isn't used.
 	publisher *zkelection.Publisher
 
@@ -73,6 +75,9 @@ func Run(ctx context.Context, f *Flags, logs *logging.Logs) error {
 
 func (a *App) setUp(ctx context.Context) error {
 	var err error
+	if a.tls, err = tlsconfig.FromProcess(a.log.WithName("tls")); err != nil {
+		return err
+	}
 	if a.access, err = a.flags.Access.open(a.log.WithName("access")); err != nil {
 		return err
 	}
@@ -106,7 +111,13 @@ func (a *App) listen(ctx context.Context) error {
 	if a.self, err = a.flags.masterInfo(ctx, address); err != nil {
 		return err
 	}
-	a.node, err = libprocess.NewNode(libprocess.Config{Address: address, Log: a.log.WithName("libprocess")})
+	cfg := libprocess.Config{
+		Address: address, ServerTLS: a.tls.Server(), AllowPlain: a.tls.AllowsPlain(), Log: a.log.WithName("libprocess"),
+	}
+	if a.tls != nil {
+		cfg.ClientTLS = a.tls.Client
+	}
+	a.node, err = libprocess.NewNode(cfg)
 	return err
 }
 

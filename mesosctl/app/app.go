@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"k8s.io/client-go/tools/clientcmd"
@@ -16,6 +17,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/detector"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/masterclient"
+	"github.com/mesos-operator/mesos-operator/internal/tlsconfig"
 	"github.com/mesos-operator/mesos-operator/mesosctl/tunnel"
 )
 
@@ -69,11 +71,15 @@ func kubeconfig(f *pflag.FlagSet) clientcmd.ClientConfig {
 
 // client connects as the flags say: to the given master, or through Kubernetes.
 func (o *options) client(ctx context.Context) (*masterclient.Client, error) {
-	address, err := locate(ctx, o.master)
+	secure, err := transportSecurity(os.LookupEnv)
 	if err != nil {
 		return nil, err
 	}
-	config := masterclient.Config{Master: address, Username: o.username, Password: os.Getenv(passwordVariable)}
+	address, err := locate(ctx, o.master, secure)
+	if err != nil {
+		return nil, err
+	}
+	config := masterclient.Config{Master: address, Username: o.username, Password: os.Getenv(passwordVariable), TLS: secure}
 	if o.master == "" {
 		rest, err := o.kube.ClientConfig()
 		if err != nil {
@@ -95,15 +101,24 @@ func (o *options) client(ctx context.Context) (*masterclient.Client, error) {
 	return masterclient.New(config)
 }
 
+// transportSecurity is what LIBPROCESS_SSL_* say, as for the daemons; nil without TLS.
+func transportSecurity(lookup tlsconfig.Lookup) (*tlsconfig.Source, error) {
+	settings, err := tlsconfig.FromEnvironment(lookup)
+	if err != nil || settings == nil {
+		return nil, err
+	}
+	return tlsconfig.OpenClient(settings, logr.Discard())
+}
+
 // locate finds the leading master where --master names more than one, or where
 // to look for it. A single one is asked as it is: it redirects to the leader.
-func locate(ctx context.Context, master string) (string, error) {
+func locate(ctx context.Context, master string, secure *tlsconfig.Source) (string, error) {
 	if !strings.Contains(master, ",") && !strings.HasPrefix(master, "zk://") && !strings.HasPrefix(master, "file://") {
 		return master, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, detectionTimeout)
 	defer cancel()
-	find, err := detector.New(detector.Config{Masters: master})
+	find, err := detector.New(detector.Config{Masters: master, TLS: secure})
 	if err != nil {
 		return "", err
 	}

@@ -70,17 +70,19 @@ func New(cfg Config) *Client {
 			return dialer.DialContext(ctx, "unix", cfg.Socket)
 		}
 	}
+	transport := &http.Transport{
+		DialContext:         dial,
+		MaxIdleConnsPerHost: 1, // for calls, beside the connection with the events
+		ReadBufferSize:      1 << 10,
+		WriteBufferSize:     1 << 10,
+		DisableCompression:  true,
+		// An agent that accepts a connection and then says nothing is no agent.
+		ResponseHeaderTimeout: time.Minute,
+	}
+	cfg.TLS.Transport(transport, dial)
 	return &Client{
-		cfg: cfg,
-		http: &http.Client{Transport: &http.Transport{
-			DialContext:         dial,
-			MaxIdleConnsPerHost: 1, // for calls, beside the connection with the events
-			ReadBufferSize:      1 << 10,
-			WriteBufferSize:     1 << 10,
-			DisableCompression:  true,
-			// An agent that accepts a connection and then says nothing is no agent.
-			ResponseHeaderTimeout: time.Minute,
-		}},
+		cfg:  cfg,
+		http: &http.Client{Transport: transport},
 		now:  time.Now,
 		wake: make(chan struct{}, 1),
 	}

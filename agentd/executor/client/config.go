@@ -7,7 +7,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/go-logr/logr"
+
 	"github.com/mesos-operator/mesos-operator/internal/flags"
+	"github.com/mesos-operator/mesos-operator/internal/tlsconfig"
 )
 
 // Config is what an executor is told by its environment.
@@ -18,6 +21,8 @@ type Config struct {
 	Socket string
 	// FrameworkID and ExecutorID say who the executor is.
 	FrameworkID, ExecutorID string
+	// TLS secures connections to the agent; nil: they are in the clear.
+	TLS *tlsconfig.Source
 	// Token authenticates the executor, if it is not empty.
 	Token string
 	// Checkpoint says that the executor outlives its agent: it then tries to
@@ -73,6 +78,14 @@ func FromEnvironment(lookup func(string) (string, bool)) (Config, error) {
 	duration("MESOS_SUBSCRIPTION_BACKOFF_MAX", c.Checkpoint, &c.BackoffMax)
 	var err error
 	if c.URL, err = endpoint(get("MESOS_SLAVE_PID"), get("MESOS_AGENT_ENDPOINT")); err != nil {
+		errs = append(errs, err)
+	}
+	settings, err := tlsconfig.FromEnvironment(lookup)
+	if err == nil && settings != nil {
+		c.TLS, err = tlsconfig.OpenClient(settings, logr.Discard())
+		c.URL = c.TLS.Scheme() + strings.TrimPrefix(c.URL, "http")
+	}
+	if err != nil {
 		errs = append(errs, err)
 	}
 	for name, v := range map[string]string{"MESOS_FRAMEWORK_ID": c.FrameworkID, "MESOS_EXECUTOR_ID": c.ExecutorID} {
