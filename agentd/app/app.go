@@ -71,7 +71,7 @@ func Run(ctx context.Context, f *Flags) error {
 		return err
 	}
 	defer logs.Close()
-	a := &app{flags: f, logs: logs, log: logs.Logger, started: time.Now()}
+	a := &app{flags: f, logs: logs, log: logs.Logger, started: time.Now(), metrics: metrics.NewRegistry()}
 	defer a.close()
 	err = a.run(ctx)
 	if err != nil {
@@ -87,6 +87,7 @@ type app struct {
 	log     logr.Logger
 	started time.Time
 
+	metrics  *metrics.Registry
 	listener net.Listener
 	node     *libprocess.Node
 	engine   *engine.Engine
@@ -190,8 +191,8 @@ func (a *app) assemble(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	shown, registry := a.files(), metrics.NewRegistry()
-	if a.engine, err = a.newEngine(ctx, store, containers, find, shown, registry); err != nil {
+	shown := a.files()
+	if a.engine, err = a.newEngine(ctx, store, containers, find, shown, a.metrics); err != nil {
 		return err
 	}
 	names := newMasterNames()
@@ -199,7 +200,7 @@ func (a *app) assemble(ctx context.Context) error {
 		Authenticate: a.access.guard.Authenticate, Authorizer: a.access.authorizer,
 		Engine: a.engine, MasterHostname: names.of, Flags: a.flags.set.Values(),
 		LogDir: text(a.flags.LogDir), ExternalLogFile: text(a.flags.ExternalLogFile), Started: a.started,
-		Metrics: registry, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),
+		Metrics: a.metrics, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),
 	})
 	if err != nil {
 		return err

@@ -2,6 +2,9 @@ package app
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -12,6 +15,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/metrics"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 
@@ -139,5 +143,29 @@ func capabilities() []*v1.AgentInfo_Capability {
 func (a *app) fetcher(spawner *spawn.Spawner) (mesos.Fetcher, error) {
 	cfg := fetcher.DefaultConfig()
 	cfg.FrameworksHome, cfg.StallTimeout = a.flags.FrameworksHome, a.flags.FetcherStallTimeout
-	return fetcher.New(cfg, spawner)
+	cfg.CacheDir, cfg.CacheSize = a.flags.fetcherCache(), int64(a.flags.FetcherCacheSize)
+	f, err := fetcher.New(cfg, spawner)
+	if err != nil {
+		return nil, err
+	}
+	a.metrics.Pull(func(_ context.Context, emit metrics.Emit) {
+		s := f.Stats()
+		emit(metrics.Counter, "containerizer/fetcher/task_fetches_succeeded", float64(s.Succeeded))
+		emit(metrics.Counter, "containerizer/fetcher/task_fetches_failed", float64(s.Failed))
+		emit(metrics.Gauge, "containerizer/fetcher/cache_size_used_bytes", float64(s.CacheUsed))
+		emit(metrics.Gauge, "containerizer/fetcher/cache_size_total_bytes", float64(s.CacheTotal))
+	})
+	return f, nil
+}
+
+// fetcherCache is this agent's part of the directory that the flag names: another
+// agent of the machine has its own. Where the agent has other files than its
+// containers, it has to be in a directory that both have.
+func (f *Flags) fetcherCache() string {
+	dir := f.FetcherCacheDir
+	if f.MountNamespace != "" && !f.set.Given("fetcher_cache_dir") {
+		dir = filepath.Join(f.WorkDir, "fetch")
+	}
+	sum := sha256.Sum256([]byte(f.WorkDir))
+	return filepath.Join(dir, "agent-"+hex.EncodeToString(sum[:4]))
 }

@@ -153,7 +153,7 @@ func (f *Flags) defineContainers() {
 	s.Bool(&f.LimitSwap, "cgroups_limit_swap", false, "Limit memory and swap together.")
 	s.Bool(&f.CountTasks, "cgroups_cpu_enable_pids_and_tids_count", false, "Count processes and threads in statistics.")
 	s.Bool(&f.RevocableLowPriority, "revocable_cpu_low_priority", true, "Give containers with revocable cpus little weight.")
-	s.String(&f.FetcherCacheDir, "fetcher_cache_dir", "/tmp/mesos/fetch", "Directory for fetched files.")
+	s.String(&f.FetcherCacheDir, "fetcher_cache_dir", "/tmp/mesos/fetch", "Directory for files that are fetched once for all.")
 	s.Bytes(&f.FetcherCacheSize, "fetcher_cache_size", 2*flags.Gigabyte, "How much to keep there.")
 	s.Duration(&f.FetcherStallTimeout, "fetcher_stall_timeout", time.Minute, "After how much silence a download has failed.")
 	s.String(&f.FrameworksHome, "frameworks_home", "", "Directory that relative URIs of executors are in.")

@@ -10,6 +10,10 @@
 //
 // URIs are absolute paths, file://, http:// and https://, paths relative to
 // --frameworks_home, and what the command "hadoop" knows, if the node has it.
+//
+// A URI with cache set is downloaded into a directory of the agent's and copied
+// from there, also by the next who asks. The process downloads there as well, as
+// the user that the copy is for; the agent only keeps the books.
 package fetcher
 
 import (
@@ -40,6 +44,11 @@ type Config struct {
 	// StallTimeout ends a download that has been silent for so long
 	// (--fetcher_stall_timeout).
 	StallTimeout time.Duration
+	// CacheDir is where files with the cache flag are kept (--fetcher_cache_dir). It
+	// is emptied, and has the same name for the task's mount namespace.
+	CacheDir string
+	// CacheSize bounds it, in bytes (--fetcher_cache_size); 0 for no cache.
+	CacheSize int64
 	// MaxBytes bounds each file, and what comes out of each archive.
 	MaxBytes int64
 }
@@ -55,6 +64,9 @@ func (c Config) Validate() error {
 	if c.FrameworksHome != "" && !filepath.IsAbs(c.FrameworksHome) {
 		return fmt.Errorf("frameworks home %q: want an absolute path", c.FrameworksHome)
 	}
+	if c.CacheSize < 0 || c.CacheSize > 0 && !filepath.IsAbs(c.CacheDir) {
+		return fmt.Errorf("fetcher cache of %d bytes in %q: want an absolute path", c.CacheSize, c.CacheDir)
+	}
 	if c.StallTimeout <= 0 || c.MaxBytes <= 0 {
 		return errors.New("fetcher: stall timeout and size limit must be more than zero")
 	}
@@ -67,6 +79,8 @@ type item struct {
 	OutputFile string `json:"output_file,omitempty"`
 	Executable bool   `json:"executable,omitempty"`
 	Extract    bool   `json:"extract,omitempty"`
+	// CacheFile is the file in the cache to copy, or to download to.
+	CacheFile string `json:"cache_file,omitempty"`
 }
 
 func itemOf(u *mesos.CommandInfo_URI) item {

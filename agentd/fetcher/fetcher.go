@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
@@ -15,8 +16,27 @@ import (
 
 // Fetcher implements the containerizer's Fetcher by processes of its own.
 type Fetcher struct {
-	cfg     Config
-	spawner *spawn.Spawner
+	cfg               Config
+	spawner           *spawn.Spawner
+	cache             *cache // nil without
+	succeeded, failed atomic.Uint64
+}
+
+// Stats count what the fetcher did.
+type Stats struct {
+	// Succeeded and Failed count containers with something to fetch.
+	Succeeded, Failed uint64
+	// CacheUsed and CacheTotal are in bytes.
+	CacheUsed, CacheTotal int64
+}
+
+// Stats returns the counts since the fetcher was made.
+func (f *Fetcher) Stats() Stats {
+	s := Stats{Succeeded: f.succeeded.Load(), Failed: f.failed.Load(), CacheTotal: f.cfg.CacheSize}
+	if f.cache != nil {
+		s.CacheUsed = f.cache.usage()
+	}
+	return s
 }
 
 var _ mesos.Fetcher = (*Fetcher)(nil)
@@ -26,19 +46,37 @@ func New(cfg Config, spawner *spawn.Spawner) (*Fetcher, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Fetcher{cfg: cfg, spawner: spawner}, nil
+	f := &Fetcher{cfg: cfg, spawner: spawner}
+	if cfg.CacheSize > 0 {
+		var err error
+		if f.cache, err = newCache(cfg.CacheDir, cfg.CacheSize); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
 }
+
+// What the process is to do. Without an operation it fetches all items into the
+// sandbox.
+const (
+	// opSize asks how large the first item is.
+	opSize = "size"
+	// opFill downloads the first item to its cache file.
+	opFill = "fill"
+)
 
 // request is what the process is told on its standard input, and result what
 // it answers on its standard output.
 type (
 	request struct {
 		Config  Config `json:"config"`
+		Op      string `json:"op,omitempty"`
 		Sandbox string `json:"sandbox"`
 		Items   []item `json:"items"`
 	}
 	result struct {
-		Error string `json:"error"`
+		Error string `json:"error,omitempty"`
+		Size  int64  `json:"size,omitempty"`
 	}
 )
 
@@ -60,17 +98,38 @@ func (f *Fetcher) Fetch(ctx context.Context, r mesos.FetchRequest) error {
 	if len(r.URIs) == 0 {
 		return nil
 	}
+	err := f.fetch(ctx, r)
+	if err != nil {
+		f.failed.Add(1)
+	} else {
+		f.succeeded.Add(1)
+	}
+	return err
+}
+
+func (f *Fetcher) fetch(ctx context.Context, r mesos.FetchRequest) error {
 	req := request{Config: f.cfg, Sandbox: r.Sandbox}
 	for _, u := range r.URIs {
 		i := itemOf(u)
 		if _, err := i.target(); err != nil {
 			return fmt.Errorf("Failed to fetch '%s': %w", i.URI, err)
 		}
+		if u.GetCache() && f.cache != nil {
+			if e := f.fromCache(ctx, r, &i); e != nil {
+				defer f.cache.release(e)
+			}
+		}
 		req.Items = append(req.Items, i)
 	}
+	_, err := f.process(ctx, r, req)
+	return err
+}
+
+// process has a process do something, as the task's user.
+func (f *Fetcher) process(ctx context.Context, r mesos.FetchRequest, req request) (result, error) {
 	in, out, err := pipes(req)
 	if err != nil {
-		return fmt.Errorf("starting the fetcher: %w", err)
+		return result{}, fmt.Errorf("starting the fetcher: %w", err)
 	}
 	defer out.read.Close()
 	child, err := f.spawner.Start(ctx, spawn.Command{
@@ -80,12 +139,12 @@ func (f *Fetcher) Fetch(ctx context.Context, r mesos.FetchRequest) error {
 	in.Close()
 	out.write.Close()
 	if err != nil {
-		return fmt.Errorf("starting the fetcher: %w", err)
+		return result{}, fmt.Errorf("starting the fetcher: %w", err)
 	}
 	status, err := child.Wait(ctx)
 	if err != nil {
 		child.Kill()
-		return err
+		return result{}, err
 	}
 	return answer(out.read, status)
 }
@@ -118,13 +177,14 @@ func pipes(req request) (in *os.File, out pipe, err error) {
 // maxAnswer bounds what is read of an error message.
 const maxAnswer = 64 << 10
 
-func answer(from io.Reader, status *syscall.WaitStatus) error {
-	if status != nil && status.Exited() && status.ExitStatus() == 0 {
-		return nil
-	}
+func answer(from io.Reader, status *syscall.WaitStatus) (result, error) {
 	var r result
-	if err := json.NewDecoder(io.LimitReader(from, maxAnswer)).Decode(&r); err != nil || r.Error == "" {
-		return errors.New("the fetcher ended without a word; see the sandbox's stderr")
+	err := json.NewDecoder(io.LimitReader(from, maxAnswer)).Decode(&r)
+	switch {
+	case r.Error != "":
+		return r, errors.New(r.Error)
+	case err != nil || status == nil || !status.Exited() || status.ExitStatus() != 0:
+		return r, errors.New("the fetcher ended without a word; see the sandbox's stderr")
 	}
-	return errors.New(r.Error)
+	return r, nil
 }

@@ -97,20 +97,35 @@ func TestProcessCancelled(t *testing.T) {
 }
 
 // Files are read with the rights of the task's user, and become theirs.
+// public returns a directory that all users can read, with the program that f starts.
+func public(t *testing.T, f *Fetcher) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "fetcher") // t.TempDir is closed to others, as the test's own program is
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	exe, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary := filepath.Join(dir, "fetcher")
+	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(binary, exe, 0o755)); err != nil {
+		t.Fatal(err)
+	}
+	if f.spawner, err = spawn.New(t.Context(), spawn.Config{Binary: binary}); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func TestRootUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: becomes another user")
 	}
 	f := fetcher(t)
 	const nobody = 65534
-	dir, err := os.MkdirTemp("/tmp", "fetcher") // t.TempDir is closed to others
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer os.RemoveAll(dir)
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	dir := public(t, f)
 	for name, mode := range map[string]os.FileMode{"public": 0o644, "secret": 0o600} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), mode); err != nil {
 			t.Fatal(err)
@@ -118,17 +133,6 @@ func TestRootUser(t *testing.T) {
 	}
 	box := filepath.Join(dir, "sandbox")
 	if err := errors.Join(os.Mkdir(box, 0o755), os.Chown(box, nobody, nobody)); err != nil {
-		t.Fatal(err)
-	}
-	exe, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary := filepath.Join(dir, "fetcher") // the test's own is closed to others as well
-	if err := os.WriteFile(binary, exe, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if f.spawner, err = spawn.New(t.Context(), spawn.Config{Binary: binary}); err != nil {
 		t.Fatal(err)
 	}
 	for name, allowed := range map[string]bool{"public": true, "secret": false} {

@@ -33,7 +33,7 @@ func (w *work) fetch(ctx context.Context, i item) error {
 			return fmt.Errorf("making directory %s: %w", dir, err)
 		}
 	}
-	if err := w.download(ctx, i.URI, name); err != nil {
+	if err := w.obtain(ctx, i, name); err != nil {
 		return err
 	}
 	fmt.Fprintf(w.log, "Fetched '%s' to '%s'\n", i.URI, name)
@@ -48,9 +48,57 @@ func (w *work) fetch(ctx context.Context, i item) error {
 		if extracted {
 			fmt.Fprintf(w.log, "Extracted '%s'\n", name)
 		}
+		if extracted && i.CacheFile != "" {
+			return w.root.Remove(name) // of a cached archive only the contents are wanted
+		}
 	}
 	return nil
 }
+
+// obtain gets an item from the cache, or from where it is.
+func (w *work) obtain(ctx context.Context, i item, name string) error {
+	if i.CacheFile != "" {
+		return w.copy(i.CacheFile, name)
+	}
+	return w.download(ctx, i.URI, name)
+}
+
+// size is how large a file will be, as far as that can be told before.
+func (w *work) size(ctx context.Context, uri string) (int64, error) {
+	path, local, err := localPath(uri, w.cfg.FrameworksHome)
+	if err != nil {
+		return 0, err
+	}
+	if local {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), nil
+	}
+	if scheme, _, _ := strings.Cut(uri, "://"); scheme != "http" && scheme != "https" {
+		return 0, errors.New("its size can't be told beforehand")
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.cfg.StallTimeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, uri, nil)
+	if err != nil {
+		return 0, fmt.Errorf("%w: %w", ErrURI, err)
+	}
+	req.Header.Set("User-Agent", userAgent)
+	resp, err := w.client.Do(req)
+	if err != nil {
+		return 0, err
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK || resp.ContentLength < 0 {
+		return 0, fmt.Errorf("the server answered %s and length %d", resp.Status, resp.ContentLength)
+	}
+	return resp.ContentLength, nil
+}
+
+// userAgent is what servers are told.
+const userAgent = "mesos-fetcher"
 
 // download gets the bytes from wherever they are.
 func (w *work) download(ctx context.Context, uri, name string) error {
@@ -118,7 +166,7 @@ func (w *work) get(ctx context.Context, uri, name string) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrURI, err)
 	}
-	req.Header.Set("User-Agent", "mesos-fetcher")
+	req.Header.Set("User-Agent", userAgent)
 	resp, err := w.client.Do(req)
 	if err != nil {
 		return err
