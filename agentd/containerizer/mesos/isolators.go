@@ -239,7 +239,7 @@ func (m *Containerizer) isolation(context.Context) error {
 	all := slices.Contains(m.cfg.Isolation, allCgroups)
 	for _, k := range kinds {
 		named := slices.Contains(m.cfg.Isolation, k.name)
-		if k.make == nil || !named && !(all && strings.HasPrefix(k.name, "cgroups/")) {
+		if k.make == nil || !named && (!all || !strings.HasPrefix(k.name, "cgroups/")) {
 			continue
 		}
 		i, err := k.make(m)
