@@ -1,6 +1,7 @@
 package app
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -118,4 +119,9 @@ func (a *access) tokens() func(framework, executor, container string) (string, e
 		return nil
 	}
 	return a.key.Executor
+}
+
+// mayReadLog is for the file of the agent's own log.
+func (a *access) mayReadLog(ctx context.Context) (bool, error) {
+	return a.authorizer.For(auth.FromContext(ctx)).May(acl.AccessMesosLog, acl.Any), nil
 }

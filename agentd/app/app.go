@@ -226,6 +226,7 @@ func (a *app) newEngine(
 	return engine.New(engine.Config{
 		State: machine, Node: a.node, ProcessID: httpapi.Process,
 		Store: store, Containerizer: containers, Detector: find, Files: shown, Metrics: registry, BootID: bootID(),
+		Authorizer: a.access.authorizer,
 		Authentication: engine.Authentication{
 			Credential: a.access.credential, TimeoutMin: a.flags.access.TimeoutMin, TimeoutMax: a.flags.access.TimeoutMax,
 			BackoffFactor: a.flags.access.BackoffFactor, Spread: a.flags.RegistrationBackoff,
@@ -248,7 +249,7 @@ func (a *app) files() *files.Files {
 		path = *a.flags.ExternalLogFile
 	}
 	if path != "" {
-		if err := shown.Attach(path, logPath, nil); err != nil {
+		if err := shown.Attach(path, logPath, a.access.mayReadLog); err != nil {
 			a.log.Error(err, "the log is not shown", "path", path)
 		}
 	}

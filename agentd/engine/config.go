@@ -10,6 +10,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/checkpoint"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
@@ -46,6 +47,8 @@ type Config struct {
 	// BootID is that of the running system; "" if unknown.
 	BootID string
 
+	// Authorizer says who may read sandboxes; nil allows everybody.
+	Authorizer *acl.Authorizer
 	// Authentication says as whom the agent goes to its master.
 	Authentication Authentication
 	// Environment holds what executors are told; see there.

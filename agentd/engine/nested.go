@@ -75,7 +75,7 @@ func (e *Engine) standaloneSandbox(cfg *containerizer.Config) error {
 }
 
 func (e *Engine) attachPath(sandbox string) {
-	if err := e.cfg.Files.Attach(sandbox, sandbox, nil); err != nil {
+	if err := e.cfg.Files.Attach(sandbox, sandbox, e.mayReadSandbox("", "")); err != nil {
 		e.log.Error(err, "sandbox is not browsable", "path", sandbox)
 	}
 }

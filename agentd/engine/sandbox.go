@@ -82,7 +82,7 @@ func (e *Engine) sandboxNames(agent, framework, executor, container string) (run
 func (e *Engine) attachSandbox(s state.SandboxAdded) {
 	run, latest, virtual := e.sandboxNames(s.AgentID, s.FrameworkID, s.ExecutorID, s.Container)
 	for _, name := range []string{run, latest, virtual} {
-		if err := e.cfg.Files.Attach(run, name, nil); err != nil {
+		if err := e.cfg.Files.Attach(run, name, e.mayReadSandbox(s.FrameworkID, s.ExecutorID)); err != nil {
 			e.log.Error(err, "sandbox is not browsable", "path", run, "as", name)
 		}
 	}

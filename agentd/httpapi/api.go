@@ -93,18 +93,21 @@ func (a *API) Register(r *httpserver.Router) {
 		"health":              http.HandlerFunc(serveHealth),
 		"flags":               a.secure(RealmReadonly, a.serveFlags),
 		"state":               a.secure(RealmReadonly, a.serveState),
-		"containers":          a.secure(RealmReadonly, a.serveContainers),
-		"monitor/statistics":  a.secure(RealmReadonly, a.serveStatistics),
-		"containerizer/debug": a.secure(RealmReadonly, a.serveContainerizerDebug),
+		"containers":          a.secureHandler(RealmReadonly, a.authorized("/containers", http.HandlerFunc(a.serveContainers))),
+		"monitor/statistics":  a.secureHandler(RealmReadonly, a.authorized("/monitor/statistics", http.HandlerFunc(a.serveStatistics))),
+		"containerizer/debug": a.secureHandler(RealmReadonly, a.authorized("/containerizer/debug", http.HandlerFunc(a.serveContainerizerDebug))),
 	} {
 		r.Handle(Process, endpoint, h)
 	}
 	r.Handle("version", "", http.HandlerFunc(serveVersion))
 	r.Handle("system", "stats.json", http.HandlerFunc(host.ServeStats))
-	r.Handle("logging", "toggle", a.secureHandler(RealmReadwrite, a.cfg.Verbosity))
-	r.Handle("metrics", "", a.secureHandler(RealmReadonly, a.cfg.Metrics.Handler()))
-	r.Handle("metrics", "snapshot", a.secureHandler(RealmReadonly, a.cfg.Metrics))
+	r.Handle("logging", "toggle", a.secureHandler(RealmReadwrite, a.authorized("/logging/toggle", a.cfg.Verbosity)))
+	r.Handle("metrics", "", a.secureHandler(RealmReadonly, a.authorized("/metrics/snapshot", a.cfg.Metrics.Handler())))
+	r.Handle("metrics", "snapshot", a.secureHandler(RealmReadonly, a.authorized("/metrics/snapshot", a.cfg.Metrics)))
 	for name, h := range a.cfg.Files.Endpoints() {
+		if name == "debug" {
+			h = a.authorized("/files/debug", h)
+		}
 		r.Handle("files", name, a.secureHandler(RealmReadonly, h))
 	}
 }
@@ -128,7 +131,7 @@ func (a *API) secureHandler(realm string, h http.Handler) http.Handler {
 // errRecovering is told to those who come too early.
 var errRecovering = errors.New("Agent has not finished recovery")
 
-// view returns the agent once it has recovered.
+// view returns the agent once it has recovered, as far as who asks may see it.
 func (a *API) view(ctx context.Context) (*state.View, error) {
 	v, err := a.cfg.Engine.View(ctx)
 	if err != nil {
@@ -137,7 +140,7 @@ func (a *API) view(ctx context.Context) (*state.View, error) {
 	if v.Phase == state.Recovering {
 		return nil, errRecovering
 	}
-	return v, nil
+	return a.visible(ctx, v), nil
 }
 
 // read answers from a view.

@@ -9,6 +9,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 )
 
 // getContainers lists executors' containers and, if wanted, all others.
@@ -17,7 +18,7 @@ func (a *API) getContainers(ctx context.Context, call *agent.Call_GetContainers)
 	if err != nil {
 		return nil, refuse(http.StatusServiceUnavailable, "%s", err)
 	}
-	executors := liveExecutors(v)
+	executors := a.containersSeen(ctx, v, liveExecutors(v))
 	ids := containerIDs(executors)
 	out := &agent.Response_GetContainers{}
 	for _, e := range executors {
@@ -60,11 +61,23 @@ func (a *API) otherContainers(ctx context.Context, call *agent.Call_GetContainer
 	if err != nil {
 		return nil, err
 	}
+	whole, err := a.cfg.Engine.View(ctx) // with the executors that are hidden: theirs are not standalone
+	if err != nil {
+		return nil, err
+	}
+	known := containerIDs(liveExecutors(whole))
+	standalone := a.grants(ctx).To(acl.ViewStandaloneContainer)
 	return slices.DeleteFunc(all, func(id containerizer.ID) bool {
-		if id.Parent() != "" {
+		root := string(id.Root())
+		switch {
+		case slices.Contains(known, root):
+			return id.Parent() == "" || !call.GetShowNested() || !slices.Contains(executors, root)
+		case !standalone.Allow(acl.Standalone(&mesos.ContainerID{Value: &root})):
+			return true
+		case id.Parent() != "":
 			return !call.GetShowNested()
 		}
-		return !call.GetShowStandalone() || slices.Contains(executors, string(id))
+		return !call.GetShowStandalone()
 	}), nil
 }
 
@@ -111,7 +124,7 @@ func (a *API) serveContainers(w http.ResponseWriter, r *http.Request) {
 		text(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	executors := slices.DeleteFunc(liveExecutors(v), func(e *state.Executor) bool {
+	executors := slices.DeleteFunc(a.containersSeen(r.Context(), v, liveExecutors(v)), func(e *state.Executor) bool {
 		return container != "" && e.Container != container || framework != "" && e.FrameworkID != framework ||
 			executor != "" && e.ID != executor
 	})

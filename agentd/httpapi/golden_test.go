@@ -168,7 +168,7 @@ func goldenAPI(t *testing.T) *API {
 func TestGoldenState(t *testing.T) {
 	a := goldenAPI(t)
 	w := &writer{}
-	w.element(func() { a.state(w, goldenView(t)) })
+	w.element(func() { a.state(w, goldenView(t), nil) })
 	if diff := jsonDiff(t, recorded(t, "busy_state"), w.b,
 		"version", "git_sha", "git_branch", "build_date", "build_time", "build_user", "start_time", "pid"); diff != "" {
 		t.Errorf("/state (-Mesos +ours):\n%s", diff)

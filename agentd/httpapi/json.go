@@ -4,11 +4,16 @@ import (
 	"strconv"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 )
 
 // writer builds the JSON of v0 endpoints, whose shapes are no messages. Objects
 // and lists are written by a function between begin and end.
-type writer struct{ b []byte }
+type writer struct {
+	b []byte
+	// roles says which roles' reservations are written.
+	roles acl.Approver
+}
 
 // next separates a value from the one before it.
 func (w *writer) next() {

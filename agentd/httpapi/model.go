@@ -6,6 +6,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
 
@@ -22,7 +23,16 @@ func (w *writer) amounts(name string, rs resources.Resources) {
 // reservations writes what is reserved, by role.
 func (w *writer) reservations(name string, rs resources.Resources) {
 	w.key(name)
-	w.b = resources.AppendStateJSONByRole(w.b, rs.ByReservation())
+	w.b = resources.AppendStateJSONByRole(w.b, w.byRole(rs))
+}
+
+// byRole are the reservations for roles that may be seen.
+func (w *writer) byRole(rs resources.Resources) map[string]resources.Resources {
+	byRole := rs.ByReservation()
+	if !w.roles.Always() {
+		maps.DeleteFunc(byRole, func(role string, _ resources.Resources) bool { return !w.roles.Allow(acl.Role(role)) })
+	}
+	return byRole
 }
 
 func (w *writer) full(name string, rs resources.Resources) {

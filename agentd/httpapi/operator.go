@@ -115,6 +115,9 @@ func validateOperatorCall(call *agent.Call) error {
 
 // operate performs a call. A nil answer is an empty body.
 func (a *API) operate(ctx context.Context, call *agent.Call) (*agent.Response, error) {
+	if err := a.mayCall(ctx, call); err != nil {
+		return nil, err
+	}
 	switch call.GetType() {
 	case agent.Call_GET_HEALTH:
 		return &agent.Response{GetHealth: &agent.Response_GetHealth{Healthy: new(true)}}, nil

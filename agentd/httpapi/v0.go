@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 )
@@ -41,7 +42,11 @@ func buildTime() (date string, unix float64) {
 	return t.UTC().Format(time.DateTime), float64(t.Unix())
 }
 
-func (a *API) serveFlags(w http.ResponseWriter, _ *http.Request) {
+func (a *API) serveFlags(w http.ResponseWriter, r *http.Request) {
+	if !a.grants(r.Context()).May(acl.ViewFlags, acl.Any) {
+		text(w, http.StatusForbidden, "")
+		return
+	}
 	out := &writer{}
 	out.element(func() { out.flags(a.cfg.Flags) })
 	jsonBody(w, out.b)
@@ -58,13 +63,14 @@ func (w *writer) flags(flags map[string]string) {
 func (a *API) serveState(w http.ResponseWriter, r *http.Request) {
 	a.read(w, r, func(v *state.View) []byte {
 		out := &writer{}
-		out.element(func() { a.state(out, v) })
+		out.element(func() { a.state(out, v, a.grants(r.Context())) })
 		return out.b
 	})
 }
 
 // state writes /state in Mesos's order.
-func (a *API) state(w *writer, v *state.View) {
+func (a *API) state(w *writer, v *state.View, grants *acl.Grants) {
+	w.roles = grants.To(acl.ViewRole)
 	w.version()
 	w.double("start_time", float64(a.cfg.Started.UnixMicro())/1e6)
 	w.string("id", v.Agent.GetId().GetValue())
@@ -87,6 +93,14 @@ func (a *API) state(w *writer, v *state.View) {
 	if v.Master != "" {
 		w.string("master_hostname", a.masterHostname(v.Master))
 	}
+	if grants.May(acl.ViewFlags, acl.Any) {
+		a.stateFlags(w)
+	}
+	w.list("frameworks", func() { w.frameworks(v.Frameworks) })
+	w.list("completed_frameworks", func() { w.frameworks(v.Completed) })
+}
+
+func (a *API) stateFlags(w *writer) {
 	if a.cfg.LogDir != "" {
 		w.string("log_dir", a.cfg.LogDir)
 	}
@@ -94,8 +108,6 @@ func (a *API) state(w *writer, v *state.View) {
 		w.string("external_log_file", a.cfg.ExternalLogFile)
 	}
 	w.flags(a.cfg.Flags)
-	w.list("frameworks", func() { w.frameworks(v.Frameworks) })
-	w.list("completed_frameworks", func() { w.frameworks(v.Completed) })
 }
 
 func (w *writer) frameworks(fs []*state.Framework) {
@@ -117,7 +129,7 @@ func (w *writer) stateResources(v *state.View) {
 	w.reservations("reserved_resources", total)
 	w.amounts("unreserved_resources", total.Unreserved())
 	w.object("reserved_resources_full", func() {
-		byRole := total.ByReservation()
+		byRole := w.byRole(total)
 		for _, role := range slices.Sorted(maps.Keys(byRole)) {
 			w.full(role, byRole[role])
 		}

@@ -43,14 +43,16 @@ func New(cfg client.Config) *Client {
 			return dialer.DialContext(ctx, "unix", cfg.Socket)
 		}
 	}
+	transport := &http.Transport{
+		DialContext: dial, MaxIdleConnsPerHost: 1, DisableCompression: true,
+		IdleConnTimeout: time.Minute,
+		ReadBufferSize:  1 << 10, WriteBufferSize: 1 << 10,
+	}
+	cfg.TLS.Transport(transport, dial)
 	return &Client{
 		url:   strings.TrimSuffix(cfg.URL, "/executor"),
 		token: cfg.Token,
-		http: &http.Client{Transport: &http.Transport{
-			DialContext: dial, MaxIdleConnsPerHost: 1, DisableCompression: true,
-			IdleConnTimeout: time.Minute,
-			ReadBufferSize:  1 << 10, WriteBufferSize: 1 << 10,
-		}},
+		http:  &http.Client{Transport: transport},
 	}
 }
 

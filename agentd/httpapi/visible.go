@@ -1,0 +1,88 @@
+package httpapi
+
+import (
+	"context"
+
+	"github.com/mesos-operator/mesos-operator/agentd/state"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
+)
+
+// visible returns the part of a View that who made the request may see: without
+// the frameworks, executors and tasks that are hidden.
+func (a *API) visible(ctx context.Context, v *state.View) *state.View {
+	grants := a.grants(ctx)
+	s := sight{grants.To(acl.ViewFramework), grants.To(acl.ViewExecutor), grants.To(acl.ViewTask)}
+	if s.frameworks.Always() && s.executors.Always() && s.tasks.Always() {
+		return v
+	}
+	part := *v
+	part.Frameworks, part.Completed = s.ofFrameworks(v.Frameworks), s.ofFrameworks(v.Completed)
+	return &part
+}
+
+type sight struct{ frameworks, executors, tasks acl.Approver }
+
+func (s sight) ofFrameworks(all []*state.Framework) []*state.Framework {
+	var seen []*state.Framework
+	for _, f := range all {
+		if !s.frameworks.Allow(acl.User(f.Info.GetUser())) {
+			continue
+		}
+		part := *f
+		part.Executors, part.Completed = s.ofExecutors(f, f.Executors), s.ofExecutors(f, f.Completed)
+		seen = append(seen, &part)
+	}
+	return seen
+}
+
+func (s sight) ofExecutors(f *state.Framework, all []*state.Executor) []*state.Executor {
+	var seen []*state.Executor
+	for _, e := range all {
+		if !s.executors.Allow(acl.UserOfExecutor(e.Info, f.Info)) {
+			continue
+		}
+		part := *e
+		part.Launched, part.Terminated = s.ofTasks(f, e.Launched), s.ofTasks(f, e.Terminated)
+		part.Completed = s.ofTasks(f, e.Completed)
+		part.Queued = nil
+		for _, t := range e.Queued {
+			if s.tasks.Allow(acl.UserOfTask(t, f.Info)) {
+				part.Queued = append(part.Queued, t)
+			}
+		}
+		seen = append(seen, &part)
+	}
+	return seen
+}
+
+func (s sight) ofTasks(f *state.Framework, all []*mesos.Task) []*mesos.Task {
+	var seen []*mesos.Task
+	for _, t := range all {
+		user := f.Info.GetUser()
+		if t.User != nil {
+			user = t.GetUser()
+		}
+		if s.tasks.Allow(acl.User(user)) {
+			seen = append(seen, t)
+		}
+	}
+	return seen
+}
+
+// containersSeen keeps the executors whose containers may be seen.
+func (a *API) containersSeen(ctx context.Context, v *state.View, all []*state.Executor) []*state.Executor {
+	view := a.grants(ctx).To(acl.ViewContainer)
+	if view.Always() {
+		return all
+	}
+	var seen []*state.Executor
+	for _, e := range all {
+		for _, f := range v.Frameworks {
+			if f.ID == e.FrameworkID && view.Allow(acl.Container(&mesos.ContainerID{Value: &e.Container}, e.Info, f.Info)) {
+				seen = append(seen, e)
+			}
+		}
+	}
+	return seen
+}
