@@ -16,6 +16,7 @@ import (
 type Router struct {
 	fallback  string
 	processes map[string]map[string]http.Handler
+	help      map[string]string // see Help
 }
 
 // NewRouter returns a Router without handlers. fallback is the default process:

@@ -494,3 +494,29 @@ type discard struct{ header http.Header }
 func (d *discard) Header() http.Header         { return d.header }
 func (d *discard) WriteHeader(int)             {}
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func TestHelp(t *testing.T) {
+	r := NewRouter("master")
+	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	r.Handle("master", "state", nothing)
+	r.Handle("files", "read", nothing)
+	r.Help(map[string]string{"/master/state": "Everything <there is>."})
+	for path, want := range map[string]struct {
+		status int
+		text   string
+	}{
+		"/help":               {200, `<a href="/help/files">`},
+		"/help/master":        {200, `<a href="/help/master/state">`},
+		"/help/master/state":  {200, "Everything &lt;there is&gt;."},
+		"/help/files/read":    {200, "/files/read"},
+		"/help/files/nothing": {400, "No help"},
+		"/help/nobody":        {404, ""},
+		"/help?format=json":   {200, `{"processes":[{"id":"files","endpoints":[{"name":"/read","text":`},
+	} {
+		w := httptest.NewRecorder()
+		r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != want.status || !strings.Contains(w.Body.String(), want.text) {
+			t.Errorf("%s: %d %s, want %d with %s", path, w.Code, w.Body, want.status, want.text)
+		}
+	}
+}

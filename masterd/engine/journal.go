@@ -87,16 +87,28 @@ func (j *journal) end() uint64 {
 	return j.next
 }
 
+// holds says whether all events from a number on are still there.
+func (j *journal) holds(from uint64) bool {
+	return from == j.next || j.next-from <= j.max && from >= j.segments[0].first
+}
+
+// forgot is whether there is something to read that isn't there any more.
+func (j *journal) forgot(from uint64) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return !j.holds(from)
+}
+
 // read returns events from a number on, not all that there are. ok is false if
 // that event is too long ago.
 func (j *journal) read(from uint64) (b Batch, ok bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if !j.holds(from) {
+		return Batch{}, false
+	}
 	if from == j.next {
 		return Batch{}, true
-	}
-	if j.next-from > j.max || from < j.segments[0].first {
-		return Batch{}, false
 	}
 	i, found := slices.BinarySearchFunc(j.segments, from, func(s *segment, n uint64) int {
 		switch {

@@ -80,12 +80,12 @@ func (s *Subscription) take() (Batch, error) {
 	return batch, nil
 }
 
-// behind says whether it has not read what the journal is about to forget.
+// behind says whether the journal has forgotten what it would read next.
 func (s *Subscription) behind() bool {
 	s.mu.Lock()
 	j := s.journal
 	s.mu.Unlock()
-	return j != nil && j.end()-s.position.Load() > j.max
+	return j != nil && j.forgot(s.position.Load())
 }
 
 // Close ends the subscription.

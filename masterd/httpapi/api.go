@@ -142,6 +142,43 @@ func (a *API) Register(r *httpserver.Router) {
 	for name, h := range a.cfg.Files.Endpoints() {
 		r.Handle("files", name, a.filesHandler(name, h))
 	}
+	r.Help(helpTexts)
+}
+
+// helpTexts say what endpoints are for.
+var helpTexts = map[string]string{
+	"/master/api/v1":               "The operator API: calls in JSON or protobuf.",
+	"/master/api/v1/scheduler":     "The scheduler API: frameworks subscribe and make calls here.",
+	"/master/create-volumes":       "Creates persistent volumes on reserved resources.",
+	"/master/destroy-volumes":      "Destroys persistent volumes.",
+	"/master/flags":                "The master's flags.",
+	"/master/frameworks":           "Frameworks with their tasks; framework_id=ID shows one.",
+	"/master/health":               "200 as long as the master answers.",
+	"/master/maintenance/schedule": "The maintenance schedule.",
+	"/master/maintenance/status":   "Machines that are draining or down, and what frameworks say to it.",
+	"/master/machine/down":         "Brings machines down that are scheduled for maintenance.",
+	"/master/machine/up":           "Brings machines up that are down.",
+	"/master/quota":                "Quotas of roles.",
+	"/master/redirect":             "Leads to the leading master.",
+	"/master/reserve":              "Reserves resources of an agent.",
+	"/master/roles":                "Roles with weight, quota, frameworks and resources.",
+	"/master/slaves":               "Agents; slave_id=ID shows one.",
+	"/master/state":                "Everything: agents, and frameworks with their tasks.",
+	"/master/state-summary":        "Agents and frameworks with counts of their tasks.",
+	"/master/tasks":                "Tasks, newest first; limit, offset, order=asc, framework_id, task_id.",
+	"/master/teardown":             "Ends a framework: POST with frameworkId=ID.",
+	"/master/unreserve":            "Takes reservations back.",
+	"/master/version":              "The version.",
+	"/master/weights":              "Weights of roles.",
+	"/files/browse":                "Lists the directory path=PATH.",
+	"/files/debug":                 "What is attached where.",
+	"/files/download":              "The file path=PATH.",
+	"/files/read":                  "A piece of the file path=PATH: offset, length.",
+	"/logging/toggle":              "The level of the log; level=N and duration=5mins change it for that time.",
+	"/metrics":                     "The metrics in Prometheus's text format.",
+	"/metrics/snapshot":            "The metrics as JSON; timeout=5secs bounds the time that is waited for values.",
+	"/registrar(1)/registry":       "The registry.",
+	"/system/stats.json":           "Load and memory of the machine.",
 }
 
 // handler is an endpoint behind authentication.

@@ -9,7 +9,7 @@ import (
 // so that taking one is cheap; whoever needs groups makes them.
 type groups struct {
 	byFramework map[state.FrameworkID]*frameworkGroup
-	only        string
+	only        only
 	last        *frameworkGroup // tasks of one framework often follow each other
 	lastID      string
 }
@@ -25,8 +25,8 @@ var (
 )
 
 // group groups what all frameworks have, or only one of them.
-func group(v *state.View, only string) *groups {
-	g := &groups{byFramework: map[state.FrameworkID]*frameworkGroup{}, only: only}
+func group(v *state.View, one only) *groups {
+	g := &groups{byFramework: map[state.FrameworkID]*frameworkGroup{}, only: one}
 	groupTasks(g, v.Tasks, func(f *frameworkGroup) *[][]byte { return &f.tasks })
 	groupTasks(g, v.UnreachableTasks, func(f *frameworkGroup) *[][]byte { return &f.unreachable })
 	groupTasks(g, v.CompletedTasks, func(f *frameworkGroup) *[][]byte { return &f.completed })
@@ -44,7 +44,7 @@ func group(v *state.View, only string) *groups {
 }
 
 func groupTasks(g *groups, table state.Table[mesos.Task], list func(*frameworkGroup) *[][]byte) {
-	if g.only == "" {
+	if !g.only.given {
 		prepare(table, formV0, v0Task)
 	}
 	for t, kept := range table.Each() {
@@ -61,7 +61,7 @@ func (g *groups) framework(id string) *frameworkGroup {
 	if g.last != nil && g.lastID == id {
 		return g.last
 	}
-	if g.only != "" && g.only != id {
+	if !g.only.accepts(id) {
 		return nil
 	}
 	f := g.byFramework[state.FrameworkID(id)]

@@ -17,6 +17,16 @@ type asked struct {
 	visible
 }
 
+// only is an ID that a request asks for, if it names one.
+type only struct {
+	given bool
+	id    string
+}
+
+func (q asked) only(parameter string) only { return only{q.Has(parameter), q.Get(parameter)} }
+
+func (o only) accepts(id string) bool { return !o.given || o.id == id }
+
 // composer puts together the body of a v0 endpoint that may be long.
 type composer func(b *body, v *state.View, query asked)
 

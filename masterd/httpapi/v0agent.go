@@ -12,14 +12,14 @@ import (
 
 // composeSlaves puts together /slaves.
 func composeSlaves(b *body, v *state.View, query asked) {
-	only := query.Get("slave_id")
+	one := query.only("slave_id")
 	b.open('{')
 	b.member("slaves")
 	b.open('[')
 	agents := v.Agents
-	if only != "" {
+	if one.given {
 		agents = agents.Filter(func(a *state.Agent) *state.Agent {
-			if only == string(a.ID) {
+			if one.accepts(string(a.ID)) {
 				return a
 			}
 			return nil
@@ -27,7 +27,7 @@ func composeSlaves(b *body, v *state.View, query asked) {
 	}
 	agentElements(b, agents, formFull, query.visible, appendSlaveInFull)
 	b.close(']')
-	b.write(func(text []byte) []byte { return recoveredMember(text, v, only) })
+	b.write(func(text []byte) []byte { return recoveredMember(text, v, one) })
 	b.close('}')
 }
 
@@ -45,11 +45,11 @@ func agentElements(b *body, t state.Table[state.Agent], f state.Form, see visibl
 }
 
 // recoveredMember lists the agents that did not come back yet.
-func recoveredMember(b []byte, v *state.View, only string) []byte {
+func recoveredMember(b []byte, v *state.View, one only) []byte {
 	b = key(b, "recovered_slaves")
 	list := len(b)
 	for info := range v.RecoveredAgents.All() {
-		if only == "" || only == info.GetId().GetValue() {
+		if one.accepts(info.GetId().GetValue()) {
 			start := len(b) + 1
 			b = agentInfoMembers(append(b, ','), info)
 			b = mesosjson.CloseObject(b, start)

@@ -9,16 +9,16 @@ import (
 
 // composeFrameworks puts together /frameworks.
 func composeFrameworks(b *body, v *state.View, query asked) {
-	only := query.Get("framework_id")
+	one := query.only("framework_id")
 	v = query.of(v)
 	b.open('{')
-	frameworkMembers(b, v, group(v, only), only)
+	frameworkMembers(b, v, group(v, one), one)
 	b.write(func(text []byte) []byte { return append(key(text, "unregistered_frameworks"), '[', ']') })
 	b.close('}')
 }
 
-// frameworkMembers appends the lists of frameworks; only "" shows all.
-func frameworkMembers(b *body, v *state.View, g *groups, only string) {
+// frameworkMembers appends the lists of frameworks, all or one.
+func frameworkMembers(b *body, v *state.View, g *groups, one only) {
 	for _, list := range []struct {
 		name  string
 		table state.Table[state.Framework]
@@ -26,7 +26,7 @@ func frameworkMembers(b *body, v *state.View, g *groups, only string) {
 		b.member(list.name)
 		b.open('[')
 		for f := range list.table.All() {
-			if only == "" || only == string(f.ID) {
+			if one.accepts(string(f.ID)) {
 				b.write(func(text []byte) []byte { return append(text, ',') })
 				composeFramework(b, f, g.of(f.ID))
 			}

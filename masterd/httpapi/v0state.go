@@ -20,9 +20,9 @@ func (a *API) composeState(b *body, v *state.View, query asked) {
 	b.open('[')
 	agentElements(b, v.Agents, formV0, query.visible, appendSlave)
 	b.close(']')
-	b.write(func(text []byte) []byte { return recoveredMember(text, v, "") })
+	b.write(func(text []byte) []byte { return recoveredMember(text, v, only{}) })
 	seen := query.of(v)
-	frameworkMembers(b, seen, group(seen, ""), "")
+	frameworkMembers(b, seen, group(seen, only{}), only{})
 	// Both are always empty since Mesos 1.0, and clients still look.
 	b.write(func(text []byte) []byte { return append(text, `,"orphan_tasks":[],"unregistered_frameworks":[]`...) })
 	b.close('}')
@@ -213,7 +213,7 @@ const taskLimit = 100
 
 // composeTasks puts together /tasks, newest first. limit=-1 means all.
 func composeTasks(b *body, v *state.View, query asked) {
-	tasks := selectTasks(query.of(v), query.Get("framework_id"), query.Get("task_id"))
+	tasks := selectTasks(query.of(v), query.only("framework_id"), query.only("task_id"))
 	slices.SortStableFunc(tasks, func(x, y keptTask) int { return cmp.Compare(firstUpdate(x.Task), firstUpdate(y.Task)) })
 	if query.Get("order") != "asc" {
 		slices.Reverse(tasks)
@@ -249,12 +249,11 @@ func number(text string, otherwise int) int {
 	return otherwise
 }
 
-func selectTasks(v *state.View, frameworkID, taskID string) []keptTask {
+func selectTasks(v *state.View, framework, id only) []keptTask {
 	var tasks []keptTask
 	for _, table := range taskTables(v) {
 		for t, kept := range table.Each() {
-			if (frameworkID == "" || frameworkID == t.GetFrameworkId().GetValue()) &&
-				(taskID == "" || taskID == t.GetTaskId().GetValue()) {
+			if framework.accepts(t.GetFrameworkId().GetValue()) && id.accepts(t.GetTaskId().GetValue()) {
 				tasks = append(tasks, keptTask{t, kept})
 			}
 		}

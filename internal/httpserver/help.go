@@ -1,0 +1,103 @@
+package httpserver
+
+import (
+	"fmt"
+	"html"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
+)
+
+// Help adds /help to a router: pages that list processes, the endpoints of a
+// process, and what an endpoint is for, as texts says by paths like
+// "/master/state". /help?format=json is all of it as JSON. It knows the processes
+// that have handlers when it is called.
+func (r *Router) Help(texts map[string]string) {
+	r.help = texts
+	for _, id := range r.helped() {
+		r.Handle("help", id, http.HandlerFunc(r.serveHelp))
+	}
+	r.Handle("help", "", http.HandlerFunc(r.serveHelp))
+}
+
+func (r *Router) serveHelp(w http.ResponseWriter, req *http.Request) {
+	segments := strings.FieldsFunc(req.URL.Path, func(c rune) bool { return c == '/' })
+	switch {
+	case len(segments) < 2 && req.URL.Query().Get("format") == "json":
+		Write(w, http.StatusOK, "application/json", r.appendHelp(nil))
+	case len(segments) < 2:
+		page(w, "Help", r.helped(), func(id string) string { return "/help/" + id })
+	case len(segments) == 2:
+		page(w, "/"+segments[1], r.endpoints(segments[1]), func(name string) string { return "/help/" + segments[1] + name })
+	default:
+		r.helpFor(w, segments[1], "/"+strings.Join(segments[2:], "/"))
+	}
+}
+
+func (r *Router) helpFor(w http.ResponseWriter, process, name string) {
+	if !slices.Contains(r.endpoints(process), name) {
+		noHelp(w, "/"+process+name)
+		return
+	}
+	Write(w, http.StatusOK, "text/html", []byte("<!DOCTYPE html>\n<title>"+html.EscapeString("/"+process+name)+"</title>\n<pre>"+
+		html.EscapeString(r.textOf(process, name))+"</pre>\n"))
+}
+
+func noHelp(w http.ResponseWriter, path string) {
+	Write(w, http.StatusBadRequest, "text/plain; charset=utf-8", fmt.Appendf(nil, "No help available for '%s'.\n", path))
+}
+
+// helped are the processes that have help.
+func (r *Router) helped() []string {
+	ids := slices.Sorted(maps.Keys(r.processes))
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "help" })
+}
+
+// endpoints are those of a process, each with a slash before it.
+func (r *Router) endpoints(process string) []string {
+	var names []string
+	for name := range r.processes[process] {
+		names = append(names, "/"+name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// textOf is where an endpoint is found and what it is for.
+func (r *Router) textOf(process, name string) string {
+	path := strings.TrimRight("/"+process+name, "/")
+	usage := "### USAGE ###\n"
+	if process == r.fallback {
+		usage += ">        " + name + "\n"
+	}
+	return usage + ">        " + path + "\n\n### TL;DR; ###\n" + r.help[path] + "\n"
+}
+
+func (r *Router) appendHelp(b []byte) []byte {
+	b = append(b, `{"processes":`...)
+	list := len(b)
+	for _, id := range r.helped() {
+		b = mesosjson.AppendString(append(b, `,{"id":`...), id)
+		b = append(b, `,"endpoints":`...)
+		inner := len(b)
+		for _, name := range r.endpoints(id) {
+			b = mesosjson.AppendString(append(b, `,{"name":`...), name)
+			b = mesosjson.AppendString(append(b, `,"text":`...), r.textOf(id, name))
+			b = append(b, '}')
+		}
+		b = append(mesosjson.CloseList(b, inner), '}')
+	}
+	return append(mesosjson.CloseList(b, list), '}')
+}
+
+// page is a list of links.
+func page(w http.ResponseWriter, title string, names []string, to func(name string) string) {
+	b := []byte("<!DOCTYPE html>\n<title>" + html.EscapeString(title) + "</title>\n<h1>" + html.EscapeString(title) + "</h1>\n<ul>\n")
+	for _, name := range names {
+		b = fmt.Appendf(b, "<li><a href=\"%s\">%s</a></li>\n", html.EscapeString(to(name)), html.EscapeString(name))
+	}
+	Write(w, http.StatusOK, "text/html", append(b, "</ul>\n"...))
+}
