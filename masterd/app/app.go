@@ -261,6 +261,7 @@ func (a *App) newEngine(
 		MaxSubscribers:     a.flags.MaxSubscribers,
 		Stored:             stored.Observe,
 		Allocated:          allocated.Observe,
+		AllocationWaited:   a.metrics.Timer("allocator/mesos/allocation_run_latency_ms").Observe,
 		Log:                log,
 	})
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/masterd/allocator"
@@ -14,9 +15,13 @@ type allocation struct {
 	allocator Allocator
 	interval  time.Duration
 	took      func(time.Duration)
+	waited    func(time.Duration)
 	feedBack  func(state.Input)
 	effects   *queue[state.AllocatorEffect]
 	asked     chan chan allocator.Stats
+	// since is when the oldest effect that waits was queued, in nanoseconds; 0
+	// if none does.
+	since atomic.Int64
 }
 
 func newAllocation(cfg Config, feedBack func(state.Input)) *allocation {
@@ -24,13 +29,17 @@ func newAllocation(cfg Config, feedBack func(state.Input)) *allocation {
 		allocator: cfg.Allocator,
 		interval:  cfg.AllocationInterval,
 		took:      cfg.Allocated,
+		waited:    cfg.AllocationWaited,
 		feedBack:  feedBack,
 		effects:   newQueue[state.AllocatorEffect](),
 		asked:     make(chan chan allocator.Stats),
 	}
 }
 
-func (a *allocation) apply(e state.AllocatorEffect) { a.effects.put(e) }
+func (a *allocation) apply(e state.AllocatorEffect) {
+	a.since.CompareAndSwap(0, time.Now().UnixNano())
+	a.effects.put(e)
+}
 
 // run allocates at every interval, and at once when an effect asks for it: what
 // came in while the last allocation ran is answered by one more, not by many.
@@ -43,12 +52,13 @@ func (a *allocation) run(ctx context.Context) {
 			return
 		case answer := <-a.asked:
 			answer <- a.allocator.Stats()
-		case <-tick.C:
+		case due := <-tick.C:
 			a.absorb()
-			a.allocate()
+			a.allocate(due)
 		case <-a.effects.wake:
+			since := time.Unix(0, a.since.Swap(0))
 			if a.absorb() {
-				a.allocate()
+				a.allocate(since)
 			}
 		}
 	}
@@ -64,8 +74,10 @@ func (a *allocation) absorb() bool {
 	return due
 }
 
-func (a *allocation) allocate() {
+// allocate runs the allocator, which was due for some time.
+func (a *allocation) allocate(due time.Time) {
 	begin := time.Now()
+	a.waited(max(0, begin.Sub(due)))
 	proposed := a.allocator.Allocate(begin)
 	a.took(time.Since(begin))
 	if !proposed.IsEmpty() {

@@ -81,7 +81,10 @@ type Config struct {
 	Stored func(time.Duration)
 	// Allocated is told how long each allocation took. Default: nobody.
 	Allocated func(time.Duration)
-	Log       logr.Logger
+	// AllocationWaited is told how long each allocation was due before it
+	// began. Default: nobody.
+	AllocationWaited func(time.Duration)
+	Log              logr.Logger
 }
 
 func (c Config) withDefaults() Config {
@@ -95,6 +98,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Allocated == nil {
 		c.Allocated = func(time.Duration) {}
+	}
+	if c.AllocationWaited == nil {
+		c.AllocationWaited = func(time.Duration) {}
 	}
 	if c.RegistrySize == nil {
 		c.RegistrySize = func() int { return proto.Size(c.Registry) }

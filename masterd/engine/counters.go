@@ -29,6 +29,8 @@ type Stats struct {
 	// QueuedInputs is what waits for the loop, QueuedWrites the registry
 	// operations that are not durable yet.
 	QueuedInputs, QueuedWrites int
+	// QueuedAllocations is what the allocator has not been told yet.
+	QueuedAllocations int
 	// SlowSubscribers counts subscribers that were cut off.
 	SlowSubscribers uint64
 	// MalformedMessages counts libprocess messages that could not be decoded.
@@ -48,6 +50,7 @@ func (e *Engine) Stats() Stats {
 		StepTime:          time.Duration(e.counters.stepTime.Load()),
 		QueuedInputs:      e.inputs.len(),
 		QueuedWrites:      e.writer.Queued(),
+		QueuedAllocations: e.alloc.effects.len(),
 		SlowSubscribers:   e.counters.slowStreams.Load(),
 		MalformedMessages: e.counters.malformed.Load(),
 		Authentications:   e.counters.authentications.Load(),

@@ -2,7 +2,7 @@ package httpapi
 
 import (
 	"context"
-	"net/url"
+	"fmt"
 	"strings"
 	"time"
 
@@ -24,7 +24,9 @@ func (a *API) pullMetrics(ctx context.Context, emit metrics.Emit) {
 		return
 	}
 	emit(metrics.Gauge, "master/elected", 1)
-	pullEngine(e.Stats(), emit)
+	engineStats := e.Stats()
+	pullEngine(engineStats, emit)
+	pullAllocatorQueue(engineStats.QueuedAllocations, emit)
 	if stats, err := e.AllocatorStats(ctx); err == nil {
 		pullAllocator(stats, emit)
 	}
@@ -95,9 +97,14 @@ func pullCounters(s *state.Stats, emit metrics.Emit) {
 		emit(metrics.Counter, "master/tasks_"+lowerState(t), float64(s.TerminalTasks[t]))
 	}
 	for r, n := range s.TaskReasons {
-		emit(metrics.Counter, "master/task_"+lowerState(r.State)+"/"+strings.ToLower(r.Source.String())+
-			"/"+strings.ToLower(r.Reason.String()), float64(n))
+		emit(metrics.Counter, "master/task_"+lowerState(r.State)+"/"+oldName(r.Source.String())+"/"+oldName(r.Reason.String()), float64(n))
 	}
+}
+
+// oldName is a value of an enum in metrics, whose names are older than the v1
+// API: "source_slave" of SOURCE_AGENT.
+func oldName(v1 string) string {
+	return strings.ToLower(strings.Replace(v1, "_AGENT", "_SLAVE", 1))
 }
 
 var (
@@ -208,8 +215,22 @@ func pullFrameworks(v *state.View, each bool, emit metrics.Emit) {
 	}
 }
 
+// encodeName percent-encodes the name of a framework as libprocess does: also
+// some characters that may stand in URLs.
+func encodeName(name string) string {
+	var out strings.Builder
+	for _, c := range []byte(name) {
+		if c < 0x20 || c > 0x7f || strings.IndexByte("$&+,/:;=?@ \"<>#%{}|\\^~[]`", c) >= 0 {
+			fmt.Fprintf(&out, "%%%02X", c)
+		} else {
+			out.WriteByte(c)
+		}
+	}
+	return out.String()
+}
+
 func pullFramework(f *state.Framework, emit metrics.Emit) {
-	prefix := "master/frameworks/" + url.PathEscape(f.Info.GetName()) + "/" + string(f.ID) + "/"
+	prefix := "master/frameworks/" + encodeName(f.Info.GetName()) + "/" + string(f.ID) + "/"
 	emit(metrics.Gauge, prefix+"subscribed", float64(one(f.Connected)))
 	s := f.Stats
 	if s == nil {

@@ -9,11 +9,15 @@ import (
 // always are the resources that allocator metrics have even when there is none.
 var always = []string{"cpus", "disk", "mem"}
 
+// pullAllocatorQueue emits under both names, that of before Mesos 1.0 last.
+func pullAllocatorQueue(queued int, emit metrics.Emit) {
+	emit(metrics.Gauge, "allocator/mesos/event_queue_dispatches", float64(queued))
+	emit(metrics.Gauge, "allocator/event_queue_dispatches", float64(queued))
+}
+
 func pullAllocator(s allocator.Stats, emit metrics.Emit) {
 	const prefix = "allocator/mesos/"
 	emit(metrics.Counter, prefix+"allocation_runs", float64(s.Runs))
-	emit(metrics.Gauge, prefix+"event_queue_dispatches", 0)
-	emit(metrics.Gauge, "allocator/event_queue_dispatches", 0) // the name of before Mesos 1.0
 	for _, name := range always {
 		emit(metrics.Gauge, prefix+"resources/"+name+"/total", s.Total.Get(name).Float())
 		emit(metrics.Gauge, prefix+"resources/"+name+"/offered_or_allocated", s.Held.Get(name).Float())

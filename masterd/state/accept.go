@@ -140,7 +140,7 @@ func (m *Machine) refuseTasks(f *framework, tasks []*mesos.TaskInfo, r report) {
 	m.warn("refusing a launch", "framework", f.id, "tasks", len(tasks), "reason", r.message)
 	for _, t := range tasks {
 		status := m.status(t.GetTaskId(), t.GetAgentId(), r)
-		m.countEnd(status)
+		m.countEnd(status.GetState(), status)
 		m.sendEvent(f, updateEvent(status))
 	}
 }

@@ -205,7 +205,7 @@ func (m *Machine) updateTask(t *task, status *mesos.TaskStatus, latest *mesos.Ta
 	m.addStatus(t, status)
 	if !released(old) && released(state) {
 		m.release(t)
-		m.countEnd(status)
+		m.countEnd(state, status)
 	}
 }
 
@@ -249,14 +249,15 @@ func (m *Machine) countState(t *task, from, to mesos.TaskState) {
 	m.touchFramework(t.framework)
 }
 
-// countEnd counts a task that ended by its state and reason.
-func (m *Machine) countEnd(status *mesos.TaskStatus) {
-	state := status.GetState()
+// countEnd counts a task that ended by its state and reason. The status may be of
+// an earlier state, if the agent says that it is ahead: then the reason is not
+// that of the end.
+func (m *Machine) countEnd(state mesos.TaskState, status *mesos.TaskStatus) {
 	if !terminal(state) {
 		return
 	}
 	m.stats.TerminalTasks[state]++
-	if status.Reason != nil {
+	if status.Reason != nil && status.GetState() == state {
 		m.stats.countReason(TaskReason{state, status.GetSource(), status.GetReason()})
 	}
 }
