@@ -2,9 +2,11 @@ package compatibility
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -76,13 +78,14 @@ func sections(t *testing.T) map[string]string {
 	framework := testbed.Subscribe(t, m, testbed.FrameworkOptions{})
 	framework.Run("task", "true")
 	framework.Follow("task", "TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED")
+	happen(t, m)
 
 	masterFlags, masterOwn := flagRows(t, "masterd", "master", "--registry=in_memory")
 	agentFlags, agentOwn := flagRows(t, "agentd", "agent", "--master=192.0.2.1", "--work_dir=/nonexistent")
 	metrics := metricRows(t, m.Get("/metrics/snapshot"), a.Get("/metrics/snapshot"))
 	proofs := map[string]string{
-		"": mapi + "TestOperatorAnswersLookLikeMesos", "TEARDOWN": mapi + "TestOperatorStatuses", "MARK_AGENT_GONE": fl + "TestBadCalls",
-		"SUBSCRIBE": mapi + "TestEventStream", "SET_LOGGING_LEVEL": mapi + "TestOperatorStatuses",
+		"": oper + "TestReadCalls", "TEARDOWN": mapi + "TestOperatorStatuses", "MARK_AGENT_GONE": fl + "TestBadCalls",
+		"SUBSCRIBE": oper + "TestEventStream", "SET_LOGGING_LEVEL": mapi + "TestOperatorStatuses",
 	}
 	maps.Copy(proofs, policyProofs)
 	maps.Copy(proofs, operationProofs)
@@ -105,6 +108,27 @@ func sections(t *testing.T) map[string]string {
 		"metrics":             lists(metrics),
 		"isolators":           lists(isolatorRows(t)),
 	}
+}
+
+// happen makes what metrics are about that appear with their first value.
+func happen(t *testing.T, m *testbed.Master) {
+	quota := testbed.Object{"role": "quota", "guarantees": testbed.Object{"cpus": testbed.Object{"value": 1.0}}}
+	answer := m.Operator(testbed.Object{"type": "UPDATE_QUOTA",
+		"update_quota": testbed.Object{"force": true, "quota_configs": testbed.List{quota}}})
+	if answer.Status != http.StatusOK {
+		t.Fatalf("UPDATE_QUOTA: %d %s", answer.Status, answer.Text())
+	}
+	old := testbed.Subscribe(t, m, testbed.FrameworkOptions{Info: testbed.Object{"capabilities": nil, "roles": nil, "role": "*"}})
+	task := testbed.Object{"name": "lost", "task_id": id("lost"), "agent_id": id("nobody"),
+		"command": testbed.Object{"value": "true"}, "resources": testbed.List{testbed.Scalar("cpus", 1)}}
+	old.Call("ACCEPT", testbed.Object{"offer_ids": testbed.List{id("nobody")}, "operations": testbed.List{testbed.Launch(task)}})
+	old.Update("lost", "TASK_LOST")
+	testbed.Eventually(t, "the allocator knows of the quota", func() error {
+		if !m.Get("/metrics/snapshot").At("allocator/mesos/quota/roles/quota/resources/cpus/guarantee").Exists() {
+			return errors.New("there is no metric of it")
+		}
+		return nil
+	})
 }
 
 var (

@@ -158,7 +158,7 @@ var agentProofs = map[string]string{
 
 // endpointProofs are the tests of endpoints that the shapes don't cover.
 var endpointProofs = map[string]string{
-	"/api/v1":                fl + "TestBadCalls",
+	"/api/v1":                oper + "TestHowCallsAreRefused",
 	"/api/v1/scheduler":      fl + "TestPath",
 	"/api/v1/executor":       aapi + "TestExecutorAPI",
 	"/teardown":              fl + "TestTeardown",
@@ -173,16 +173,28 @@ var endpointProofs = map[string]string{
 	"/maintenance/status":    oper + "TestMaintenanceEndpoints",
 	"/machine/down":          oper + "TestMaintenanceEndpoints",
 	"/machine/up":            oper + "TestMaintenanceEndpoints",
+	"/state-summary":         mapi + "TestBusyMasterLooksLikeMesos",
+	"/slaves":                oper + "TestParameters",
+	"/frameworks":            oper + "TestParameters",
+	"/tasks":                 oper + "TestParameters",
+	"/redirect":              oper + "TestRouting",
+	"/help":                  oper + "TestProcessEndpoints",
 	"/files/browse":          "internal/files.TestBrowseEndpoint",
 	"/files/read":            fl + "TestPath internal/files.TestReadEndpoint",
 	"/files/download":        "internal/files.TestDownloadEndpoint",
 	"/files/debug":           "internal/files.TestDebugEndpoint",
-	"/metrics/snapshot":      mapi + "TestMetricsHaveTheirNames " + aapi + "TestMetricNames",
-	"/logging/toggle":        aapi + "TestEndpoints",
-	"/system/stats.json":     "",
+	"/metrics/snapshot":      oper + "TestMetrics " + aapi + "TestMetricNames",
+	"/logging/toggle":        oper + "TestProcessEndpoints " + aapi + "TestEndpoints",
+	"/system/stats.json":     oper + "TestProcessEndpoints",
 	"/registrar(1)/registry": "",
 	"/containerizer/debug":   aapi + "TestEndpoints",
 }
 
 // hidden are endpoints whose paths fall back to shorter ones, which answer.
 var hidden = []string{"/api/v1/resource_provider"}
+
+// rareMetrics are counters that appear when something happens that would take the
+// probe too long.
+var rareMetrics = []string{
+	"master/task_lost/source_master/reason_slave_removed", "master/task_lost/source_slave/reason_executor_terminated",
+}
