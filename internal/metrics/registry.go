@@ -139,18 +139,12 @@ func (r *Registry) Timer(name string) *Timer {
 	return t
 }
 
-// source is a function that knows values.
-type source struct {
-	pull func(ctx context.Context, emit Emit)
-	busy atomic.Bool
-}
-
 // Pull adds a function that emits values when somebody asks for metrics. It is
-// not called by two at once: who asks while it runs doesn't get its values. It
+// not called by two at once: all who ask while it runs share the next run. It
 // should read from a snapshot, and give up when the context ends. The returned
 // function removes it again.
 func (r *Registry) Pull(pull func(ctx context.Context, emit Emit)) (remove func()) {
-	s := &source{pull: pull}
+	s := &source{pull: pull, turn: make(chan struct{}, 1)}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.pulls[s] = struct{}{}

@@ -39,26 +39,13 @@ func (r *Registry) allTimers() map[string]*Timer {
 // pulled runs the pull functions side by side, as one may wait.
 func (r *Registry) pulled(ctx context.Context) []Sample {
 	sources := r.sources()
-	results := make(chan []Sample, len(sources)) // so that a late one ends, too
-	running := 0
+	results := make(chan []Sample, len(sources))
 	for _, s := range sources {
-		if s.busy.CompareAndSwap(false, true) {
-			running++
-			go func() {
-				samples := s.collect(ctx)
-				s.busy.Store(false) // before whoever waits goes on, and asks again
-				results <- samples
-			}()
-		}
+		go func() { results <- s.collect(ctx) }()
 	}
 	var all []Sample
-	for ; running > 0; running-- {
-		select {
-		case samples := <-results:
-			all = append(all, samples...)
-		case <-ctx.Done():
-			return all
-		}
+	for range sources {
+		all = append(all, <-results...)
 	}
 	return all
 }
@@ -71,11 +58,4 @@ func (r *Registry) sources() []*source {
 		all = append(all, s)
 	}
 	return all
-}
-
-func (s *source) collect(ctx context.Context) (samples []Sample) {
-	s.pull(ctx, func(kind Kind, name string, value float64) {
-		samples = append(samples, Sample{Name: name, Kind: kind, Value: value})
-	})
-	return samples
 }
