@@ -21,6 +21,9 @@ type Detector interface {
 	// Detect returns the leader's libprocess PID. It waits until there is one,
 	// and fails only with its context.
 	Detect(ctx context.Context) (string, error)
+	// Superseded waits until another master than the one of a PID leads, as far
+	// as anybody tells, or its context ends, whose error it returns.
+	Superseded(ctx context.Context, pid string) error
 }
 
 // Store is where checkpoints go: a checkpoint.Store.

@@ -168,24 +168,46 @@ func (d *Detector) askAll(ctx context.Context, addresses []string) (string, erro
 	return "", errors.Join(errs...)
 }
 
+// Superseded waits until another master than the one of a PID leads. Only
+// ZooKeeper tells; elsewhere, and while ZooKeeper is away, it waits for its
+// context, whose error it returns.
+func (d *Detector) Superseded(ctx context.Context, pid string) error {
+	s, err := load(d.cfg.Masters)
+	if err != nil || s.zooKeeper == nil {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	_, err = d.watchFor(ctx, *s.zooKeeper, func(leader string) bool { return leader != pid })
+	return err
+}
+
 // watch waits until a master leads in ZooKeeper.
 func (d *Detector) watch(ctx context.Context, u zookeeper.URL) (string, error) {
+	return d.watchFor(ctx, u, func(string) bool { return true })
+}
+
+// watchFor waits until a master leads that will do.
+func (d *Detector) watchFor(ctx context.Context, u zookeeper.URL, willDo func(pid string) bool) (string, error) {
 	ctx, found := context.WithCancel(ctx)
 	defer found()
-	var leader *mesos.MasterInfo
+	leader := ""
 	cfg := zookeeper.Config{URL: u, Timeout: d.cfg.ZooKeeperTimeout, Log: d.cfg.Log}
 	zookeeper.Watch(ctx, cfg, func(info *mesos.MasterInfo) {
-		if info == nil {
-			d.cfg.Log.Info("no master leads", "url", u.String())
-		} else if leader == nil {
-			leader = info
+		if info == nil || leader != "" {
+			return
+		}
+		pid, err := pidOf(info)
+		if err != nil {
+			d.cfg.Log.Error(err, "the leading master can't be reached", "url", u.String())
+		} else if willDo(pid) {
+			leader = pid
 			found()
 		}
 	})
-	if leader == nil {
+	if leader == "" {
 		return "", ctx.Err()
 	}
-	return pidOf(leader)
+	return leader, nil
 }
 
 // pidOf is a master's PID; old ones say only where they are.

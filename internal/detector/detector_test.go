@@ -197,12 +197,24 @@ func TestDetectInZooKeeper(t *testing.T) {
 			t.Errorf("%q, %v, want %q", got, err, want)
 		}
 		if want == "master@10.0.0.1:5050" {
+			superseded := make(chan error, 1)
+			go func() { superseded <- d.Superseded(t.Context(), want) }()
+			defer func() {
+				if err := <-superseded; err != nil {
+					t.Errorf("superseded: %v", err)
+				}
+			}()
 			second := join("master@10.0.0.2:5050")
 			defer second.Close()
 			first.Close()
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := d.Superseded(ctx, "master@10.0.0.2:5050"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a leader that stays: %v", err)
+	}
+	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	e.Servers[0].Kill()
 	if _, err := d.Detect(ctx); !errors.Is(err, context.DeadlineExceeded) {

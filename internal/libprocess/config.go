@@ -19,6 +19,12 @@ type Config struct {
 	// listens. Required.
 	Address Address
 
+	// Main is the ID of the process for whose sake peers connect, such as
+	// "master". While it isn't there, a connection that brings a message for it
+	// is closed, so that whoever linked to it learns that it is gone, also if
+	// the link was made too late. Default: connections stay open.
+	Main string
+
 	// Dial opens a connection to "host:port". Default: a net.Dialer with TCP
 	// keep-alive, so that a link notices a peer that vanished.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)

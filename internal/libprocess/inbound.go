@@ -57,6 +57,7 @@ func (c *inbound) receive(ctx context.Context) (again bool, err error) {
 	}
 	if err := c.node.receive(ctx, m); err != nil {
 		c.node.logDropped(m, err)
+		again = again && (m.To.ID != c.node.cfg.Main || !errors.Is(err, ErrNoProcess))
 	}
 	return again, nil
 }

@@ -112,7 +112,8 @@ func (a *App) listen(ctx context.Context) error {
 		return err
 	}
 	cfg := libprocess.Config{
-		Address: address, ServerTLS: a.tls.Server(), AllowPlain: a.tls.AllowsPlain(), Log: a.log.WithName("libprocess"),
+		Address: address, Main: httpapi.Process, ServerTLS: a.tls.Server(), AllowPlain: a.tls.AllowsPlain(),
+		Log: a.log.WithName("libprocess"),
 	}
 	if a.tls != nil {
 		cfg.ClientTLS = a.tls.Client

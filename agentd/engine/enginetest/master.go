@@ -107,6 +107,12 @@ func (m *Master) Address() string { return m.process.PID().Address.String() }
 // Detect implements Detector.
 func (m *Master) Detect(context.Context) (string, error) { return m.process.PID().String(), nil }
 
+// Superseded implements engine.Detector: nobody else ever leads.
+func (m *Master) Superseded(ctx context.Context, _ string) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 // Send sends a message to the agent that was heard last.
 func (m *Master) Send(msg proto.Message) {
 	m.t.Helper()

@@ -103,6 +103,9 @@ func (f *Framework) Resubscribe() {
 	}
 }
 
+// MoveTo makes another master the one that calls go to; see Resubscribe.
+func (f *Framework) MoveTo(master *Master) { f.master = master }
+
 // Send makes a call and returns the answer. framework_id is filled in.
 func (f *Framework) Send(call Object) Answer {
 	f.t.Helper()

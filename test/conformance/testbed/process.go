@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -28,6 +29,8 @@ type Process struct {
 	Address string
 	// Dir holds its work directory and its log.
 	Dir string
+	// Prefix is a command that executes the daemon, in a namespace for example.
+	Prefix []string
 
 	t      testing.TB
 	binary string
@@ -109,7 +112,8 @@ func (p *Process) Launch() {
 		p.t.Fatalf("opening the log of %s: %v", p.Name, err)
 	}
 	defer func() { _ = log.Close() }()
-	p.cmd = exec.Command(p.binary, p.args...)
+	command := slices.Concat(p.Prefix, []string{p.binary}, p.args)
+	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Dir = p.Dir
 	p.cmd.Env = environment()
 	p.cmd.Stdout, p.cmd.Stderr = log, log
@@ -142,6 +146,9 @@ func (p *Process) Kill() { p.end(syscall.SIGKILL) }
 
 // Terminate ends the life with SIGTERM.
 func (p *Process) Terminate() { p.end(syscall.SIGTERM) }
+
+// Signal sends a signal to the current life.
+func (p *Process) Signal(signal syscall.Signal) { _ = p.cmd.Process.Signal(signal) } // it may have ended
 
 func (p *Process) end(signal syscall.Signal) {
 	p.t.Helper()
