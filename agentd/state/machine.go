@@ -37,9 +37,13 @@ type Machine struct {
 	// reconnect: the containerizer has recovered, so executors may come back.
 	reconnect bool
 
-	info      *mesos.AgentInfo // with ID once there is one
-	master    string           // PID of the leading master; "" for none
-	backoff   time.Duration    // of the next attempt to register
+	info    *mesos.AgentInfo // with ID once there is one
+	master  string           // PID of the leading master; "" for none
+	backoff time.Duration    // of the next attempt to register
+	// attempts to register with this master; detecting says that the answer
+	// of DetectMaster is awaited.
+	attempts  int
+	detecting bool
 	pingAfter time.Duration
 
 	frameworks map[string]*framework

@@ -226,7 +226,7 @@ func (m *Machine) recovered() {
 	if m.drain != nil {
 		m.drainAgainAfterRecovery()
 	}
-	m.do(DetectMaster{})
+	m.detect()
 }
 
 // drainAgainAfterRecovery repeats the kills that may have been lost.

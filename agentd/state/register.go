@@ -14,6 +14,10 @@ func (m *Machine) detected(pid string) {
 	if m.phase == Recovering {
 		return // detection is asked for when recovery is over
 	}
+	m.detecting = false
+	if pid != "" && pid == m.master {
+		return // it leads still
+	}
 	if m.phase != Terminating {
 		m.phase = Disconnected
 	}
@@ -30,7 +34,7 @@ func (m *Machine) detected(pid string) {
 		return
 	}
 	// Agents must not all come at once after a failover.
-	m.backoff = 2 * m.cfg.RegistrationBackoff
+	m.backoff, m.attempts = 2*m.cfg.RegistrationBackoff, 0
 	m.do(Arm{Timer: Timer{Kind: TimerRegister}, After: m.jitter(m.cfg.RegistrationBackoff)})
 }
 
@@ -41,6 +45,11 @@ func (m *Machine) jitter(most time.Duration) time.Duration {
 // redetect gives up the master and asks which one leads.
 func (m *Machine) redetect() {
 	m.detected("")
+	m.detect()
+}
+
+func (m *Machine) detect() {
+	m.detecting = true
 	m.do(DetectMaster{})
 }
 
@@ -70,6 +79,11 @@ func (m *Machine) register() {
 	} else {
 		m.inform("reregistering", "master", m.master, "agent", m.agentID())
 		m.send(m.reregistration())
+	}
+	if m.attempts++; m.attempts > 1 && !m.detecting {
+		// No answer: it may have been deposed before it had read the request,
+		// and lives on without leading.
+		m.detect()
 	}
 	m.backoff = min(m.backoff, maxRegistrationBackoff)
 	m.do(Arm{Timer: Timer{Kind: TimerRegister}, After: m.jitter(m.backoff)})

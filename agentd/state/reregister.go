@@ -29,12 +29,23 @@ func (m *Machine) reregistration() *messages.ReregisterSlaveMessage {
 			archive.Pid = &f.pid
 		}
 		for _, e := range f.completed {
-			archive.Tasks = append(archive.Tasks, e.Terminated...)
-			archive.Tasks = append(archive.Tasks, e.Completed...)
+			archive.Tasks = appendEnded(archive.Tasks, e.Terminated)
+			archive.Tasks = appendEnded(archive.Tasks, e.Completed)
 		}
 		msg.CompletedFrameworks = append(msg.CompletedFrameworks, archive)
 	}
 	return msg
+}
+
+// appendEnded appends the tasks that ended. Those that the end of their framework
+// cut off are no news for a master: it ended them itself.
+func appendEnded(to, tasks []*mesos.Task) []*mesos.Task {
+	for _, t := range tasks {
+		if isTerminal(t.GetState()) {
+			to = append(to, t)
+		}
+	}
+	return to
 }
 
 // tasksOf lists the tasks that a master has to know of.

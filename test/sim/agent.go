@@ -30,6 +30,9 @@ type agent struct {
 	streams    agentstate.StreamID
 	answers    map[agentstate.ReplyID]func(status int)
 	listeners  map[agentstate.StreamID]*container
+
+	follows
+	freeze freeze
 }
 
 func newAgent(s *sim, n int) *agent {
@@ -95,7 +98,7 @@ func (a *agent) crash() {
 	a.up = false
 	a.life++
 	a.sim.net.forget(a.node)
-	a.sim.net.breakUp("m", a.node)
+	a.sim.net.breakAll(a.node)
 	for _, c := range a.order {
 		c.lostAgent()
 	}
@@ -114,7 +117,7 @@ func (a *agent) shutDown() {
 	a.up = false
 	a.life++
 	a.sim.net.forget(a.node)
-	a.sim.net.breakUp("m", a.node)
+	a.sim.net.breakAll(a.node)
 	for _, c := range a.order {
 		c.lostAgent()
 		if a.isGone() {
@@ -129,12 +132,7 @@ func (a *agent) shutDown() {
 
 // isGone says whether the master will never have it back.
 func (a *agent) isGone() bool {
-	for gone := range a.sim.master.machine.View().GoneAgents.All() {
-		if string(gone.ID) == a.journal.agent.GetId().GetValue() {
-			return true
-		}
-	}
-	return false
+	return a.sim.store.fates[a.journal.agent.GetId().GetValue()].gone
 }
 
 // killSomething ends a container for no good reason.
@@ -148,11 +146,15 @@ func (a *agent) step(in agentstate.Input) {
 	if !a.up || a.sim.err != nil {
 		return
 	}
+	if a.freeze.hold(a.sim, func() { a.step(in) }) {
+		return
+	}
 	life := a.life
 	for _, e := range a.machine.Step(in, a.sim.now) {
 		if a.life != life {
 			return
 		}
+		a.checkObeys(e)
 		a.perform(e)
 	}
 }
@@ -176,14 +178,9 @@ func (a *agent) perform(e agentstate.Effect) {
 	case agentstate.Send:
 		a.send(e.To, e.Message)
 	case agentstate.Link:
-		life := a.life
-		a.sim.net.watch(a.node, "m", func() {
-			if a.life == life {
-				a.step(agentstate.PeerExited(e))
-			}
-		})
+		a.link(e.PID)
 	case agentstate.DetectMaster:
-		a.later(a.sim.upTo(time.Second), func() { a.step(agentstate.MasterDetected{PID: masterPID}) })
+		a.detect(a.sim.upTo(time.Second))
 	case agentstate.Arm:
 		a.arm(e)
 	case agentstate.Disarm:
@@ -216,11 +213,15 @@ func (a *agent) arm(e agentstate.Arm) {
 }
 
 func (a *agent) send(to string, m proto.Message) {
+	master := a.sim.masterAt(to)
+	if master == nil {
+		return
+	}
 	msg := carry(a.sim, m)
-	a.sim.net.send(a.node, "m", func() { a.sim.master.receive(a.pid, to, msg) })
+	a.sim.net.send(a.node, master.node, func() { master.receive(a.pid, to, msg) })
 	if a.sim.troubled() && repeatable(m) && a.sim.chance(0.03) {
 		again := carry(a.sim, m)
-		a.sim.net.send(a.node, "m", func() { a.sim.master.receive(a.pid, to, again) })
+		a.sim.net.send(a.node, master.node, func() { master.receive(a.pid, to, again) })
 	}
 }
 
@@ -237,5 +238,7 @@ func (a *agent) nodeName() string { return a.node }
 
 // receive takes a message of the master.
 func (a *agent) receive(from, _ string, m proto.Message) {
+	a.from = from
 	a.step(agentstate.MasterMessage{From: from, Message: m})
+	a.from = ""
 }

@@ -117,7 +117,7 @@ func (a *agent) recoverContainers(e agentstate.RecoverContainers) {
 	}
 	a.later(a.soon(), func() {
 		a.step(agentstate.ContainersRecovered{Statuses: statuses})
-		a.later(a.soon(), func() { a.step(agentstate.MasterDetected{PID: masterPID}) })
+		a.detect(a.soon())
 	})
 }
 

@@ -29,7 +29,8 @@ func (f *framework) driverCall(c *scheduler.Call) {
 	}
 	from := f.pid()
 	sent := carry(f.sim, call)
-	f.sim.net.send(f.node, "m", func() { f.sim.master.receive(from, masterPID, sent) })
+	master := f.master
+	f.sim.net.send(f.node, master.node, func() { master.receive(from, master.pid, sent) })
 }
 
 // receive takes a message of the master, as the event that it is.

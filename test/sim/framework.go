@@ -22,7 +22,9 @@ type framework struct {
 	// roles are those that it wants to be subscribed to now.
 	roles []string
 
-	id     *mesos.FrameworkID
+	id *mesos.FrameworkID
+	// master is whom it takes for the leader, since it subscribed last.
+	master *master
 	stream state.StreamID
 	serial int
 	// failover says that it is another instance than the master knows.
@@ -73,7 +75,7 @@ func (f *framework) crash() {
 	f.failover = true
 	f.subscribed, f.subscribing = false, false
 	f.sim.net.forget(f.node)
-	f.sim.net.breakUp("m", f.node)
+	f.sim.net.breakAll(f.node)
 	f.later(f.sim.upTo(20*time.Second), func() {
 		f.routine()
 		f.subscribe()
@@ -100,12 +102,15 @@ func (f *framework) send(c *scheduler.Call, over func(from, to string, arrive fu
 		f.sim.stats.Overtaken++
 		over = f.sim.net.sendAside
 	}
-	stream := f.stream
+	stream, master := f.stream, f.master
 	c = carry(f.sim, c)
-	over(f.node, "m", func() {
-		f.sim.master.call(f, stream, c, func(status int) {
-			if status == 403 || status == 400 {
-				f.sim.net.send("m", f.node, func() { f.refused(stream, status) })
+	over(f.node, master.node, func() {
+		master.call(f, stream, c, func(status int) {
+			switch status {
+			case 403, 400:
+				f.sim.net.send(master.node, f.node, func() { f.refused(stream, status) })
+			case 307, 503:
+				f.sim.net.send(master.node, f.node, func() { f.lost(stream) })
 			}
 		})
 	})
@@ -123,12 +128,16 @@ func (f *framework) subscribe() {
 	if f.subscribed || f.subscribing {
 		return
 	}
+	if f.master = f.sim.leaderSeenFrom(f.node); f.master == nil {
+		f.later(f.sim.upTo(3*time.Second), f.subscribe)
+		return
+	}
 	f.serial++
 	f.stream = state.StreamID(fmt.Sprintf("%s-%d", f.node, f.serial))
 	f.subscribing = true
 	stream := f.stream
 	life := f.life
-	f.sim.net.watch(f.node, "m", func() {
+	f.sim.net.watch(f.node, f.master.node, func() {
 		if f.life == life {
 			f.lost(stream)
 		}
@@ -328,6 +337,7 @@ func (f *framework) update(s *mesos.TaskStatus) {
 		return
 	}
 	f.checkUpdate(t, s)
+	f.checkTold(s)
 	if !t.ended && terminal(s.GetState()) {
 		f.sim.stats.Ended++
 	}

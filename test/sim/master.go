@@ -8,7 +8,6 @@ import (
 	"github.com/go-logr/logr/funcr"
 	"google.golang.org/protobuf/proto"
 
-	"github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
@@ -23,10 +22,13 @@ import (
 // which is hard on whoever does not notice that it changed.
 const masterPID = "master@10.0.0.1:5050"
 
-// master is the leading master, and the registry that outlives it.
+// master is one master: a process, and the machine of its term while it leads.
 type master struct {
 	sim  *sim
-	life int // of leaders
+	life int // a new one with every term, and every crash
+	node string
+	pid  string
+	seat
 
 	machine *state.Machine
 	alloc   engine.Allocator
@@ -43,28 +45,17 @@ type master struct {
 	launched map[state.TaskKey]bool
 	steps    int
 
-	// registry is durable; writes that are under way belong to a leader.
-	registry *registry.Registry
-	index    *op.Index
-	written  time.Time
-
 	calls   map[state.ReplyID]func(status int)
 	replies state.ReplyID
 	streams map[state.StreamID]*framework
 }
 
-func newMaster(s *sim) *master {
-	m := &master{sim: s, registry: &registry.Registry{}}
-	m.index = op.NewIndex(m.registry)
-	m.lead()
-	return m
-}
-
 // lead begins the time of a new leader.
 func (m *master) lead() {
 	m.life++
+	m.term, m.leading = m.sim.store.begin(m), true
 	info := &mesos.MasterInfo{
-		Id: new(fmt.Sprintf("m%d", m.life)), Ip: new(uint32(0)), Port: new(uint32(5050)), Pid: new(masterPID),
+		Id: new(fmt.Sprintf("m%d", m.term)), Ip: new(uint32(0)), Port: new(uint32(5050)), Pid: new(m.pid),
 		Capabilities: []*mesos.MasterInfo_Capability{
 			{Type: mesos.MasterInfo_Capability_AGENT_DRAINING.Enum()}, {Type: mesos.MasterInfo_Capability_QUOTA_V2.Enum()},
 		},
@@ -85,7 +76,7 @@ func (m *master) lead() {
 	m.parsed = map[*mesos.Resource]resources.Resources{}
 	m.checked = map[state.AgentID]*state.Agent{}
 	m.launched = map[state.TaskKey]bool{}
-	m.step(state.Recovered{Registry: proto.CloneOf(m.registry)})
+	m.step(state.Recovered{Registry: proto.CloneOf(m.sim.store.registry)})
 	m.tick()
 }
 
@@ -98,13 +89,13 @@ func (m *master) logged(_, args string) {
 func (m *master) failover() {
 	m.sim.note("the master fails over")
 	m.sim.stats.MasterFailovers++
-	m.sim.net.forget("m")
+	m.sim.net.forget(m.node)
 	m.lead()
 	for _, a := range m.sim.agents {
-		m.sim.net.breakUp("m", a.node)
+		m.sim.net.breakUp(m.node, a.node)
 	}
 	for _, f := range m.sim.frameworks {
-		m.sim.net.breakUp("m", f.node)
+		m.sim.net.breakUp(m.node, f.node)
 	}
 }
 
@@ -139,12 +130,16 @@ func (m *master) allocate() {
 
 // step steps the machine and performs the effects.
 func (m *master) step(in state.Input) {
-	if m.sim.err != nil {
+	if m.sim.err != nil || !m.leading || m.freeze.hold(m.sim, m.sameLife(func() { m.step(in) })) {
 		return
 	}
-	effects := append([]state.Effect(nil), m.machine.Step(in, m.sim.now)...)
+	effects := append([]state.Effect(nil), m.machine.Step(in, m.sim.now.Add(m.skew))...)
 	allocated := false
+	life := m.life
 	for _, e := range effects {
+		if m.life != life {
+			return // it stepped down
+		}
 		switch e.(type) {
 		case state.AllocatorEffect:
 			allocated = true
@@ -195,7 +190,7 @@ func (m *master) perform(e state.Effect) {
 	case state.Disarm:
 		delete(m.timers, e.Timer)
 	case state.Abdicate:
-		m.sim.fail("the master gives up: %v", e.Reason)
+		m.abdicate(e.Reason)
 	case state.Log:
 		if e.Level >= state.LogInfo {
 			m.sim.note("master: %s %v", e.Text, e.KeysAndValues)
@@ -216,40 +211,13 @@ func (m *master) arm(e state.Arm) {
 	})
 }
 
-// persist writes after a while, in order. What a leader was writing when it
-// fell may or may not be there.
 func (m *master) persist(e state.Persist) {
 	for _, o := range e.Operations {
 		if _, ok := o.(op.MarkUnreachable); ok {
 			m.sim.stats.Unreachable++
 		}
 	}
-	at := m.sim.now.Add(m.sim.upTo(30 * time.Millisecond))
-	if m.sim.troubled() && m.sim.chance(0.05) {
-		at = at.Add(m.sim.upTo(5 * time.Second))
-	}
-	if at.Before(m.written) {
-		at = m.written
-	}
-	m.written = at
-	log, err := op.Append(nil, e.Operations)
-	if err != nil {
-		m.sim.fail("operations that can't be written: %v", err)
-		return
-	}
-	life := m.life
-	m.sim.at(at, func() {
-		if m.life != life {
-			return
-		}
-		ops, err := op.Unmarshal(log)
-		if err != nil {
-			m.sim.fail("operations that can't be read: %v", err)
-			return
-		}
-		results := op.Apply(m.registry, m.index, ops)
-		m.step(state.Persisted{Token: e.Token, Results: results})
-	})
+	m.sim.store.write(m, e)
 }
 
 // peer is who can be reached at a PID.
@@ -280,7 +248,7 @@ func (m *master) link(pid state.PID) {
 		return
 	}
 	life := m.life
-	m.sim.net.watch("m", p.nodeName(), func() {
+	m.sim.net.watch(m.node, p.nodeName(), func() {
 		if m.life == life {
 			m.step(state.PeerExited{PID: pid})
 		}
@@ -292,9 +260,10 @@ func (m *master) send(e state.SendMessage) {
 	if p == nil {
 		return
 	}
-	from := e.From + strings.TrimPrefix(masterPID, "master")
+	from := e.From + strings.TrimPrefix(m.pid, "master")
 	msg := carry(m.sim, e.Message)
-	m.sim.net.send("m", p.nodeName(), func() { p.receive(from, string(e.To), msg) })
+	m.checkSends(msg)
+	m.sim.net.send(m.node, p.nodeName(), func() { p.receive(from, string(e.To), msg) })
 }
 
 // receive takes a message of an agent or driver.
@@ -305,12 +274,19 @@ func (m *master) receive(from, to string, msg proto.Message) {
 
 // call takes a call of a framework; done gets the status.
 func (m *master) call(f *framework, stream state.StreamID, c *scheduler.Call, done func(status int)) {
+	if !m.leading {
+		done(307)
+		return
+	}
+	if m.freeze.hold(m.sim, m.sameLife(func() { m.call(f, stream, c, done) })) {
+		return
+	}
 	m.replies++
 	m.calls[m.replies] = done
 	if c.GetType() == scheduler.Call_SUBSCRIBE {
 		m.streams[stream] = f
 		life := m.life
-		m.sim.net.watch("m", f.node, func() {
+		m.sim.net.watch(m.node, f.node, func() {
 			if m.life == life {
 				delete(m.streams, stream)
 				m.step(state.StreamClosed{Stream: stream})
@@ -318,7 +294,7 @@ func (m *master) call(f *framework, stream state.StreamID, c *scheduler.Call, do
 		})
 	}
 	m.step(state.SchedulerCall{Reply: m.replies, Stream: stream, Call: c})
-	if m.sim.err == nil && m.calls[m.replies] != nil {
+	if m.sim.err == nil && m.leading && m.calls[m.replies] != nil {
 		m.sim.fail("%s of %s got no answer", c.GetType(), f.node)
 	}
 }
@@ -335,13 +311,13 @@ func (m *master) answer(id state.ReplyID, status int) {
 func (m *master) sendEvent(stream state.StreamID, e *scheduler.Event) {
 	if f := m.streams[stream]; f != nil {
 		arrived := carry(m.sim, e)
-		m.sim.net.send("m", f.node, func() { f.event(stream, arrived) })
+		m.sim.net.send(m.node, f.node, func() { f.event(stream, arrived) })
 	}
 }
 
 func (m *master) closeStream(stream state.StreamID) {
 	if f := m.streams[stream]; f != nil {
 		delete(m.streams, stream)
-		m.sim.net.send("m", f.node, func() { f.closed(stream) })
+		m.sim.net.send(m.node, f.node, func() { f.closed(stream) })
 	}
 }

@@ -31,6 +31,9 @@ type connection struct {
 	// cut says that nothing gets through. The first loss dooms the
 	// connection: it breaks as soon as somebody notices.
 	cut, doomed bool
+	// deaf are the ends that hear nothing of the other one: a cut of one
+	// direction.
+	deaf map[string]bool
 	// watchers want to know about the next break.
 	watchers []watcher
 }
@@ -53,7 +56,7 @@ func (n *network) between(x, y string) *connection {
 // send lets something arrive at a node, if the connection holds so long.
 func (n *network) send(from, to string, arrive func()) {
 	c := n.between(from, to)
-	if c.cut || c.doomed {
+	if c.cut || c.doomed || c.deaf[to] {
 		n.doom(from, to)
 		return
 	}
@@ -69,7 +72,7 @@ func (n *network) send(from, to string, arrive func()) {
 	n.sim.at(at, func() {
 		switch {
 		case c.epoch != epoch:
-		case c.cut:
+		case c.cut, c.deaf[to]:
 			n.doom(from, to)
 		default:
 			arrive()

@@ -117,6 +117,7 @@ func (f *framework) checkUpdate(t *launched, s *mesos.TaskStatus) {
 
 // checkSettled: after the trouble everybody agrees that it is over.
 func (s *sim) checkSettled() {
+	s.checkLeadership()
 	for _, a := range s.agents {
 		a.checkSettled()
 	}

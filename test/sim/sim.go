@@ -12,7 +12,15 @@ import (
 
 // Config says what is simulated.
 type Config struct {
-	Seed       uint64
+	Seed uint64
+	// Masters is how many there are. One stands for a leader that never
+	// misses its successor: see doc.go.
+	Masters int
+	// Sessions says that masters are elected and found as with ZooKeeper: a
+	// leader may take long to notice that it is deposed, and who has seen its
+	// successor doesn't go back. Otherwise it is as with raft: a leader gives
+	// up within its lease, and is found by asking the masters.
+	Sessions   bool
 	Agents     int
 	Frameworks int
 	// Operator says that somebody changes weights, quotas, maintenance and
@@ -52,7 +60,14 @@ type sim struct {
 	serial uint64
 	net    network
 
-	master     *master
+	// master leads, or led last; masters are all of them.
+	master  *master
+	masters []*master
+	store   *store
+	// vacant is since when no master is followed by a majority; seen is the
+	// term of the leader that a client saw last.
+	vacant     time.Time
+	seen       map[string]int
 	agents     []*agent
 	frameworks []*framework
 
@@ -67,6 +82,7 @@ type Stats struct {
 	Events, Launched, Ended, AgentCrashes, MasterFailovers, FrameworkCrashes, Cuts, Unreachable int
 	Stalls, Repeated, Overtaken, Suppressed, RoleChanges, Removed                               int
 	Policies, ShutDowns                                                                         int
+	MasterStats
 }
 
 // Run simulates and returns the first broken promise, with what led to it.
@@ -92,7 +108,7 @@ func Run(cfg Config) (Stats, error) {
 }
 
 func (s *sim) start() {
-	s.master = newMaster(s)
+	s.found()
 	for i := range s.cfg.Agents {
 		s.agents = append(s.agents, newAgent(s, i))
 	}

@@ -36,7 +36,7 @@ func TestSeeds(t *testing.T) {
 			t.Fatalf("SIM_SEEDS: %v", err)
 		}
 	}
-	total := runSeeds(t, *from, n)
+	total := runSeedsOf(t, DefaultConfig, *from, n)
 	t.Logf("%d seeds: %+v", n, total)
 	if n >= 100 && (total.Launched == 0 || total.Ended == 0 || total.AgentCrashes == 0 ||
 		total.MasterFailovers == 0 || total.FrameworkCrashes == 0 || total.Cuts == 0 || total.Unreachable == 0 ||
@@ -47,9 +47,9 @@ func TestSeeds(t *testing.T) {
 	}
 }
 
-// runSeeds runs seeds on all processors and adds up what happened. It stops
+// runSeedsOf runs seeds on all processors and adds up what happened. It stops
 // with the first failure.
-func runSeeds(t *testing.T, first uint64, n int) Stats {
+func runSeedsOf(t *testing.T, of func(seed uint64) Config, first uint64, n int) Stats {
 	var (
 		work  errgroup.Group
 		next  atomic.Uint64
@@ -63,7 +63,7 @@ func runSeeds(t *testing.T, first uint64, n int) Stats {
 				if i >= uint64(n) {
 					return nil
 				}
-				stats, err := Run(config(t, first+i))
+				stats, err := Run(watched(t, of(first+i)))
 				if err != nil {
 					next.Store(uint64(n))
 					return err
@@ -80,8 +80,7 @@ func runSeeds(t *testing.T, first uint64, n int) Stats {
 	return total
 }
 
-func config(t *testing.T, seed uint64) Config {
-	cfg := DefaultConfig(seed)
+func watched(t *testing.T, cfg Config) Config {
 	if *watch != "" {
 		cfg.Trace = func(line string) {
 			if strings.Contains(line, *watch) {
@@ -109,6 +108,7 @@ func (s *Stats) add(o Stats) {
 	s.Removed += o.Removed
 	s.Policies += o.Policies
 	s.ShutDowns += o.ShutDowns
+	s.MasterStats.add(o.MasterStats)
 }
 
 // TestRepeatable: a seed is a whole story.
