@@ -260,7 +260,7 @@ func (m *master) crash() {
 
 // unlucky draws whether a master crashes at a write.
 func (m *master) unlucky() bool {
-	if len(m.sim.masters) == 1 || !m.sim.troubled() || !m.sim.chance(0.01) {
+	if len(m.sim.masters) == 1 || !m.sim.troubled() || !m.sim.chance(0.05) {
 		return false
 	}
 	m.sim.stats.WriteCrashes++
