@@ -28,5 +28,15 @@
 // acknowledged, every task ended and its framework knows, nothing is in use,
 // and nobody believes in anything that is not there.
 //
+// # Several masters
+//
+// With Config.Masters three or five masters elect a leader among themselves, and
+// the registry is a replicated store with the contract of masterd/registry
+// (store.go). Masters crash, at writes too, stand still and go on where they
+// stood, are cut off from each other, from agents or from frameworks, in one
+// direction or both; the network is split; clocks are wrong by minutes; disks of
+// agents hang; operators mark agents gone. follows.go says what is promised
+// about masters, and ensemble.go how they are elected and found.
+//
 // Run is the entry; the tests of this package are its callers.
 package sim
