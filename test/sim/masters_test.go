@@ -24,7 +24,7 @@ func mastersConfig(seed uint64) Config {
 // TestMasters runs one simulation of several masters per seed. A failure says
 // its seed; run it again with -seed N -seeds 1.
 func TestMasters(t *testing.T) {
-	n := max(*seeds*3/10, 1)
+	n := max(*seeds/2, 1)
 	if env := os.Getenv("SIM_SEEDS"); env != "" {
 		var err error
 		if n, err = strconv.Atoi(env); err != nil {
