@@ -128,10 +128,12 @@ func (f *framework) subscribe() {
 	if f.subscribed || f.subscribing {
 		return
 	}
-	if f.master = f.sim.leaderSeenFrom(f.node); f.master == nil {
+	leader := f.sim.leaderSeenFrom(f.node)
+	if leader == nil {
 		f.later(f.sim.upTo(3*time.Second), f.subscribe)
 		return
 	}
+	f.master = leader
 	f.serial++
 	f.stream = state.StreamID(fmt.Sprintf("%s-%d", f.node, f.serial))
 	f.subscribing = true
