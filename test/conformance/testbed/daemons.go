@@ -1,8 +1,6 @@
 package testbed
 
 import (
-	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,15 +25,7 @@ func (m *Master) Start() {
 	m.t.Helper()
 	m.Process.Start()
 	Eventually(m.t, m.Name+" leads", func() error {
-		response, err := http.Get(m.URL("/state"))
-		if err != nil {
-			return err
-		}
-		_ = response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("/state answers %s", response.Status)
-		}
-		return nil
+		return m.answers("/state")
 	})
 }
 

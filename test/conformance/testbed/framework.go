@@ -75,7 +75,7 @@ func (f *Framework) TrySubscribeWith(extra Object) (*Stream, Answer) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	header := http.Header{"Content-Type": {string(f.encoding)}, "Accept": {string(f.encoding)}}
+	header := f.master.Header(http.Header{"Content-Type": {string(f.encoding)}, "Accept": {string(f.encoding)}})
 	return OpenStream(f.t, f.master.URL("/api/v1/scheduler"), header, body, f.encoding.decode)
 }
 
@@ -116,7 +116,7 @@ func (f *Framework) Send(call Object) Answer {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	header := http.Header{"Content-Type": {string(f.encoding)}, "Mesos-Stream-Id": {f.StreamID}}
+	header := f.master.Header(http.Header{"Content-Type": {string(f.encoding)}, "Mesos-Stream-Id": {f.StreamID}})
 	return Do(f.t, http.MethodPost, f.master.URL("/api/v1/scheduler"), header, body)
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -206,13 +207,36 @@ func (p *Peer) Receive(name string, message proto.Message) Message {
 		select {
 		case <-changed:
 		case <-timeout:
-			p.t.Fatalf("waiting for %s; got %s", name, p.names())
+			p.t.Fatalf("waiting for %s; got %s", name, p.Names())
 		}
 	}
 }
 
-// names lists what was received and not taken.
-func (p *Peer) names() []string {
+// ReceiveOne takes the first message that has one of several names.
+func (p *Peer) ReceiveOne(names ...string) Message {
+	p.t.Helper()
+	timeout := time.After(Patience)
+	for {
+		p.mu.Lock()
+		for i, m := range p.messages {
+			if slices.Contains(names, m.Name) {
+				p.messages = append(p.messages[:i:i], p.messages[i+1:]...)
+				p.mu.Unlock()
+				return m
+			}
+		}
+		changed := p.changed
+		p.mu.Unlock()
+		select {
+		case <-changed:
+		case <-timeout:
+			p.t.Fatalf("waiting for one of %s; got %s", names, p.Names())
+		}
+	}
+}
+
+// Names lists what was received and not taken.
+func (p *Peer) Names() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var out []string

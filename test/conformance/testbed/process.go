@@ -32,6 +32,14 @@ type Process struct {
 	// Prefix is a command that executes the daemon, in a namespace for example.
 	Prefix []string
 
+	// Env is added to the environment of the lives to come.
+	Env []string
+	// Scheme is that of its URLs: http, unless Env switches TLS on. The testbed
+	// trusts every certificate.
+	Scheme string
+	// Username and Password are those of the testbed's own requests, if set.
+	Username, Password string
+
 	t      testing.TB
 	binary string
 	args   []string
@@ -50,7 +58,7 @@ func newProcess(t testing.TB, program string) *Process {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatalf("making the directory of %s: %v", name, err)
 	}
-	return &Process{Name: name, Address: freeAddress(t), Dir: dir, t: t, binary: Binary(t, program)}
+	return &Process{Scheme: "http", Name: name, Address: freeAddress(t), Dir: dir, t: t, binary: Binary(t, program)}
 }
 
 // freeAddress finds a port outside of the ephemeral range, where the kernel
@@ -71,7 +79,7 @@ func freeAddress(t testing.TB) string {
 var ports atomic.Int32
 
 // URL is where path is served.
-func (p *Process) URL(path string) string { return "http://" + p.Address + path }
+func (p *Process) URL(path string) string { return p.Scheme + "://" + p.Address + path }
 
 // Port is that of the Address.
 func (p *Process) Port() string {
@@ -92,16 +100,38 @@ func (p *Process) Start() {
 			p.t.Fatalf("%s ended: %v\n%s", p.Name, p.cmd.ProcessState, p.Log())
 		default:
 		}
-		response, err := http.Get(p.URL("/health"))
-		if err != nil {
-			return err
-		}
-		_ = response.Body.Close()
-		if response.StatusCode != http.StatusOK {
-			return fmt.Errorf("/health answers %s", response.Status)
-		}
-		return nil
+		return p.answers("/health")
 	})
+}
+
+// answers asks for a path, and fails unless it is there.
+func (p *Process) answers(path string) error {
+	request, err := http.NewRequest(http.MethodGet, p.URL(path), nil)
+	if err != nil {
+		return err
+	}
+	request.Header = p.Header(nil)
+	response, err := noRedirects.Do(request)
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", path, response.Status)
+	}
+	return nil
+}
+
+// Header adds what authenticates the testbed to a header.
+func (p *Process) Header(h http.Header) http.Header {
+	if h == nil {
+		h = http.Header{}
+	}
+	if p.Username != "" {
+		r := http.Request{Header: h}
+		r.SetBasicAuth(p.Username, p.Password)
+	}
+	return h
 }
 
 // Launch begins a life and doesn't wait.
@@ -115,7 +145,7 @@ func (p *Process) Launch() {
 	command := slices.Concat(p.Prefix, []string{p.binary}, p.args)
 	p.cmd = exec.Command(command[0], command[1:]...)
 	p.cmd.Dir = p.Dir
-	p.cmd.Env = environment()
+	p.cmd.Env = append(environment(), p.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// Not in the group of a terminal's interrupt: the testbed ends it.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}

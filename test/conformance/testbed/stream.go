@@ -41,7 +41,9 @@ func OpenStream(t testing.TB, url string, header http.Header, body []byte, decod
 	}
 	request.Header = header
 	// A connection of its own, which ends with the stream.
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	transport := trusting()
+	transport.DisableKeepAlives = true
+	client := &http.Client{Transport: transport}
 	response, err := client.Do(request)
 	if err != nil {
 		t.Fatalf("POST %s: %v", url, err)
