@@ -253,6 +253,10 @@ func (m *master) link(pid state.PID) {
 			m.step(state.PeerExited{PID: pid})
 		}
 	})
+	if a, ok := p.(*agent); ok && !a.up {
+		// Nobody listens there: the connection that the link makes is refused.
+		m.sim.after(m.sim.upTo(50*time.Millisecond), func() { m.sim.net.breakUp("m", a.node) })
+	}
 }
 
 func (m *master) send(e state.SendMessage) {
