@@ -17,6 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
@@ -92,21 +93,23 @@ func sections(t *testing.T) map[string]string {
 	masterCalls := operatorCalls(t, m.Process, master.Call_UNKNOWN.Descriptor(), proofs)
 	agentCalls := operatorCalls(t, a.Process, agent.Call_UNKNOWN.Descriptor(), agentProofs)
 	return map[string]string{
-		"scheduler calls":     table(t, complete(t, schedulerCalls, scheduler.Call_UNKNOWN.Descriptor())),
-		"operations":          table(t, operations),
-		"scheduler events":    table(t, complete(t, schedulerEvents, scheduler.Event_UNKNOWN.Descriptor())),
-		"executor calls":      table(t, complete(t, executorCalls, executor.Call_UNKNOWN.Descriptor())),
-		"executor events":     table(t, complete(t, executorEvents, executor.Event_UNKNOWN.Descriptor())),
-		"master calls":        table(t, masterCalls),
-		"agent calls":         table(t, agentCalls),
-		"master endpoints":    table(t, endpoints(t, m.Process, fl+"TestMasterShapes", masterPaths...)),
-		"agent endpoints":     table(t, endpoints(t, a.Process, fl+"TestAgentShapes", agentPaths...)),
-		"messages to masters": table(t, messageRows()),
-		"messages to agents":  table(t, agentMessages),
-		"master flags":        lists(masterFlags) + ownFlags(masterOwn),
-		"agent flags":         lists(agentFlags) + ownFlags(agentOwn),
-		"metrics":             lists(metrics),
-		"isolators":           lists(isolatorRows(t)),
+		"scheduler calls":        table(t, complete(t, schedulerCalls, scheduler.Call_UNKNOWN.Descriptor())),
+		"operations":             table(t, operations),
+		"scheduler events":       table(t, complete(t, schedulerEvents, scheduler.Event_UNKNOWN.Descriptor())),
+		"framework capabilities": table(t, complete(t, frameworkCapabilities, mesos.FrameworkInfo_Capability_UNKNOWN.Descriptor())),
+		"validation rules":       table(t, validationRules),
+		"executor calls":         table(t, complete(t, executorCalls, executor.Call_UNKNOWN.Descriptor())),
+		"executor events":        table(t, complete(t, executorEvents, executor.Event_UNKNOWN.Descriptor())),
+		"master calls":           table(t, masterCalls),
+		"agent calls":            table(t, agentCalls),
+		"master endpoints":       table(t, endpoints(t, m.Process, fl+"TestMasterShapes", masterPaths...)),
+		"agent endpoints":        table(t, endpoints(t, a.Process, fl+"TestAgentShapes", agentPaths...)),
+		"messages to masters":    table(t, messageRows()),
+		"messages to agents":     table(t, agentMessages),
+		"master flags":           lists(masterFlags) + ownFlags(masterOwn),
+		"agent flags":            lists(agentFlags) + ownFlags(agentOwn),
+		"metrics":                lists(metrics),
+		"isolators":              lists(isolatorRows(t)),
 	}
 }
 

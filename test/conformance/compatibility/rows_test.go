@@ -29,23 +29,23 @@ const (
 )
 
 var schedulerCalls = []row{
-	{"SUBSCRIBE", works, fl + "TestPath " + fl + "TestSecondSubscription " + fl + "TestRefusedSubscriptions", ""},
-	{"TEARDOWN", works, fl + "TestTeardown", ""},
-	{"ACCEPT", works, fl + "TestPath " + fl + "TestOverUse " + mst + "TestGroupValidation", "see operations"},
+	{"SUBSCRIBE", works, fl + "TestPath " + fl + "TestSecondSubscription " + fl + "TestRefusedSubscriptions " + sched + "TestSuppressedFromTheBeginning " + sched + "TestOfferConstraints", ""},
+	{"TEARDOWN", works, fl + "TestTeardown " + sched + "TestRemovedFramework", ""},
+	{"ACCEPT", works, fl + "TestPath " + fl + "TestOverUse " + sched + "TestInvalidOffers " + sched + "TestOffersTogether", "see operations"},
 	{"DECLINE", works, fl + "TestDeclineSuppressRevive", ""},
 	{"REVIVE", works, fl + "TestDeclineSuppressRevive", ""},
 	{"SUPPRESS", works, fl + "TestDeclineSuppressRevive", ""},
-	{"KILL", works, fl + "TestKill", ""},
-	{"SHUTDOWN", works, "", "forwarded to the agent"},
+	{"KILL", works, fl + "TestKill " + sched + "TestExecutorCalls", ""},
+	{"SHUTDOWN", works, sched + "TestExecutorCalls", ""},
 	{"ACKNOWLEDGE", works, fl + "TestPath " + fl + "TestUpdatesAreRetried", ""},
-	{"RECONCILE", works, fl + "TestReconcile", ""},
-	{"MESSAGE", works, "", "forwarded to the executor; ours has no use for it"},
-	{"REQUEST", ignored, "", "as in Mesos, whose allocator ignores it"},
+	{"RECONCILE", works, fl + "TestReconcile " + sched + "TestReconciliation", ""},
+	{"MESSAGE", works, sched + "TestExecutorCalls", "our own executors have no use for it"},
+	{"REQUEST", ignored, sched + "TestDriverAsks", "as in Mesos, whose allocator ignores it"},
 	{"ACCEPT_INVERSE_OFFERS", works, oper + "TestMaintenance " + mst + "TestTranscripts", ""},
 	{"DECLINE_INVERSE_OFFERS", works, oper + "TestMaintenance " + mst + "TestTranscripts", ""},
 	{"ACKNOWLEDGE_OPERATION_STATUS", works, sched + "TestOperationFeedback " + ast + "TestOperationTranscripts", ""},
 	{"RECONCILE_OPERATIONS", works, fl + "TestReconcileOperations " + sched + "TestOperationFeedback", ""},
-	{"UPDATE_FRAMEWORK", works, fl + "TestUpdateFramework " + mst + "TestFrameworkValidation", ""},
+	{"UPDATE_FRAMEWORK", works, fl + "TestUpdateFramework " + sched + "TestUpdateFramework", ""},
 }
 
 var operations = []row{
@@ -65,12 +65,12 @@ var schedulerEvents = []row{
 	{"HEARTBEAT", works, fl + "TestPath", "at once after SUBSCRIBED, then every 15 s"},
 	{"OFFERS", works, fl + "TestPath " + fl + "TestPlainFramework", ""},
 	{"INVERSE_OFFERS", works, oper + "TestMaintenance " + mst + "TestTranscripts", ""},
-	{"RESCIND", works, mst + "TestTranscripts", "when an agent leaves or an offer times out"},
+	{"RESCIND", works, sched + "TestOfferTimeout " + sched + "TestUpdateFramework", "when an agent leaves or an offer times out"},
 	{"RESCIND_INVERSE_OFFER", works, mst + "TestTranscripts", ""},
 	{"UPDATE", works, fl + "TestPath " + fl + "TestUpdatesAreRetried", ""},
 	{"UPDATE_OPERATION_STATUS", works, sched + "TestOperationFeedback " + fl + "TestReconcileOperations", "repeated by the agent until it is acknowledged"},
-	{"MESSAGE", works, "", ""},
-	{"FAILURE", works, fl + "TestAgentStaysAway", ""},
+	{"MESSAGE", works, sched + "TestExecutorCalls", ""},
+	{"FAILURE", works, fl + "TestAgentStaysAway " + sched + "TestExecutorCalls", ""},
 	{"ERROR", works, fl + "TestRefusedSubscriptions " + fl + "TestSecondSubscription", ""},
 }
 
@@ -97,7 +97,7 @@ var executorEvents = []row{
 var masterMessages = map[string]row{
 	"mesos.scheduler.Call":                              {proof: fl + "TestNativeDriver"},
 	"mesos.internal.RegisterFrameworkMessage":           {proof: fl + "TestOldDriver"},
-	"mesos.internal.ReregisterFrameworkMessage":         {proof: mst + "TestTranscripts"},
+	"mesos.internal.ReregisterFrameworkMessage":         {proof: sched + "TestDriverReregisters"},
 	"mesos.internal.LaunchTasksMessage":                 {proof: fl + "TestOldDriver"},
 	"mesos.internal.KillTaskMessage":                    {proof: fl + "TestOldDriver"},
 	"mesos.internal.RegisterSlaveMessage":               {proof: fl + "TestForeignAgent"},
@@ -107,7 +107,16 @@ var masterMessages = map[string]row{
 	"mesos.internal.PongSlaveMessage":                   {proof: fl + "TestForeignAgent"},
 	"mesos.internal.AuthenticateMessage":                {note: "SASL; masters with `--authenticate_agents` or `--authenticate_frameworks` refuse everybody"},
 	"mesos.internal.UpdateOperationStatusMessage":       {proof: sched + "TestOperationFeedback"},
-	"mesos.internal.StatusUpdateAcknowledgementMessage": {},
+	"mesos.internal.StatusUpdateAcknowledgementMessage": {proof: sched + "TestDriverRunsATask"},
+	"mesos.internal.UnregisterFrameworkMessage":         {proof: sched + "TestDriverRegisters"},
+	"mesos.internal.DeactivateFrameworkMessage":         {proof: sched + "TestDriverRegisters"},
+	"mesos.internal.ResourceRequestMessage":             {proof: sched + "TestDriverAsks"},
+	"mesos.internal.ReviveOffersMessage":                {proof: sched + "TestDriverSuppresses"},
+	"mesos.internal.FrameworkToExecutorMessage":         {proof: sched + "TestDriverTalksToExecutors"},
+	"mesos.internal.ReconcileTasksMessage":              {proof: sched + "TestDriverReconciles"},
+	"mesos.internal.UnregisterSlaveMessage":             {proof: sched + "TestDriverLosesAnAgent"},
+	"mesos.internal.ExecutorToFrameworkMessage":         {proof: sched + "TestExecutorCalls"},
+	"mesos.internal.ExitedExecutorMessage":              {proof: sched + "TestExecutorCalls"},
 }
 
 // agentMessages are what masters send to agents.
