@@ -221,7 +221,7 @@ func (h *Hierarchical) RemoveAgent(id AgentID) error {
 	h.dropAgentFilters(a)
 	h.setTotal(a, resources.Resources{})
 	delete(h.agents, id)
-	delete(h.scheduled, id)
+	h.schedule(a, nil)
 	h.sorter.settle()
 	return nil
 }
@@ -254,7 +254,12 @@ func (h *Hierarchical) Whitelist(hosts map[string]bool) {
 }
 
 func (h *Hierarchical) mayPropose(a *agent) bool {
-	return a.active && h.agents[a.id] == a && (h.whitelist == nil || h.whitelist[a.hostname])
+	return h.isOpen(a) && h.agents[a.id] == a
+}
+
+// isOpen says whether the agent, which is known, may be proposed.
+func (h *Hierarchical) isOpen(a *agent) bool {
+	return a.active && (h.whitelist == nil || h.whitelist[a.hostname])
 }
 
 // nominate lets the next cycle look at the agent.

@@ -126,6 +126,29 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
+// BenchmarkIdleUnderMaintenance is an idle cycle while all agents are scheduled and all frameworks were
+// asked.
+func BenchmarkIdleUnderMaintenance(b *testing.B) {
+	h := cluster(b, 10000, 1000, func(int) string { return "role" })
+	now := time.Unix(0, 0)
+	h.Allocate(now)
+	for id := range h.agents {
+		if _, err := h.UpdateUnavailability(id, &mesos.Unavailability{Start: &mesos.TimeInfo{Nanoseconds: new(int64(1))}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	h.Allocate(now)
+	if asked := len(h.InverseOffers(now)); asked != 10000 {
+		b.Fatalf("%d are asked", asked)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if len(h.Allocate(now))+len(h.InverseOffers(now)) > 0 {
+			b.Fatal("something is proposed")
+		}
+	}
+}
+
 // BenchmarkDecline is what declining one proposal costs.
 func BenchmarkDecline(b *testing.B) {
 	h := cluster(b, 1000, 100, func(int) string { return "role" })

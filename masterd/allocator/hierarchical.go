@@ -21,8 +21,8 @@ type Hierarchical struct {
 	frameworks map[FrameworkID]*framework
 	agents     map[AgentID]*agent
 	whitelist  map[string]bool
-	// scheduled are the agents with maintenance.
-	scheduled map[AgentID]*agent
+	// scheduled are the agents with maintenance, sorted by ID.
+	scheduled []*agent
 
 	// orphans are the agents where a framework holds something that is not known yet.
 	orphans map[FrameworkID]map[*agent]bool
@@ -61,7 +61,7 @@ func New(cfg Config) (*Hierarchical, error) {
 	}
 	h := &Hierarchical{
 		cfg: cfg, names: names{index: map[string]int{}}, tree: newRoleTree(),
-		frameworks: map[FrameworkID]*framework{}, agents: map[AgentID]*agent{}, scheduled: map[AgentID]*agent{},
+		frameworks: map[FrameworkID]*framework{}, agents: map[AgentID]*agent{},
 		orphans: map[FrameworkID]map[*agent]bool{},
 	}
 	h.sorter.lots = lots(cfg.Seed)

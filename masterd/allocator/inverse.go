@@ -1,8 +1,8 @@
 package allocator
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -27,11 +27,13 @@ func (h *Hierarchical) UpdateUnavailability(id AgentID, u *mesos.Unavailability)
 // schedule replaces when the agent will be away. Whom it was asked of has to be asked again.
 func (h *Hierarchical) schedule(a *agent, u *mesos.Unavailability) {
 	a.unavailability, a.asked = u, nil
-	if u == nil {
-		delete(h.scheduled, a.id)
-		return
+	i, found := slices.BinarySearchFunc(h.scheduled, a.id, func(x *agent, id AgentID) int { return cmp.Compare(x.id, id) })
+	switch {
+	case u != nil && !found:
+		h.scheduled = slices.Insert(h.scheduled, i, a)
+	case u == nil && found:
+		h.scheduled = slices.Delete(h.scheduled, i, i+1)
 	}
-	h.scheduled[a.id] = a
 }
 
 // UpdateInverseOffer implements Allocator.
@@ -60,19 +62,18 @@ func (h *Hierarchical) UpdateInverseOffer(id FrameworkID, agentID AgentID, f *me
 // InverseOffers implements Allocator. A framework that holds something on an agent with scheduled
 // maintenance is asked, unless it still has to answer or doesn't want to be asked for a while.
 func (h *Hierarchical) InverseOffers(now time.Time) []InverseProposal {
-	if h.held || len(h.scheduled) == 0 {
+	if h.held {
 		return nil
 	}
 	var out []InverseProposal
-	for _, id := range slices.Sorted(maps.Keys(h.scheduled)) {
-		a := h.scheduled[id]
-		if !h.mayPropose(a) {
+	for _, a := range h.scheduled {
+		if !h.isOpen(a) {
 			continue
 		}
 		for _, x := range a.holdings {
-			if fw := h.frameworks[x.framework]; fw != nil && h.mayAsk(fw, a, now) {
-				a.ask(fw.id)
-				out = append(out, InverseProposal{fw.id, a.id, a.unavailability})
+			if x.client != nil && h.mayAsk(x.client.fw, a, now) {
+				a.ask(x.framework)
+				out = append(out, InverseProposal{x.framework, a.id, a.unavailability})
 			}
 		}
 	}
