@@ -31,6 +31,20 @@ func (m *Machine) consumption() consumption {
 	return c
 }
 
+// has is all that a role has or is offered.
+func (c consumption) has(role string) resources.Quantities {
+	return c.consumed[role].Add(c.offered[role])
+}
+
+// takeBack counts an offer as rescinded.
+func (c consumption) takeBack(o *offer) {
+	amount := o.resources.Amounts()
+	c.offered[o.role] = c.offered[o.role].Subtract(amount)
+	for above := range roles.Ancestors(o.role) {
+		c.offered[above] = c.offered[above].Subtract(amount)
+	}
+}
+
 func addByRole(sums map[string]resources.Quantities, byRole map[string]resources.Resources) {
 	for role, r := range byRole {
 		addToRole(sums, role, r.Amounts())

@@ -18,8 +18,9 @@ func (m *Machine) updateQuota(in OperatorCall) {
 		return
 	}
 	m.writeQuotas(call.GetQuotaConfigs(), func() {
+		all := m.consumption()
 		for _, c := range call.GetQuotaConfigs() {
-			m.enforceQuota(c)
+			m.enforceQuota(c, all)
 		}
 		m.reply(in.Reply, 200, "")
 	})
@@ -94,29 +95,33 @@ func (m *Machine) tellQuotas(configs []*quota.QuotaConfig) {
 // with what it was offered, and that its guarantees can be met. It errs on the
 // side of rescinding too much: reservations that are offered count twice, and
 // what the allocator has free is not counted on.
-func (m *Machine) enforceQuota(c *quota.QuotaConfig) {
-	all := m.consumption()
-	have := all.consumed[c.GetRole()].Add(all.offered[c.GetRole()])
+func (m *Machine) enforceQuota(c *quota.QuotaConfig, all consumption) {
+	role := c.GetRole()
 	limits := resources.LimitsOfScalars(c.GetLimits())
 	for f := range m.frameworkList.all() {
 		for o := range f.offers.all() {
-			if limits.Allows(have) {
+			if limits.Allows(all.has(role)) {
 				break
 			}
-			if roles.InSubtree(o.role, c.GetRole()) {
-				have = have.Subtract(o.resources.Amounts())
+			if roles.InSubtree(o.role, role) {
+				all.takeBack(o)
 				m.rescind(o)
 			}
 		}
 	}
 	guarantees := resources.QuantitiesOfScalars(c.GetGuarantees())
+	var freed resources.Quantities
 	for a := range m.agentList.all() {
+		if len(m.offers) == 0 {
+			return
+		}
 		for o := range a.offers.all() {
-			if have.Contains(guarantees) {
+			if all.has(role).Add(freed).Contains(guarantees) {
 				return
 			}
-			if !roles.InSubtree(o.role, c.GetRole()) {
-				have = have.Add(o.resources.Amounts())
+			if !roles.InSubtree(o.role, role) {
+				freed = freed.Add(o.resources.Amounts())
+				all.takeBack(o)
 				m.rescind(o)
 			}
 		}

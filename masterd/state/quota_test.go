@@ -1,0 +1,132 @@
+package state
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"testing"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
+	"github.com/mesos-operator/mesos-operator/internal/roles"
+)
+
+func scalars(name string, v float64) map[string]*mesos.Value_Scalar {
+	return map[string]*mesos.Value_Scalar{name: {Value: &v}}
+}
+
+func TestQuotaValidation(t *testing.T) {
+	for name, c := range map[string]struct {
+		role               string
+		guarantees, limits map[string]*mesos.Value_Scalar
+		want               error
+	}{
+		"empty":                {role: "a"},
+		"default role":         {role: "*", limits: scalars("cpus", 1)},
+		"guarantee only":       {role: "a", guarantees: scalars("cpus", 1)},
+		"equal":                {role: "a", guarantees: scalars("cpus", 1.001), limits: scalars("cpus", 1.001)},
+		"limit of nothing":     {role: "a", limits: scalars("cpus", 0)},
+		"another resource":     {role: "a", guarantees: scalars("cpus", 9), limits: scalars("mem", 1)},
+		"an exabyte":           {role: "a", limits: scalars("mem", 1<<40)},
+		"no role":              {want: roles.ErrInvalid},
+		"bad role":             {role: "a b", want: roles.ErrInvalid},
+		"nested":               {role: "a/b", want: errNestedQuota},
+		"NaN":                  {role: "a", guarantees: scalars("cpus", math.NaN()), want: errNotFinite},
+		"infinite":             {role: "a", limits: scalars("cpus", math.Inf(1)), want: errNotFinite},
+		"negative":             {role: "a", limits: scalars("cpus", -0.001), want: errNegative},
+		"subnormal":            {role: "a", limits: scalars("cpus", 5e-324), want: errTooSmall},
+		"more than an exabyte": {role: "a", limits: scalars("disk", 1<<40+1), want: errTooLarge},
+		"more than a trillion": {role: "a", limits: scalars("cpus", 1e12+1), want: errTooLarge},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := validateQuota(&quota.QuotaConfig{Role: &c.role, Guarantees: c.guarantees, Limits: c.limits})
+			if !errors.Is(err, c.want) {
+				t.Errorf("error %v, want %v", err, c.want)
+			}
+		})
+	}
+	if validateQuota(&quota.QuotaConfig{Role: new("a"), Guarantees: scalars("cpus", 2), Limits: scalars("cpus", 1)}) == nil {
+		t.Error("a guarantee above the limit is accepted")
+	}
+}
+
+// TestQuotaHierarchy: an old registry may hold quota of nested roles.
+func TestQuotaHierarchy(t *testing.T) {
+	quotas := func(pairs ...any) map[string]*quota.QuotaConfig {
+		m := map[string]*quota.QuotaConfig{}
+		for i := 0; i < len(pairs); i += 2 {
+			m[pairs[i].(string)] = &quota.QuotaConfig{Role: new(pairs[i].(string)), Guarantees: scalars("cpus", float64(pairs[i+1].(int)))}
+		}
+		return m
+	}
+	for name, c := range map[string]struct {
+		quotas map[string]*quota.QuotaConfig
+		ok     bool
+	}{
+		"flat":                       {quotas("a", 1, "b", 9), true},
+		"covered":                    {quotas("a", 5, "a/b", 2, "a/c", 3), true},
+		"too much together":          {quotas("a", 5, "a/b", 3, "a/c", 3), false},
+		"nothing in between":         {quotas("a", 5, "a/b/c", 1), false},
+		"nothing above":              {quotas("a/b", 1), false},
+		"a name that looks like one": {quotas("a", 1, "ab", 9), true},
+	} {
+		if err := validateHierarchy(c.quotas); (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := validateCapacity(quotas("a", 5, "a/b", 5, "b", 5), resources.MustParse("cpus:10").Quantities()); err != nil {
+		t.Errorf("a part of a guarantee is counted twice: %v", err)
+	}
+	if err := validateCapacity(quotas("a", 5, "b", 6), resources.MustParse("cpus:10").Quantities()); !errors.Is(err, errOvercommit) {
+		t.Errorf("error %v, want %v", err, errOvercommit)
+	}
+}
+
+// TestStaleProposalsAreGivenBack: what was proposed before the allocator knew of
+// a quota is not offered.
+func TestStaleProposalsAreGivenBack(t *testing.T) {
+	r := newRig(t, testConfig())
+	f := r.subscribe("s", "web")
+	a := r.addAgent(0, "cpus:4;mem:1024")
+	stale := Allocated{Proposals: []Proposal{{
+		Framework: f.id, Role: "web", Agent: a, Resources: resources.MustParse("cpus:4").Allocate("web").Proto(),
+	}}}
+	r.do(OperatorCall{Reply: 1, Call: &mesosmaster.Call{
+		Type: mesosmaster.Call_UPDATE_QUOTA.Enum(),
+		UpdateQuota: &mesosmaster.Call_UpdateQuota{QuotaConfigs: []*quota.QuotaConfig{
+			{Role: new("web"), Limits: scalars("cpus", 1)},
+		}},
+	}})
+	told := find[AllocUpdateQuota](r.effects)
+	if len(told) != 1 || told[0].Version != 1 {
+		t.Fatalf("the allocator is told %v", told)
+	}
+	if effects := r.do(stale); len(find[SendEvent](effects)) > 0 || len(find[AllocRecover](effects)) != 1 {
+		t.Errorf("effects %v", effects)
+	}
+	stale.Quota = 1
+	if effects := r.do(stale); len(find[SendEvent](effects)) != 1 {
+		t.Errorf("effects %v", effects)
+	}
+}
+
+// BenchmarkUpdateQuota sets the quota of a thousand roles in one call, on a
+// thousand agents.
+func BenchmarkUpdateQuota(b *testing.B) {
+	r := newRig(b, testConfig())
+	for n := range 1000 {
+		r.addAgent(n, "cpus:24;mem:131072;disk:1048576;ports:[31000-32000]")
+	}
+	call := &mesosmaster.Call_UpdateQuota{}
+	for n := range 1000 {
+		call.QuotaConfigs = append(call.QuotaConfigs, &quota.QuotaConfig{
+			Role: new(fmt.Sprintf("role-%d", n)), Guarantees: scalars("cpus", 20), Limits: scalars("cpus", 40),
+		})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.do(OperatorCall{Reply: 1, Call: &mesosmaster.Call{Type: mesosmaster.Call_UPDATE_QUOTA.Enum(), UpdateQuota: call}})
+	}
+}
