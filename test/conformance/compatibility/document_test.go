@@ -110,6 +110,7 @@ func sections(t *testing.T) map[string]string {
 		"agent flags":            lists(agentFlags) + ownFlags(agentOwn),
 		"metrics":                lists(metrics),
 		"isolators":              lists(isolatorRows(t)),
+		"high availability":      table(t, highAvailability),
 	}
 }
 
