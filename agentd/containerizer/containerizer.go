@@ -24,6 +24,12 @@
 // standalone container ended is kept until Remove, or until Remove of its
 // outermost container.
 //
+// # Terminals and attached clients
+//
+// A container whose ContainerInfo asks for a terminal, and each debug container, can be
+// attached to: a switchboard then stands between it, the files of its sandbox and
+// any number of clients. It outlives the agent as the container does.
+//
 // # Restart of the agent
 //
 // Containers outlive the agent. The implementation keeps what it needs to find
@@ -116,6 +122,14 @@ type Containerizer interface {
 	// Status describes a running container: its container_id, the PID of its
 	// first process as executor_pid, cgroup_info, network_infos.
 	Status(ctx context.Context, id ID) (*mesos.ContainerStatus, error)
+
+	// AttachOutput attaches to what a container writes from now on; that of a debug
+	// container waits for the first who does. ErrUnknown, ErrNotAttachable.
+	AttachOutput(ctx context.Context, id ID) (Output, error)
+
+	// AttachInput attaches to a container's standard input. ErrUnknown,
+	// ErrNotAttachable, ErrInputTaken.
+	AttachInput(ctx context.Context, id ID) (Input, error)
 
 	// Containers lists what was launched or recovered and not removed.
 	Containers(ctx context.Context) ([]ID, error)

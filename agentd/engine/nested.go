@@ -127,6 +127,16 @@ func (e *Engine) RemoveContainer(ctx context.Context, id containerizer.ID) error
 	return nil
 }
 
+// AttachOutput attaches to the output of a container.
+func (e *Engine) AttachOutput(ctx context.Context, id containerizer.ID) (containerizer.Output, error) {
+	return e.cfg.Containerizer.AttachOutput(ctx, id)
+}
+
+// AttachInput attaches to the input of a container.
+func (e *Engine) AttachInput(ctx context.Context, id containerizer.ID) (containerizer.Input, error) {
+	return e.cfg.Containerizer.AttachInput(ctx, id)
+}
+
 // Containers lists all containers that run or whose end is still to be asked for.
 func (e *Engine) Containers(ctx context.Context) ([]containerizer.ID, error) {
 	all, err := e.cfg.Containerizer.Containers(ctx)

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -30,10 +33,14 @@ func starter(exits chan<- *syscall.WaitStatus) func(*mesos.TaskInfo, []string) (
 		if err != nil {
 			return nil, err
 		}
+		tty := task.GetContainer().GetTtyInfo() != nil
+		if tty {
+			giveTerminalUp()
+		}
 		pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
 			Env:   env,
 			Files: []uintptr{0, 1, 2},
-			Sys:   &syscall.SysProcAttr{Setsid: true},
+			Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: tty},
 		})
 		if err != nil {
 			return nil, fmt.Errorf("executing %q: %w", path, err)
@@ -41,6 +48,13 @@ func starter(exits chan<- *syscall.WaitStatus) func(*mesos.TaskInfo, []string) (
 		go func() { exits <- await(pid) }()
 		return running{pid}, nil
 	}
+}
+
+// giveTerminalUp makes the executor's terminal free to be the task's: a terminal
+// controls one session. Who leads that session is told so by SIGHUP.
+func giveTerminalUp() {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	_ = unix.IoctlSetInt(0, unix.TIOCNOTTY, 0) // it may have none
 }
 
 // await returns the status of a child; nil if it can't be had.

@@ -60,6 +60,8 @@ type Config struct {
 
 	// Heartbeat is the pause between two HEARTBEAT events. Default 30 min.
 	Heartbeat time.Duration
+	// AttachHeartbeat is that on the output of a container. Default 30 s.
+	AttachHeartbeat time.Duration
 }
 
 // API is the set of handlers.
@@ -74,6 +76,9 @@ func New(cfg Config) (*API, error) {
 		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (auth.Principal, bool) {
 			return auth.Principal{}, true
 		}
+	}
+	if cfg.AttachHeartbeat == 0 {
+		cfg.AttachHeartbeat = attachHeartbeat
 	}
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = executorHeartbeat

@@ -3,10 +3,12 @@ package httpapi
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -14,6 +16,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
+	"github.com/mesos-operator/mesos-operator/internal/recordio"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 )
 
@@ -29,68 +32,142 @@ func (a *API) serveOperator(w http.ResponseWriter, r *http.Request) {
 		text(w, http.StatusServiceUnavailable, err.Error())
 		return
 	}
-	call, answerType, err := operatorCall(r)
+	req, err := readOperator(r)
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	answer, err := a.operate(r.Context(), call)
+	switch req.call.GetType() {
+	case agent.Call_ATTACH_CONTAINER_INPUT:
+		a.attachInput(w, r, req)
+		return
+	case agent.Call_ATTACH_CONTAINER_OUTPUT:
+		a.attachOutput(w, r, req)
+		return
+	case agent.Call_LAUNCH_NESTED_CONTAINER_SESSION:
+		a.session(w, r, req)
+		return
+	}
+	answer, err := a.operate(r.Context(), req.call)
 	switch {
 	case err != nil:
 		fail(w, err)
 	case answer == nil:
 		text(w, http.StatusOK, "")
 	default:
-		answer.Type = agent.Response_Type(agent.Response_Type_value[call.GetType().String()]).Enum()
-		if answerType == codec.JSON {
+		answer.Type = agent.Response_Type(agent.Response_Type_value[req.call.GetType().String()]).Enum()
+		if req.answerType == codec.JSON {
 			jsonBody(w, appendResponse(nil, answer))
 			return
 		}
-		a.message(w, answerType, answer)
+		a.message(w, req.answerType, answer)
 	}
 }
 
-// operatorCall reads a call and checks its form, with Mesos's rules for streams in
+// operatorRequest is a call with what its headers say.
+type operatorRequest struct {
+	call *agent.Call
+	// answerType is the content type of the answer; messageAccept that of its records if
+	// it is codec.RecordIO.
+	answerType, messageAccept string
+	// records are those behind the call if the request is a stream, in the content
+	// type inner.
+	records *recordio.Reader
+	inner   string
+}
+
+// maxInputRecord bounds a record of a stream in a request.
+const maxInputRecord = 4 << 20
+
+// readOperator reads a call and checks its form, with Mesos's rules for streams in
 // either direction.
-func operatorCall(r *http.Request) (*agent.Call, string, error) {
+func readOperator(r *http.Request) (*operatorRequest, error) {
 	bodyType, err := contentType(r, codec.JSON, codec.Protobuf, codec.RecordIO)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	inner, streams := r.Header.Get(messageContentType), bodyType == codec.RecordIO
+	req := &operatorRequest{call: &agent.Call{}, inner: r.Header.Get(messageContentType)}
+	streams := bodyType == codec.RecordIO
 	switch {
-	case streams && inner == "":
-		return nil, "", refuse(http.StatusBadRequest,
+	case streams && req.inner == "":
+		return nil, refuse(http.StatusBadRequest,
 			"Expecting '%s' to be set for streaming requests", messageContentType)
-	case streams && inner != codec.JSON && inner != codec.Protobuf:
-		return nil, "", refuse(http.StatusUnsupportedMediaType,
+	case streams && req.inner != codec.JSON && req.inner != codec.Protobuf:
+		return nil, refuse(http.StatusUnsupportedMediaType,
 			"Expecting '%s' of %s or %s", messageContentType, codec.JSON, codec.Protobuf)
-	case !streams && inner != "":
-		return nil, "", refuse(http.StatusUnsupportedMediaType,
+	case !streams && req.inner != "":
+		return nil, refuse(http.StatusUnsupportedMediaType,
 			"Expecting '%s' to be not set for non-streaming requests", messageContentType)
 	}
-	answerType, err := accept(r, codec.JSON, codec.Protobuf, codec.RecordIO)
-	if err != nil {
-		return nil, "", err
-	}
-	if answerType != codec.RecordIO && r.Header.Get(messageAccept) != "" {
-		return nil, "", refuse(http.StatusNotAcceptable,
-			"Expecting '%s' to be not set for non-streaming responses", messageAccept)
+	if err := req.negotiate(r); err != nil {
+		return nil, err
 	}
 	if streams {
-		return nil, "", refuse(http.StatusUnsupportedMediaType, "Attaching to containers is not supported by this agent")
+		err = req.first(r)
+	} else {
+		err = decode(r, bodyType, req.call)
 	}
-	call := &agent.Call{}
-	if err := decode(r, bodyType, call); err != nil {
-		return nil, "", err
+	if err != nil {
+		return nil, err
 	}
-	if err := validateOperatorCall(call); err != nil {
-		return nil, "", refuse(http.StatusBadRequest, "Failed to validate agent::Call: %s", err)
+	if err := validateOperatorCall(req.call); err != nil {
+		return nil, refuse(http.StatusBadRequest, "Failed to validate agent::Call: %s", err)
 	}
-	if answerType == codec.RecordIO {
-		return nil, "", refuse(http.StatusNotAcceptable, "Streaming response is not supported for %s call", call.GetType())
+	return req, req.checkStreams(streams)
+}
+
+// negotiate picks the content types of the answer.
+func (req *operatorRequest) negotiate(r *http.Request) error {
+	var err error
+	if req.answerType, err = accept(r, codec.JSON, codec.Protobuf, codec.RecordIO); err != nil {
+		return err
 	}
-	return call, answerType, nil
+	inner := strings.Join(r.Header.Values(messageAccept), ",")
+	if req.answerType != codec.RecordIO {
+		if inner != "" {
+			return refuse(http.StatusNotAcceptable,
+				"Expecting '%s' to be not set for non-streaming responses", messageAccept)
+		}
+		return nil
+	}
+	var ok bool
+	if req.messageAccept, ok = codec.Negotiate(inner, codec.JSON, codec.Protobuf); !ok {
+		return refuse(http.StatusNotAcceptable,
+			"Expecting '%s' to allow %s or %s", messageAccept, codec.JSON, codec.Protobuf)
+	}
+	return nil
+}
+
+// first reads the first record of a stream, which says what the others are for.
+func (req *operatorRequest) first(r *http.Request) error {
+	req.records = recordio.NewReader(r.Body, maxInputRecord)
+	record, err := req.records.Next()
+	if errors.Is(err, io.EOF) {
+		return refuse(http.StatusBadRequest, "Received EOF while reading request body")
+	}
+	if err == nil {
+		err = codec.Unmarshal(req.inner, record, req.call)
+	}
+	if err != nil {
+		return refuse(http.StatusBadRequest, "%s", err)
+	}
+	return nil
+}
+
+// checkStreams refuses streams where a call has none.
+func (req *operatorRequest) checkStreams(streams bool) error {
+	t := req.call.GetType()
+	switch {
+	case streams && t != agent.Call_ATTACH_CONTAINER_INPUT:
+		return refuse(http.StatusUnsupportedMediaType,
+			"Streaming 'Content-Type' %s is not supported for %s call", codec.RecordIO, t)
+	case !streams && t == agent.Call_ATTACH_CONTAINER_INPUT:
+		return refuse(http.StatusUnsupportedMediaType,
+			"Expecting 'Content-Type' to be %s for %s call", codec.RecordIO, t)
+	case req.answerType == codec.RecordIO && t != agent.Call_ATTACH_CONTAINER_OUTPUT && t != agent.Call_LAUNCH_NESTED_CONTAINER_SESSION:
+		return refuse(http.StatusNotAcceptable, "Streaming response is not supported for %s call", t)
+	}
+	return nil
 }
 
 func validateOperatorCall(call *agent.Call) error {

@@ -64,6 +64,9 @@ func containerPartOf(c *agent.Call) (containerPart, bool) {
 
 // validateContainerCall checks the form of a call about a container.
 func validateContainerCall(c *agent.Call) error {
+	if c.GetType() == agent.Call_ATTACH_CONTAINER_INPUT {
+		return validateAttach(c.AttachContainerInput)
+	}
 	p, ok := containerPartOf(c)
 	if !ok {
 		return nil
@@ -81,6 +84,24 @@ func validateContainerCall(c *agent.Call) error {
 		return fmt.Errorf("'%s.command' is invalid: %w", p.field, err)
 	}
 	return validateLimits(c, p)
+}
+
+// validateAttach checks the first record of input.
+func validateAttach(in *agent.Call_AttachContainerInput) error {
+	switch {
+	case in == nil:
+		return errors.New("Expecting 'attach_container_input' to be present")
+	case in.Type == nil:
+		return errors.New("Expecting 'attach_container_input.type' to be present")
+	case in.GetType() == agent.Call_AttachContainerInput_UNKNOWN:
+		return errors.New("'attach_container_input.type' is unknown")
+	case in.GetType() == agent.Call_AttachContainerInput_PROCESS_IO:
+		return nil
+	}
+	if err := validateContainerID(in.GetContainerId()); err != nil {
+		return fmt.Errorf("'attach_container_input.container_id' is invalid: %w", err)
+	}
+	return nil
 }
 
 // validateLimits checks what a container wants beside its parent's limits.

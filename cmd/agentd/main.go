@@ -5,6 +5,7 @@
 //	agentd executor          the command executor, started by an agent
 //	agentd default-executor  the executor of task groups, likewise
 //	agentd launch            the first process of a container, likewise
+//	agentd switchboard       passes on what a container with a terminal reads and writes
 //	agentd fetch             fetches files into a sandbox, likewise
 //	agentd cleanup [flags]   removes what agents left on a machine
 package main
@@ -13,6 +14,7 @@ import (
 	"os"
 
 	"github.com/mesos-operator/mesos-operator/agentd/app"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/switchboard"
 	"github.com/mesos-operator/mesos-operator/agentd/executor"
 	"github.com/mesos-operator/mesos-operator/agentd/executor/taskgroup"
 	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
@@ -28,6 +30,8 @@ func run(args []string) int {
 			return executor.Main(args[1:])
 		case taskgroup.Name:
 			return taskgroup.Main(args[1:])
+		case switchboard.Name:
+			return switchboard.Main(args[1:])
 		case fetcher.Name:
 			return fetcher.Main(args[1:])
 		case app.CleanupName:

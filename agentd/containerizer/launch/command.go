@@ -44,7 +44,7 @@ func (c *Command) fork() (int, error) {
 		Dir:   c.Dir,
 		Env:   c.environment(),
 		Files: []uintptr{0, 1, 2},
-		Sys:   &syscall.SysProcAttr{Setsid: true, Credential: c.credential()},
+		Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: c.Terminal, Credential: c.credential()},
 	})
 	if err != nil {
 		return 0, errors.New("executing " + strconv.Quote(path) + " in " + strconv.Quote(c.Dir) + ": " + err.Error())

@@ -74,6 +74,8 @@ type Command struct {
 	// Namespaces are files, such as /proc/<pid>/ns/mnt, of namespaces that the
 	// command is started in; a PID namespace among them is the command's alone.
 	Namespaces []string `json:"namespaces,omitempty"`
+	// Terminal says that the standard input is to be the controlling terminal.
+	Terminal bool `json:"terminal,omitempty"`
 	// Rlimits are set in their order.
 	Rlimits []Rlimit `json:"rlimits,omitempty"`
 	// OOMScoreAdj is that of the command, nil for the agent's.
@@ -102,6 +104,9 @@ type OCI struct {
 	// in a mount namespace of the stage's own that goes away with it. Empty if
 	// the bundle has its own root.
 	HostRoot string `json:"host_root,omitempty"`
+	// ConsoleSocket is where the runtime brings the container's terminal; empty for
+	// a container without.
+	ConsoleSocket string `json:"console_socket,omitempty"`
 	// Env is the environment of the runtime itself.
 	Env []string `json:"env,omitempty"`
 }

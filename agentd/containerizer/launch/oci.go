@@ -17,7 +17,11 @@ func (o *OCI) start() (int, error) {
 			return 0, err
 		}
 	}
-	if err := o.run("create", "--bundle", o.Bundle, "--pid-file", o.PIDFile, o.ID); err != nil {
+	create := []string{"create", "--bundle", o.Bundle, "--pid-file", o.PIDFile}
+	if o.ConsoleSocket != "" {
+		create = append(create, "--console-socket", o.ConsoleSocket)
+	}
+	if err := o.run(append(create, o.ID)...); err != nil {
 		return 0, err
 	}
 	data, err := os.ReadFile(o.PIDFile)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/switchboard"
 )
 
 // agentVariable makes the test binary an agent that launches containers and then
@@ -32,6 +33,9 @@ type orders struct {
 }
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == switchboard.Name {
+		os.Exit(switchboard.Main(os.Args[2:]))
+	}
 	if os.Getenv(agentVariable) != "" {
 		if err := beAgent(); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -46,9 +46,18 @@ type container struct {
 	// Stage are set before launched is closed.
 	iso isolator.Container
 
+	// console is where the OCI runtime brings the container's terminal; "" for nowhere.
+	console string
+	// ioEnded is closed when the switchboard has ended, ioFailed says that it has
+	// nothing to pass on. Both are for the goroutines of launch and end.
+	ioEnded  chan struct{}
+	ioFailed bool
+
 	mu sync.Mutex
 	// stage is nil if it never started or has ended before it was found again.
 	stage stage
+	// io is the container's switchboard; nil for none.
+	io stage
 	// demand is what the limits are set to.
 	demand isolator.Demand
 	// limitation is the first limit that was hit.
@@ -66,6 +75,7 @@ func (m *Containerizer) newContainer(cfg containerizer.Config, parent *container
 		cancel:    cancel,
 		launched:  make(chan struct{}),
 		done:      make(chan struct{}),
+		ioEnded:   make(chan struct{}),
 		demand:    isolator.DemandOf(cfg.Resources, cfg.Limits),
 		iso:       isolator.Container{ID: cfg.ID, Config: cfg},
 	}

@@ -187,6 +187,7 @@ func waitAWhile(ctx context.Context, id process.Identity) error {
 func (m *Containerizer) cleanUp(c *container) error {
 	ctx, cancel := context.WithTimeout(context.Background(), m.cfg.DestroyTimeout)
 	defer cancel()
+	m.endIO(c)
 	var errs []error
 	for _, i := range slices.Backward(c.isolators) {
 		if err := i.Cleanup(&c.iso); err != nil {

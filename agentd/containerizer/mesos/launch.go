@@ -68,6 +68,7 @@ func (m *Containerizer) launch(c *container) error {
 		err = containerizer.ErrDestroyed
 	}
 	c.mu.Unlock()
+	c.ioFailed = true
 	if undo := m.cleanUp(c); undo != nil {
 		log.Error(undo, "Cleaning up after a launch that failed")
 	}
@@ -100,15 +101,27 @@ func (m *Containerizer) start(c *container) error {
 	if err := m.fetch(c, who, streams); err != nil {
 		return err
 	}
+	if attachable(c.cfg) {
+		ends, err := m.connect(c, who, streams)
+		if err != nil {
+			return err
+		}
+		defer ends.close()
+		streams = ends
+		go m.watchIO(c)
+	}
 	spec, executable := m.specify(c.cfg, who)
 	if err := m.joinParent(c, spec); err != nil {
 		return err
 	}
+	withTerminal(c, spec)
 	if err := m.isolate(c, spec); err != nil {
 		return err
 	}
-	if streams.logs, err = m.cfg.Logger.logs(c.cfg, who); err != nil {
-		return err
+	if !attachable(c.cfg) { // else the switchboard writes them
+		if streams.logs, err = m.cfg.Logger.logs(c.cfg, who); err != nil {
+			return err
+		}
 	}
 	return m.run(c, spec, executable, streams)
 }
@@ -162,7 +175,8 @@ func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s
 	var id process.Identity
 	child, pid, err := c.runtime.Start(c.ctx, &runtime.Container{
 		ID: c.id, Dir: c.dir, Spec: spec, Executable: executable, Group: c.iso.Group,
-		Stdin: s.in, Stdout: s.out, Stderr: s.err, Logs: s.logs,
+		Stdin: s.in, Stdout: s.out, Stderr: s.err, ConsoleSocket: c.console,
+		Logs: s.logs,
 		Keep: func(stage process.Identity) error {
 			id = stage
 			return m.keep(c, record{Stage: stage})
@@ -187,6 +201,8 @@ type streams struct {
 	in, out, err *os.File
 	// logs are those of them that are bounded.
 	logs []runtime.Log
+	// shared says that they belong to other streams.
+	shared bool
 }
 
 // openStreams opens stdout and stderr in the sandbox, for the user. The sandbox
@@ -217,6 +233,9 @@ func openStreams(sandbox string, who specs.User) (*streams, error) {
 }
 
 func (s *streams) close() {
+	if s.shared {
+		return
+	}
 	for _, f := range []*os.File{s.in, s.out, s.err} {
 		if f != nil {
 			f.Close()

@@ -176,6 +176,7 @@ func TestDebug(t *testing.T) {
 		debug := below(task, "debug", `pwd; cat file; echo $NAME $MESOS_SANDBOX $EXTRA; readlink /proc/self/ns/pid /proc/self/ns/mnt`)
 		debug.Class, debug.Environment = containerizer.ClassDebug, map[string]string{"EXTRA": "more"}
 		launch(t, m, debug)
+		said, _ := all(t, attachOutput(t, m, debug.ID))
 		if end := wait(t, m, debug.ID); end.Status == nil || *end.Status != 0 {
 			t.Errorf("ended %+v; %s", end, read(t, debug, "stderr"))
 		}
@@ -187,7 +188,7 @@ func TestDebug(t *testing.T) {
 			}
 			want = append(want, link)
 		}
-		if got := strings.TrimSpace(read(t, debug, "stdout")); got != strings.Join(want, "\n") {
+		if got := strings.TrimSpace(said); got != strings.Join(want, "\n") {
 			t.Errorf("it said\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 		}
 	})
@@ -284,8 +285,7 @@ func TestNestedRecovery(t *testing.T) {
 		again := below(alive, "again", "echo $NAME")
 		again.Class, again.Environment = containerizer.ClassDebug, nil
 		launch(t, m2, again)
-		wait(t, m2, again.ID)
-		if got := read(t, again, "stdout"); got != "alive\n" {
+		if got, _ := all(t, attachOutput(t, m2, again.ID)); got != "alive\n" {
 			t.Errorf("it said %q", got)
 		}
 		for _, id := range []containerizer.ID{standalone.ID, root.ID} {

@@ -29,6 +29,8 @@ type record struct {
 	Stage process.Identity `json:"stage,omitzero"`
 	// PID is the first process; zero if the agent didn't live to hear of it.
 	PID int `json:"pid,omitempty"`
+	// IO is the switchboard; zero for none.
+	IO process.Identity `json:"io,omitzero"`
 	// Own is the configuration of a container that the agent's checkpoints don't
 	// tell of: a nested or standalone one.
 	Own *ownConfig `json:"own,omitempty"`
@@ -78,6 +80,11 @@ func (m *Containerizer) leave(c *container) error {
 
 func (m *Containerizer) keep(c *container, r record) error {
 	r.ID, r.Runtime, r.Boot = c.id, c.runtime.Name(), m.boot
+	c.mu.Lock()
+	if c.io != nil {
+		r.IO = c.io.Identity()
+	}
+	c.mu.Unlock()
 	if c.own() {
 		var err error
 		if r.Own, err = ownConfigOf(c.cfg); err != nil {

@@ -72,6 +72,9 @@ func (m *Containerizer) recover(c *container) {
 	if rt := m.runtimes[r.Runtime]; rt != nil {
 		c.runtime = rt
 	}
+	if ok && r.Boot == m.boot {
+		m.recallIO(c, r.IO)
+	}
 	if ok && r.Boot == m.boot && r.Stage.PID != 0 {
 		if w, err := process.Open(r.Stage); err == nil {
 			c.stage = w
@@ -184,6 +187,8 @@ func (m *Containerizer) destroyTraces(c *container) error {
 		c.runtime = rt
 	}
 	if ok && r.Boot == m.boot {
+		m.recallIO(c, r.IO)
+		c.ioFailed = true
 		if w, err := process.Open(r.Stage); err == nil {
 			defer w.Close()
 			c.stage, c.iso.Stage, c.iso.PID = w, r.Stage.PID, r.PID

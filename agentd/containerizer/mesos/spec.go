@@ -31,8 +31,6 @@ func (m *Containerizer) check(cfg containerizer.Config) error {
 		return fmt.Errorf("%w: images", containerizer.ErrUnsupported)
 	case len(info.GetNetworkInfos()) > 0 && info.GetNetworkInfos()[0].GetName() != "":
 		return fmt.Errorf("%w: networks", containerizer.ErrUnsupported)
-	case info.GetTtyInfo() != nil:
-		return fmt.Errorf("%w: terminals", containerizer.ErrUnsupported)
 	}
 	return m.cfg.mountable(info.GetVolumes())
 }

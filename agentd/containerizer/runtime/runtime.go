@@ -47,6 +47,9 @@ type Container struct {
 	Stdin, Stdout, Stderr *os.File
 	// Logs bound those that are files.
 	Logs []Log
+	// ConsoleSocket is where an OCI runtime is to bring the terminal that the
+	// specification asks for. Other runtimes find it in Stdin.
+	ConsoleSocket string
 	// Keep is called before the container's process starts, and makes the
 	// stage findable.
 	Keep func(stage process.Identity) error

@@ -151,6 +151,16 @@ func (f *Containers) Status(_ context.Context, id containerizer.ID) (*mesos.Cont
 	return &mesos.ContainerStatus{ContainerId: id.Proto(), ExecutorPid: new(uint32(42))}, nil
 }
 
+// AttachOutput implements containerizer.Containerizer.
+func (f *Containers) AttachOutput(context.Context, containerizer.ID) (containerizer.Output, error) {
+	return nil, containerizer.ErrNotAttachable
+}
+
+// AttachInput implements containerizer.Containerizer.
+func (f *Containers) AttachInput(context.Context, containerizer.ID) (containerizer.Input, error) {
+	return nil, containerizer.ErrNotAttachable
+}
+
 // Containers implements containerizer.Containerizer.
 func (f *Containers) Containers(context.Context) ([]containerizer.ID, error) {
 	f.mu.Lock()

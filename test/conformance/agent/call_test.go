@@ -140,3 +140,10 @@ func touch(t testing.TB, file string) {
 		t.Fatal(err)
 	}
 }
+
+func unlink(t testing.TB, file string) {
+	t.Helper()
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+}

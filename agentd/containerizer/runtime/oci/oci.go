@@ -107,6 +107,8 @@ func (r *Runtime) Start(ctx context.Context, c *runtime.Container) (*spawn.Child
 		Bundle:  filepath.Join(c.Dir, bundleDir),
 		PIDFile: filepath.Join(c.Dir, pidFile),
 		Env:     runtimeEnv,
+
+		ConsoleSocket: c.ConsoleSocket,
 	}
 	spec := complete(c)
 	if c.Spec.Root == nil {

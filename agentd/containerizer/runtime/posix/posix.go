@@ -39,8 +39,6 @@ func (*Runtime) Check(spec *specs.Spec) error {
 		return unsupported("volumes and mounts")
 	case spec.Linux != nil && slices.ContainsFunc(spec.Linux.Namespaces, isNew):
 		return unsupported("namespaces")
-	case spec.Process.Terminal:
-		return unsupported("a terminal")
 	}
 	return nil
 }
@@ -79,6 +77,7 @@ func commandOf(p *specs.Process) (*launch.Command, error) {
 	c := &launch.Command{
 		Args: p.Args, Env: p.Env, Dir: p.Cwd,
 		OOMScoreAdj: p.OOMScoreAdj,
+		Terminal:    p.Terminal,
 		SwitchUser:  int(p.User.UID) != syscall.Geteuid(),
 		UID:         p.User.UID, GID: p.User.GID, Groups: p.User.AdditionalGids,
 	}
