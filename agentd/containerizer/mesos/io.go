@@ -65,9 +65,9 @@ func (m *Containerizer) connect(c *container, who specs.User, files *streams) (*
 	}
 	c.console = ends.ConsoleSocket
 	if c.console != "" {
-		return &streams{in: files.in, out: files.in, err: files.err, shared: true}, nil
+		return &streams{in: files.in, out: files.in, err: files.err, life: ends.Life, shared: true}, nil
 	}
-	return &streams{in: ends.Stdin, out: ends.Stdout, err: ends.Stderr}, nil
+	return &streams{in: ends.Stdin, out: ends.Stdout, err: ends.Stderr, life: ends.Life}, nil
 }
 
 // watchIO ends a container whose switchboard fails.

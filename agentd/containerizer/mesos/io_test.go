@@ -129,7 +129,7 @@ func TestTerminal(t *testing.T) {
 		}
 		until(t, out, "got hello")
 		until(t, second, "got hello")
-		if got := waitFor(t, c, "stdout"); !strings.HasPrefix(got, "24 80\r\n/dev/") || !strings.Contains(got, "ready") {
+		if got := waitFor(t, c, "stdout"); !strings.Contains(got, "24 80\r\n") || !strings.Contains(got, "/dev/") || !strings.Contains(got, "ready") {
 			t.Errorf("it said %q", got)
 		}
 		if err := in.Resize(50, 100); err != nil {

@@ -175,7 +175,7 @@ func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s
 	var id process.Identity
 	child, pid, err := c.runtime.Start(c.ctx, &runtime.Container{
 		ID: c.id, Dir: c.dir, Spec: spec, Executable: executable, Group: c.iso.Group,
-		Stdin: s.in, Stdout: s.out, Stderr: s.err, ConsoleSocket: c.console,
+		Stdin: s.in, Stdout: s.out, Stderr: s.err, ConsoleSocket: c.console, Life: s.life,
 		Logs: s.logs,
 		Keep: func(stage process.Identity) error {
 			id = stage
@@ -201,7 +201,9 @@ type streams struct {
 	in, out, err *os.File
 	// logs are those of them that are bounded.
 	logs []runtime.Log
-	// shared says that they belong to other streams.
+	// life is for the stage to hold; nil for none.
+	life *os.File
+	// shared says that all but life belong to other streams.
 	shared bool
 }
 
@@ -233,6 +235,9 @@ func openStreams(sandbox string, who specs.User) (*streams, error) {
 }
 
 func (s *streams) close() {
+	if s.life != nil {
+		s.life.Close()
+	}
 	if s.shared {
 		return
 	}

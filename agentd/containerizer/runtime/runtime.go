@@ -50,6 +50,8 @@ type Container struct {
 	// ConsoleSocket is where an OCI runtime is to bring the terminal that the
 	// specification asks for. Other runtimes find it in Stdin.
 	ConsoleSocket string
+	// Life is a file that the launch stage is to hold as long as it lives; nil for none.
+	Life *os.File
 	// Keep is called before the container's process starts, and makes the
 	// stage findable.
 	Keep func(stage process.Identity) error

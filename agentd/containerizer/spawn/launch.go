@@ -27,6 +27,8 @@ type Launch struct {
 	Request launch.Request
 	// Stdin, Stdout and Stderr are the command's; nil is closed.
 	Stdin, Stdout, Stderr *os.File
+	// Life is held by the stage, and not by the command, until its end; nil for none.
+	Life *os.File
 	// Keep is called before the command is started, and must make the
 	// stage's process findable for a later life of the agent.
 	Keep func(stage *Child) error
@@ -44,7 +46,7 @@ func (s *Spawner) Launch(ctx context.Context, l Launch) (*Child, int, error) {
 	stage, err := s.Start(ctx, Command{
 		Args:  []string{launch.Name, l.Name},
 		Env:   stageEnv,
-		Files: []*os.File{l.Stdin, l.Stdout, l.Stderr, theirs},
+		Files: []*os.File{l.Stdin, l.Stdout, l.Stderr, theirs, l.Life},
 	})
 	theirs.Close()
 	if err != nil {

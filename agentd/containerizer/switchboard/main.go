@@ -1,7 +1,6 @@
 package switchboard
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -9,8 +8,6 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -25,6 +22,8 @@ const (
 	stdinFD  = 4
 	stdoutFD = 5
 	stderrFD = 6
+	// lifeFD is the pipe whose other end the launch stage has, if there is a terminal.
+	lifeFD = 5
 )
 
 // Flags of the process.
@@ -32,7 +31,6 @@ const (
 	flagTTY     = "--tty"
 	flagConsole = "--console"
 	flagSession = "--session"
-	flagWindow  = "--window=" // rows x columns
 )
 
 // Main is the process. It returns its exit code.
@@ -54,29 +52,25 @@ func run(args []string) error {
 		return err
 	}
 	flags := map[string]bool{}
-	window := ""
 	for _, arg := range args {
-		if size, ok := strings.CutPrefix(arg, flagWindow); ok {
-			window = size
-			continue
-		}
 		flags[arg] = true
 	}
 	tty := flags[flagTTY] || flags[flagConsole]
-	stdin, err := pollable(stdinFD, "stdin")
+	take := func() (*os.File, error) { return pollable(stdinFD, "stdin") }
 	if flags[flagConsole] {
-		stdin, err = receiveTerminal(stdinFD)
+		take = func() (*os.File, error) { return receiveTerminal(stdinFD) }
 	}
+	stdin, err := take()
 	if err != nil {
 		return err
 	}
 	s := newServer(stdin, tty, flags[flagSession])
 	if tty {
-		if size, ok := parseWindow(window); ok {
-			if err := setWindow(stdin, size); err != nil {
-				return err
-			}
+		life, err := pollable(lifeFD, "life")
+		if err != nil {
+			return err
 		}
+		s.endWith(life)
 		s.serve(listener, source{Stdout, stdin, os.Stdout})
 		return nil
 	}
@@ -142,17 +136,4 @@ func receiveTerminal(fd int) (*os.File, error) {
 		return nil, fmt.Errorf("receiving the terminal: %d descriptors, %w", len(fds), err)
 	}
 	return pollable(fds[0], "terminal")
-}
-
-func parseWindow(s string) ([]byte, bool) {
-	rows, columns, _ := strings.Cut(s, "x")
-	r, err1 := strconv.ParseUint(rows, 10, 16)
-	c, err2 := strconv.ParseUint(columns, 10, 16)
-	if err1 != nil || err2 != nil {
-		return nil, false
-	}
-	size := make([]byte, 4)
-	binary.BigEndian.PutUint16(size, uint16(r))
-	binary.BigEndian.PutUint16(size[2:], uint16(c))
-	return size, true
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -32,6 +33,9 @@ type server struct {
 	// session says that the container was started for a client, which is waited for
 	// at the beginning and gets everything, as slowly as it likes.
 	session bool
+
+	// life ends with the container's launch stage; nil for never.
+	life <-chan struct{}
 
 	mu      sync.Mutex
 	outputs map[net.Conn]bool
@@ -141,7 +145,14 @@ func (s *server) drop(conn net.Conn) {
 	delete(s.outputs, conn)
 }
 
-// copy copies a stream to its end. A terminal's end is EIO.
+// A terminal that nobody has open gives EIO, also before the container has it. How
+// often to look again, and how long what is left of the output may take.
+const (
+	lookAgain = 20 * time.Millisecond
+	lastWords = 200 * time.Millisecond
+)
+
+// copy copies a stream to its end. That of a terminal is the end of the stage.
 func (s *server) copy(src source) {
 	buf := make([]byte, chunk)
 	for {
@@ -150,10 +161,29 @@ func (s *server) copy(src source) {
 			_, _ = src.to.Write(buf[:n]) // a full disk is no reason to stop the container
 			s.send(Frame{Type: src.kind, Data: buf[:n]})
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case !s.tty || !errors.Is(err, syscall.EIO):
 			return
+		default:
+			select {
+			case <-s.life:
+				return
+			case <-time.After(lookAgain):
+			}
 		}
 	}
+}
+
+// endWith ends the copying of a terminal when the stage has ended.
+func (s *server) endWith(life *os.File) {
+	ended := make(chan struct{})
+	s.life = ended
+	go func() {
+		_, _ = life.Read(make([]byte, 1)) // nothing is ever written
+		_ = s.stdin.SetReadDeadline(time.Now().Add(lastWords))
+		close(ended)
+	}()
 }
 
 // send sends a frame to all clients, and waits for them.

@@ -39,6 +39,9 @@ type Options struct {
 // Streams are the container's ends. They are closed once it has them.
 type Streams struct {
 	Stdin, Stdout, Stderr *os.File
+	// Life is for the launch stage of a container with a terminal to hold: its end
+	// is that of the output.
+	Life *os.File
 	// ConsoleSocket is the path on which the OCI runtime is to bring the terminal, if
 	// Console was asked for; Stdin and the others are then of no use to the container.
 	ConsoleSocket string
@@ -46,7 +49,7 @@ type Streams struct {
 
 // Close closes the files.
 func (s *Streams) Close() {
-	for _, f := range []*os.File{s.Stdin, s.Stdout, s.Stderr} {
+	for _, f := range []*os.File{s.Stdin, s.Stdout, s.Stderr, s.Life} {
 		if f != nil {
 			f.Close()
 		}
@@ -71,7 +74,6 @@ func Start(ctx context.Context, spawner *spawn.Spawner, o Options) (*spawn.Child
 	args := []string{Name}
 	for flag, set := range map[string]bool{
 		flagTTY: o.TTY && !o.Console, flagConsole: o.TTY && o.Console, flagSession: o.Session,
-		flagWindow + strconv.Itoa(int(o.Rows)) + "x" + strconv.Itoa(int(o.Columns)): o.TTY && o.Rows > 0 && o.Columns > 0,
 	} {
 		if set {
 			args = append(args, flag)
@@ -97,13 +99,15 @@ func (o Options) streams() (*Streams, []*os.File, error) {
 		if err != nil {
 			return nil, nil, err
 		}
-		return &Streams{ConsoleSocket: path}, []*os.File{listener}, nil
+		life, held, err := pipe()
+		return &Streams{ConsoleSocket: path, Life: held}, []*os.File{listener, life}, err
 	case o.TTY:
 		master, slave, err := o.terminal()
 		if err != nil {
 			return nil, nil, err
 		}
-		return &Streams{Stdin: slave, Stdout: slave, Stderr: slave}, []*os.File{master}, nil
+		life, held, err := pipe()
+		return &Streams{Stdin: slave, Stdout: slave, Stderr: slave, Life: held}, []*os.File{master, life}, err
 	}
 	theirs, ours := &Streams{}, make([]*os.File, 3)
 	var errs [3]error
@@ -153,6 +157,14 @@ func (o Options) terminal() (master, slave *os.File, err error) {
 		return nil, nil, fmt.Errorf("opening a terminal: %w", errno)
 	}
 	slave = os.NewFile(peer, "terminal")
+	if o.Rows > 0 && o.Columns > 0 {
+		// Not the switchboard: the container may look before that begins.
+		if err := setWindow(slave, WindowFrame(o.Rows, o.Columns).Data); err != nil {
+			master.Close()
+			slave.Close()
+			return nil, nil, fmt.Errorf("setting the size of a terminal: %w", err)
+		}
+	}
 	if o.Owner != os.Geteuid() {
 		if err := slave.Chown(o.Owner, o.Group); err != nil {
 			master.Close()

@@ -124,7 +124,7 @@ func (r *Runtime) Start(ctx context.Context, c *runtime.Container) (*spawn.Child
 	stage, pid, err := r.spawner.Launch(ctx, spawn.Launch{
 		Name:    c.ID.String(),
 		Request: launch.Request{Cgroups: c.ProcsFiles(), StatusFile: c.Status(), Logs: c.Logs, OCI: o},
-		Stdin:   c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr,
+		Stdin:   c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Life: c.Life,
 		Keep: func(stage *spawn.Child) error { return c.Keep(stage.Identity()) },
 	})
 	if err != nil {

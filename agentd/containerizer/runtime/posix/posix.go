@@ -68,7 +68,7 @@ func (r *Runtime) Start(ctx context.Context, c *runtime.Container) (*spawn.Child
 			Logs:       c.Logs,
 			Command:    command,
 		},
-		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr,
+		Stdin: c.Stdin, Stdout: c.Stdout, Stderr: c.Stderr, Life: c.Life,
 		Keep: func(stage *spawn.Child) error { return c.Keep(stage.Identity()) },
 	})
 }
