@@ -135,11 +135,11 @@ func (c *container) makeSandbox(who specs.User) error {
 	return nil
 }
 
-// Namespaces that a nested container shares with its parent, and those that a debug
+// Namespaces that a nested container shares with its parent in any case, and those that a debug
 // container joins as well. The mount namespace is last: it changes what names mean.
 var (
-	sharedNamespaces = []specs.LinuxNamespaceType{specs.NetworkNamespace, specs.IPCNamespace, specs.UTSNamespace}
-	joinedNamespaces = append(sharedNamespaces[:3:3], specs.PIDNamespace, specs.MountNamespace)
+	sharedNamespaces = []specs.LinuxNamespaceType{specs.NetworkNamespace, specs.UTSNamespace}
+	joinedNamespaces = append(sharedNamespaces[:2:2], specs.IPCNamespace, specs.PIDNamespace, specs.MountNamespace)
 )
 
 // namespaceFile is the name of a namespace in /proc/<pid>/ns.
@@ -171,7 +171,7 @@ func (m *Containerizer) joinParent(c *container, spec *specs.Spec) error {
 		spec.Process.Cwd = m.workingDirectory(p)
 		spec.Process.Env = debugEnvironment(p, c.cfg)
 	} else if c.cfg.Container.GetLinuxInfo().GetSharePidNamespace() {
-		types = append(types[:3:3], specs.PIDNamespace)
+		types = append(types[:2:2], specs.PIDNamespace)
 	}
 	for _, t := range types {
 		if file := m.differing(p.iso.PID, namespaceFile[t]); file != "" {

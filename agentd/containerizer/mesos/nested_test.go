@@ -292,6 +292,7 @@ func TestNestedRecovery(t *testing.T) {
 			if err := m2.Destroy(deadline(t), id); err != nil {
 				t.Error(err)
 			}
+			wait(t, m, id) // it watches them, too
 			if err := m2.Remove(deadline(t), id); err != nil {
 				t.Error(err)
 			}

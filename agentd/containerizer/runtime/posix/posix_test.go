@@ -20,7 +20,6 @@ func TestCheck(t *testing.T) {
 		"image":     {spec: specs.Spec{Process: &specs.Process{}, Root: &specs.Root{}}, bad: true},
 		"volume":    {spec: specs.Spec{Process: &specs.Process{}, Mounts: []specs.Mount{{}}}, bad: true},
 		"namespace": {spec: specs.Spec{Process: &specs.Process{}, Linux: &specs.Linux{Namespaces: []specs.LinuxNamespace{{}}}}, bad: true},
-		"terminal":  {spec: specs.Spec{Process: &specs.Process{Terminal: true}}, bad: true},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
