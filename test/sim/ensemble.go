@@ -282,12 +282,18 @@ func (m *master) sameLife(do func()) func() {
 // freeze is a process that stands still: a virtual machine that is moved, a
 // disk that hangs. What reaches it meanwhile it finds in order afterwards.
 type freeze struct {
-	until   time.Time
-	waiting int
+	until time.Time
 }
 
-// hold puts something off while the process is frozen, or works off what
-// waited, and says whether it did.
+// begin starts a freeze. One that goes on is not made shorter: what waits for
+// its end must not be overtaken.
+func (f *freeze) begin(s *sim, d time.Duration) {
+	if until := s.now.Add(d); until.After(f.until) {
+		f.until = until
+	}
+}
+
+// hold puts something off while the process is frozen, and says whether it did.
 func (f *freeze) hold(s *sim, do func()) bool {
 	if !f.until.After(s.now) {
 		return false
@@ -310,7 +316,7 @@ func (s *sim) masterFault() {
 	case 1:
 		s.note("%s is frozen for %v", m.node, d/2)
 		s.stats.Freezes++
-		m.freeze.until = s.now.Add(d / 2)
+		m.freeze.begin(s, d/2)
 		if !s.cfg.Sessions {
 			s.at(m.freeze.until.Add(s.upTo(20*time.Millisecond)), m.wake)
 		}
@@ -385,7 +391,7 @@ func (s *sim) slowDiskOrGone() {
 	a := s.agents[s.rng.IntN(len(s.agents))]
 	if s.chance(0.7) {
 		s.note("the disk of %s hangs", a.node)
-		a.freeze.until = s.now.Add(s.upTo(20 * time.Second))
+		a.freeze.begin(s, s.upTo(20*time.Second))
 		return
 	}
 	id := a.journal.agent.GetId()
