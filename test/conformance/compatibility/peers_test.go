@@ -38,9 +38,10 @@ func readPeers(t *testing.T) []peer {
 	return out
 }
 
-const peersIntro = `# Behaviours of the scheduler's side, case by case
+const peersIntro = `# Behaviours, case by case
 
-Mesos's own tests are the best list of what a master does. Below are the names of those about frameworks, offers, tasks and the allocator, each with the
+Mesos's own tests are the best list of what a master does. Below are the names of those about frameworks, offers, tasks, the allocator and
+how agents come and go, each with the
 tests that hold ` + "`masterd`" + ` to the same behaviour, or the reason why there is none. A name after a slash is a transcript in the package's ` + "`testdata`" + `.
 [compatibility.md](compatibility.md) has the calls, events, messages and flags.
 
