@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
@@ -133,14 +134,33 @@ func (e *Engine) lane(container string, f func()) {
 }
 
 func (e *Engine) write(l state.Log) {
+	fields := withIDKeys(l.Fields)
 	switch l.Level {
 	case state.Debug:
-		e.log.V(1).Info(l.Message, l.Fields...)
+		e.log.V(1).Info(l.Message, fields...)
 	case state.Error:
-		e.log.Error(nil, l.Message, l.Fields...)
+		e.log.Error(nil, l.Message, fields...)
 	default:
-		e.log.Info(l.Message, l.Fields...)
+		e.log.Info(l.Message, fields...)
 	}
+}
+
+// idKeys are the names under which IDs stand in the logs, by what the machine
+// calls them: the same as in masterd's, so that one search finds all lines about
+// a task.
+var idKeys = map[any]string{
+	"framework": "framework_id", "agent": "agent_id", "task": "task_id", "executor": "executor_id", "container": "container_id",
+}
+
+// withIDKeys returns keys and values with the keys of the logs.
+func withIDKeys(keysAndValues []any) []any {
+	out := slices.Clone(keysAndValues)
+	for i := 0; i < len(out); i += 2 {
+		if key, ok := idKeys[out[i]]; ok {
+			out[i] = key
+		}
+	}
+	return out
 }
 
 func (e *Engine) send(s state.Send) {

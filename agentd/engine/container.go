@@ -89,7 +89,7 @@ func (e *Engine) waitContainer(ctx context.Context, id string) {
 	}
 	e.submitLater(state.ContainerTerminated{Container: id, Termination: termination(t), Err: terminationError(err)})
 	if err := e.cfg.Containerizer.Remove(ctx, containerizer.ID(id)); err != nil {
-		e.log.Error(err, "forgetting container", "container", id)
+		e.log.Error(err, "forgetting container", "container_id", id)
 	}
 }
 
@@ -130,7 +130,7 @@ func (e *Engine) status(ctx context.Context, id containerizer.ID) *mesos.Contain
 	defer cancel()
 	status, err := e.cfg.Containerizer.Status(ctx, id)
 	if err != nil {
-		e.log.V(1).Info("container has no status", "container", id, "reason", err.Error())
+		e.log.V(1).Info("container has no status", "container_id", id, "reason", err.Error())
 		return nil
 	}
 	return status
@@ -139,7 +139,7 @@ func (e *Engine) status(ctx context.Context, id containerizer.ID) *mesos.Contain
 func (e *Engine) destroyContainer(ctx context.Context, id string) {
 	err := e.cfg.Containerizer.Destroy(ctx, containerizer.ID(id))
 	if err != nil && !errors.Is(err, containerizer.ErrUnknown) && ctx.Err() == nil {
-		e.log.Error(err, "destroying container", "container", id)
+		e.log.Error(err, "destroying container", "container_id", id)
 	}
 }
 
