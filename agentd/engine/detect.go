@@ -29,9 +29,9 @@ func (e *Engine) detect(ctx context.Context) {
 				return
 			case err == nil:
 				e.submitLater(state.MasterDetected{PID: pid})
-		if e.cfg.Detector.Superseded(ctx, pid) == nil {
-			e.submitLater(state.PeerExited{PID: pid}) // its own link may last
-		}
+				if e.cfg.Detector.Superseded(ctx, pid) == nil {
+					e.submitLater(state.PeerExited{PID: pid}) // its own link may last
+				}
 				return
 			case errors.Is(err, cram.ErrRefused):
 				e.submitLater(state.MasterRefused{Err: err})

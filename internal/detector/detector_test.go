@@ -190,8 +190,8 @@ func TestDetectInZooKeeper(t *testing.T) {
 		}
 		return s
 	}
-	var first *zookeeper.Session
-	time.AfterFunc(500*time.Millisecond, func() { first = join("master@10.0.0.1:5050") })
+	first := make(chan *zookeeper.Session, 1)
+	time.AfterFunc(500*time.Millisecond, func() { first <- join("master@10.0.0.1:5050") })
 	for _, want := range []string{"master@10.0.0.1:5050", "master@10.0.0.2:5050"} {
 		if got, err := d.Detect(t.Context()); err != nil || got != want {
 			t.Errorf("%q, %v, want %q", got, err, want)
@@ -206,7 +206,7 @@ func TestDetectInZooKeeper(t *testing.T) {
 			}()
 			second := join("master@10.0.0.2:5050")
 			defer second.Close()
-			first.Close()
+			(<-first).Close()
 		}
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)

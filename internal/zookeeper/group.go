@@ -86,9 +86,8 @@ func (g *Group) Join(ctx context.Context, info *mesos.MasterInfo) (Member, error
 	}
 	var path string
 	for {
-		err = g.session.do(ctx, func() (err error) {
-			path, err = g.session.conn.Create(g.url.Join(labelJSON+"_"), data, zk.FlagEphemeral|zk.FlagSequence, g.session.acl)
-			return err
+		path, err = fetch(ctx, g.session, func() (string, error) {
+			return g.session.conn.Create(g.url.Join(labelJSON+"_"), data, zk.FlagEphemeral|zk.FlagSequence, g.session.acl)
 		})
 		if !Unanswered(err) {
 			break
@@ -121,15 +120,14 @@ func (g *Group) own(ctx context.Context) (Member, bool, error) {
 		if !ok {
 			continue
 		}
-		var stat *zk.Stat
-		err := g.session.retry(ctx, func() (err error) { _, stat, err = g.session.conn.Get(g.url.Join(name)); return err })
+		n, err := g.session.get(ctx, g.url.Join(name))
 		if errors.Is(err, ErrNoNode) {
 			continue
 		}
 		if err != nil {
 			return Member{}, false, err
 		}
-		if stat.EphemeralOwner == g.session.conn.SessionID() {
+		if n.stat.EphemeralOwner == g.session.conn.SessionID() {
 			return m, true, nil
 		}
 	}

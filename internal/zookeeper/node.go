@@ -18,25 +18,47 @@ var ErrExists = zk.ErrNodeExists
 // ErrVersion says that a node was changed by somebody else.
 var ErrVersion = zk.ErrBadVersion
 
+// node is what ZooKeeper has of a node.
+type node struct {
+	data []byte
+	stat *zk.Stat
+}
+
+func (s *Session) get(ctx context.Context, path string) (node, error) {
+	n, err := refetch(ctx, s, func() (n node, err error) {
+		n.data, n.stat, err = s.conn.Get(path)
+		return n, err
+	})
+	if err != nil {
+		return node{}, fmt.Errorf("reading %s: %w", path, err)
+	}
+	return n, nil
+}
+
 // Get returns a node's data and the version of it. The error wraps ErrNoNode.
 func (s *Session) Get(ctx context.Context, path string) (data []byte, version int32, err error) {
-	var got []byte
-	var stat *zk.Stat
-	err = s.retry(ctx, func() (err error) { got, stat, err = s.conn.Get(path); return err })
+	n, err := s.get(ctx, path)
 	if err != nil {
-		return nil, 0, fmt.Errorf("reading %s: %w", path, err)
+		return nil, 0, err
 	}
-	return got, stat.Version, nil
+	return n.data, n.stat.Version, nil
 }
 
 // Children returns the names of a node's children, and a channel that delivers
 // once when they change or nobody can tell any more.
 func (s *Session) Children(ctx context.Context, path string) (names []string, changed <-chan zk.Event, err error) {
-	err = s.retry(ctx, func() (err error) { names, _, changed, err = s.conn.ChildrenW(path); return err })
+	type children struct {
+		names   []string
+		changed <-chan zk.Event
+	}
+	c, err := refetch(ctx, s, func() (c children, err error) {
+		c.names, _, c.changed, err = s.conn.ChildrenW(path)
+		return c, err
+	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("listing %s: %w", path, err)
 	}
-	return names, changed, nil
+	return c.names, c.changed, nil
 }
 
 // Sync makes sure that what is read of a path next has everything that was

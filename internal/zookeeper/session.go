@@ -184,15 +184,30 @@ func (s *Session) Printf(format string, args ...any) {
 // do makes a call that ends with ctx and with the session. What the call was to
 // change may or may not be changed then.
 func (s *Session) do(ctx context.Context, call func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- call() }()
+	_, err := fetch(ctx, s, func() (struct{}, error) { return struct{}{}, call() })
+	return err
+}
+
+// fetch is do with a result. A call that is given up goes on for a while, so it
+// must not write to anything of its caller's.
+func fetch[T any](ctx context.Context, s *Session, call func() (T, error)) (T, error) {
+	type answer struct {
+		result T
+		err    error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		result, err := call()
+		done <- answer{result, err}
+	}()
+	var none T
 	select {
-	case err := <-done:
-		return s.explain(err)
+	case a := <-done:
+		return a.result, s.explain(a.err)
 	case <-s.done:
-		return s.Err()
+		return none, s.Err()
 	case <-ctx.Done():
-		return ctx.Err()
+		return none, ctx.Err()
 	}
 }
 
@@ -216,16 +231,22 @@ const retryPause = 100 * time.Millisecond
 // retry repeats a call that may be made twice until it doesn't fail for want of
 // a connection.
 func (s *Session) retry(ctx context.Context, call func() error) error {
+	_, err := refetch(ctx, s, func() (struct{}, error) { return struct{}{}, call() })
+	return err
+}
+
+// refetch is retry with a result; see fetch.
+func refetch[T any](ctx context.Context, s *Session, call func() (T, error)) (T, error) {
 	for {
-		err := s.do(ctx, call)
+		result, err := fetch(ctx, s, call)
 		if !Unanswered(err) {
-			return err
+			return result, err
 		}
 		select {
 		case <-s.done:
-			return s.Err()
+			return result, s.Err()
 		case <-ctx.Done():
-			return ctx.Err()
+			return result, ctx.Err()
 		case <-time.After(retryPause):
 		}
 	}
