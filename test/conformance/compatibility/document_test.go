@@ -111,6 +111,8 @@ func sections(t *testing.T) map[string]string {
 		"metrics":                lists(metrics),
 		"isolators":              lists(isolatorRows(t)),
 		"high availability":      table(t, highAvailability),
+		"access":                 table(t, accessRows),
+		"acls":                   table(t, aclRows(t)),
 	}
 }
 
@@ -171,7 +173,10 @@ func messageRows() []row {
 	}
 	for name, r := range masterMessages {
 		if !accepted[name] {
-			r.name, r.status = name, notYet
+			r.name = name
+			if r.status == "" {
+				r.status = notYet
+			}
 			out = append(out, r)
 		}
 	}

@@ -105,7 +105,7 @@ var masterMessages = map[string]row{
 	"mesos.internal.UpdateSlaveMessage":                 {proof: fl + "TestForeignMaster"},
 	"mesos.internal.StatusUpdateMessage":                {proof: fl + "TestForeignAgent"},
 	"mesos.internal.PongSlaveMessage":                   {proof: fl + "TestForeignAgent"},
-	"mesos.internal.AuthenticateMessage":                {note: "SASL; masters with `--authenticate_agents` or `--authenticate_frameworks` refuse everybody"},
+	"mesos.internal.AuthenticateMessage":                {status: works, proof: sec + "TestDriversAuthenticate", note: "and the four that follow it"},
 	"mesos.internal.UpdateOperationStatusMessage":       {proof: sched + "TestOperationFeedback"},
 	"mesos.internal.StatusUpdateAcknowledgementMessage": {proof: sched + "TestDriverRunsATask"},
 	"mesos.internal.UnregisterFrameworkMessage":         {proof: sched + "TestDriverRegisters"},
