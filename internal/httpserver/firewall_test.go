@@ -46,3 +46,14 @@ func TestDisable(t *testing.T) {
 		}
 	}
 }
+
+func TestAnswersHaveSaneHeaders(t *testing.T) {
+	s := New(Config{Handler: NewRouter("master")})
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/nowhere", nil))
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY"} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

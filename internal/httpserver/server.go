@@ -98,7 +98,18 @@ func (s *Server) Handler() http.Handler {
 	if s.cfg.Node != nil {
 		h = s.cfg.Node.Handler(h) // it bounds messages itself
 	}
-	return s.recovered(hurried(h, s.cfg.BodyTimeout))
+	return s.recovered(sane(hurried(h, s.cfg.BodyTimeout)))
+}
+
+// sane keeps browsers from taking an answer for what it isn't, and from showing
+// it within a page of somebody else's. Other clients don't look.
+func sane(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // Serve serves connections until the context ends or the listener fails; then
