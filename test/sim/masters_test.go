@@ -14,7 +14,7 @@ func mastersConfig(seed uint64) Config {
 	if seed%3 == 0 {
 		cfg.Masters = 5
 	}
-	cfg.Sessions = seed%4 == 1
+	cfg.Sessions, cfg.Operator = seed%4 == 1, seed%2 == 0
 	if seed%100 == 0 {
 		cfg.Agents, cfg.Frameworks = 50, 10
 	}

@@ -28,6 +28,10 @@ func newOperator(s *sim) *operator {
 
 // act does something, and plans the next.
 func (o *operator) act() {
+	if o.sim.master.machine == nil { // nobody has led yet
+		o.sim.after(time.Second, o.act)
+		return
+	}
 	if !o.sim.troubled() {
 		o.tidyUp()
 		return
