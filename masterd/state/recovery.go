@@ -93,9 +93,9 @@ func (p *policy) sortedWeights() []*mesos.WeightInfo {
 	return weights
 }
 
-// ErrTooManyMissing: more agents are missing after a change of leader than the
-// operator allows to be marked unreachable. It is rather the master, or its
-// network, that something is wrong with.
+// ErrTooManyMissing says that more agents are missing after a change of leader
+// than the operator allows to be marked unreachable. It is rather the master, or
+// its network, that something is wrong with.
 var ErrTooManyMissing = errors.New("too many agents are missing")
 
 // recoveryTimeout marks the agents unreachable that the registry knew and that

@@ -33,7 +33,6 @@ type write struct {
 	term   int
 	token  uint64
 	log    []byte
-	done   bool
 }
 
 // fate is what the registry acknowledged about an agent in all terms.
