@@ -21,14 +21,6 @@ func (m *Machine) setResources(a *agent, checkpointed []*mesos.Resource) {
 	}
 }
 
-// agentForm returns resources in the form that an agent reads.
-func agentForm(a *agent, list []*mesos.Resource) []*mesos.Resource {
-	if a.caps.reservationRefinement {
-		return list
-	}
-	return downgraded(list)
-}
-
 // computeResources computes what an agent has: the resources that it was started
 // with, and of these some reserved or made volumes since.
 func (a *agent) computeResources(checkpointed []*mesos.Resource) error {
