@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"sync"
 
@@ -106,7 +107,9 @@ func (b *body) append(piece []byte) {
 // blocks holds what is on its way to a socket.
 var blocks = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// WriteTo implements io.WriterTo: it writes few large blocks.
+// WriteTo implements io.WriterTo: it writes few large blocks, and lets others run
+// after each. A client that reads as fast as we write would keep its goroutine on
+// a core for as long as the scheduler allows, and many of them all cores.
 func (b *body) WriteTo(w io.Writer) (written int64, err error) {
 	block := blocks.Get().(*[64 << 10]byte)
 	defer blocks.Put(block)
@@ -115,6 +118,7 @@ func (b *body) WriteTo(w io.Writer) (written int64, err error) {
 		m, err := w.Write(block[:n])
 		written += int64(m)
 		n = 0
+		runtime.Gosched()
 		return err
 	}
 	for _, piece := range b.pieces {

@@ -152,15 +152,27 @@ func newOfferLoop(b *testing.B, master *testbed.Master) *offerLoop {
 	if err != nil {
 		b.Fatal(err)
 	}
-	response, err := http.Post(master.URL("/api/v1/scheduler"), "application/x-protobuf", bytes.NewReader(body))
+	request, err := http.NewRequest(http.MethodPost, master.URL("/api/v1/scheduler"), bytes.NewReader(body))
+	if err != nil {
+		b.Fatal(err)
+	}
+	request.Header = http.Header{"Content-Type": {"application/x-protobuf"}, "Accept": {"application/x-protobuf"}}
+	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { response.Body.Close() })
+	if response.StatusCode != http.StatusOK {
+		b.Fatalf("SUBSCRIBE: %s", response.Status)
+	}
 	l.stream = response.Header.Get("Mesos-Stream-Id")
 	subscribed := make(chan *mesos.FrameworkID, 1)
 	go l.read(recordio.NewReader(response.Body, 1<<20), subscribed)
-	l.id = <-subscribed
+	select {
+	case l.id = <-subscribed:
+	case <-time.After(testbed.Patience):
+		b.Fatal("the framework is not subscribed")
+	}
 
 	process, pid := newAgentProcess(b, master)
 	agent := agentInfo(1<<21, nil)
@@ -212,6 +224,8 @@ func (l *offerLoop) turn(ctx context.Context) (int64, error) {
 		}
 		l.held = o
 		return 0, nil
+	case <-time.After(testbed.Patience):
+		return 0, fmt.Errorf("no offer comes")
 	case <-ctx.Done():
 		return 0, ctx.Err()
 	}
