@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -65,7 +66,7 @@ func (s *Subscription) take() (Batch, error) {
 	s.mu.Lock()
 	j, end := s.journal, s.end
 	s.mu.Unlock()
-	if j == nil || end == ErrTooSlow {
+	if j == nil || errors.Is(end, ErrTooSlow) {
 		return Batch{}, end
 	}
 	batch, ok := j.read(s.position.Load())

@@ -68,20 +68,12 @@ func prepare[T any](t state.Table[T], f state.Form, encode encoder[T]) {
 	work.Wait()
 }
 
-// table appends a form of all records.
+// appendTable appends a form of all records.
 func appendTable[T any](b *body, t state.Table[T], f state.Form, encode encoder[T]) {
 	prepare(t, f, encode)
 	for r, kept := range t.Each() {
 		b.keep(keep(kept, f, r, encode))
 	}
-}
-
-// listOf appends a list member with a form of all records.
-func listOf[T any](b *body, name string, t state.Table[T], f state.Form, encode encoder[T]) {
-	b.member(name)
-	b.open('[')
-	appendTable(b, t, f, encode)
-	b.close(']')
 }
 
 // v0Task is a task as /state shows it.

@@ -1,10 +1,12 @@
 package httpapi
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
@@ -107,5 +109,41 @@ func TestResourcesAreHiddenWithTheirRoles(t *testing.T) {
 	}
 	if len(knownRoles(viewOf(t, 2), see)) != 0 {
 		t.Error("roles are shown")
+	}
+}
+
+// Subscribers get the events that they may see, and of those what they may see.
+func TestEventsTellNoMoreThanMayBeSeen(t *testing.T) {
+	a := limited(t)
+	info := &mesos.FrameworkInfo{User: new("root"), Name: new("f")}
+	reserved := []*mesos.Resource{{Name: new("cpus"), Reservations: []*mesos.Resource_ReservationInfo{{Role: new("web")}}}}
+	events := map[string]state.Publish{
+		"task": {Framework: info, Event: &mesosmaster.Event{Type: mesosmaster.Event_TASK_UPDATED.Enum()}},
+		"framework": {Event: &mesosmaster.Event{Type: mesosmaster.Event_FRAMEWORK_ADDED.Enum(), FrameworkAdded: &mesosmaster.Event_FrameworkAdded{
+			Framework: &mesosmaster.Response_GetFrameworks_Framework{FrameworkInfo: info, AllocatedResources: reserved}}}},
+		"removed": {Event: &mesosmaster.Event{Type: mesosmaster.Event_FRAMEWORK_REMOVED.Enum(),
+			FrameworkRemoved: &mesosmaster.Event_FrameworkRemoved{FrameworkInfo: info}}},
+		"agent": {Event: &mesosmaster.Event{Type: mesosmaster.Event_AGENT_ADDED.Enum(), AgentAdded: &mesosmaster.Event_AgentAdded{
+			Agent: &mesosmaster.Response_GetAgents_Agent{AgentInfo: &mesos.AgentInfo{Hostname: new("h"), Resources: reserved}, TotalResources: reserved}}}},
+		"heartbeat": {Event: &mesosmaster.Event{Type: mesosmaster.Event_HEARTBEAT.Enum()}},
+	}
+	for who, hidden := range map[string][]string{
+		"": nil, "outsider": {"task", "framework", "removed"}, "tasks": {"task"}, "roles": nil,
+	} {
+		see := a.visibleTo(who)
+		for name, published := range events {
+			got := see.event(published)
+			if (got == nil) != slices.Contains(hidden, name) {
+				t.Errorf("%q sees %s: %v", who, name, got)
+			}
+			shown := len(got.GetAgentAdded().GetAgent().GetTotalResources()) + len(got.GetAgentAdded().GetAgent().GetAgentInfo().GetResources()) +
+				len(got.GetFrameworkAdded().GetFramework().GetAllocatedResources())
+			if who == "roles" && shown != 0 {
+				t.Errorf("%q sees resources of hidden roles: %v", who, got)
+			}
+			if who == "" && got != published.Event {
+				t.Errorf("%s is copied for who sees everything", name)
+			}
+		}
 	}
 }

@@ -145,8 +145,9 @@ func TestFormsOfAnswers(t *testing.T) {
 	}
 	for _, path := range []string{"/state", "/tasks", "/metrics/snapshot", "/version", "/flags", "/roles"} {
 		answer := do(t, master, "GET", path+"?jsonp=callback", "")
-		text, ok := strings.CutPrefix(answer.Text(), "callback(")
-		if text, ok = strings.CutSuffix(text, ")"); !ok || answer.Header.Get("Content-Type") != "text/javascript" {
+		text, begins := strings.CutPrefix(answer.Text(), "callback(")
+		text, ends := strings.CutSuffix(text, ")")
+		if !begins || !ends || answer.Header.Get("Content-Type") != "text/javascript" {
 			t.Errorf("%s: %s %.60q", path, answer.Header.Get("Content-Type"), answer.Text())
 			continue
 		}
