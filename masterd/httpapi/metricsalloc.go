@@ -36,5 +36,10 @@ func pullAllocator(s allocator.Stats, emit metrics.Emit) {
 				emit(metrics.Gauge, of+q.Name+"/"+kind, q.Value.Float())
 			}
 		}
+		for _, q := range r.Guarantee { // also of what nobody holds
+			if r.Held.Get(q.Name) == 0 {
+				emit(metrics.Gauge, of+q.Name+"/offered_or_allocated", 0)
+			}
+		}
 	}
 }

@@ -25,6 +25,12 @@ func TestSchedulerStatuses(t *testing.T) {
 	f := m.subscribe(&mesos.FrameworkInfo{User: new("root"), Name: new("f"), FailoverTimeout: new(3600.0)})
 	gone := m.subscribe(&mesos.FrameworkInfo{User: new("root"), Name: new("gone"), FailoverTimeout: new(3600.0)})
 	gone.cancel()
+	for deadline := time.Now().Add(patience); !strings.Contains(m.get("/frameworks?framework_id="+gone.id.GetValue()), `"connected":false`); {
+		if time.Now().After(deadline) {
+			t.Fatal("the master doesn't notice that a client is gone")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 	own := func(call string) string {
 		return fmt.Sprintf(`{"framework_id":{"value":%q},%s`, f.id.GetValue(), strings.TrimPrefix(call, "{"))
 	}
