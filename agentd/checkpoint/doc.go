@@ -23,6 +23,7 @@
 //	                    ├── latest -> <container>
 //	                    └── <container>/
 //	                        ├── completed     empty: nothing is left to do
+//	                        ├── libprocess.pid PID End; of an executor of the native driver
 //	                        └── tasks/<task>/
 //	                            ├── task.info     Task End
 //	                            └── task.updates  (Update | Acknowledgement)…

@@ -213,6 +213,11 @@ func (r *recovery) executor(agent, framework, id string) (state.ExecutorSnapshot
 	}
 	run := state.RunID{AgentID: agent, FrameworkID: framework, ExecutorID: id, Container: e.Container}
 	e.Completed = exists(filepath.Join(r.store.run(run), completedFile))
+	if records, err := readWhole(filepath.Join(r.store.run(run), pidFile)); err == nil && len(records) == 1 && records[0].kind == kindPID {
+		e.PID = string(records[0].payload)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		r.problem(filepath.Join(r.store.run(run), pidFile), err) // it has to come back by itself
+	}
 	for _, task := range r.list(filepath.Join(r.store.run(run), "tasks")) {
 		if t, ok := r.task(run, task); ok {
 			e.Tasks = append(e.Tasks, t)

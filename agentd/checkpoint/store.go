@@ -85,6 +85,8 @@ func (s *Store) stage(b *batch, r state.Record) error {
 			item{kindFramework, r.Info}, item{kindPID, r.PID})
 	case state.ExecutorRecord:
 		return s.stageExecutor(b, r)
+	case state.ExecutorPIDRecord:
+		return whole(b, filepath.Join(s.run(r.Run), pidFile), item{kindPID, r.PID})
 	case state.CompletedRecord:
 		b.write(filepath.Join(s.run(r.Run), completedFile), nil)
 	case state.TaskRecord:
@@ -146,6 +148,7 @@ const (
 	frameworkFile = "framework.info"
 	executorFile  = "executor.info"
 	completedFile = "completed"
+	pidFile       = "libprocess.pid"
 	taskFile      = "task.info"
 	updatesFile   = "task.updates"
 	currentFile   = "current"

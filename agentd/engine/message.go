@@ -31,6 +31,10 @@ func (e *Engine) handler() libprocess.Handler {
 	take[messages.StatusUpdateAcknowledgementMessage](e, mux)
 	take[messages.DrainSlaveMessage](e, mux)
 	take[messages.PingSlaveMessage](e, mux)
+	take[messages.RegisterExecutorMessage](e, mux)
+	take[messages.ReregisterExecutorMessage](e, mux)
+	take[messages.StatusUpdateMessage](e, mux)
+	take[messages.ExecutorToFrameworkMessage](e, mux)
 	return libprocess.HandlerFuncs{
 		OnMessage: mux.Message,
 		OnExited: func(ctx context.Context, pid libprocess.PID) {

@@ -8,6 +8,10 @@ import (
 // event sends an event to an executor that is connected. To one that is not it
 // is lost, which subscribing again makes up for.
 func (m *Machine) event(r *run, e *executor.Event) {
+	if r.pid != "" {
+		m.tellDriver(r, e)
+		return
+	}
 	if r.stream == 0 {
 		m.warn("event lost: executor is not connected", append(fields(r), "event", e.GetType().String())...)
 		return

@@ -144,6 +144,9 @@ func (m *Machine) message(from string, msg proto.Message) {
 		m.acknowledge(from, msg)
 		return
 	}
+	if m.driverMessage(from, msg) {
+		return
+	}
 	if m.master == "" || from != m.master {
 		m.warn("message ignored: not from the leading master", "from", from, "master", m.master,
 			"message", string(msg.ProtoReflect().Descriptor().Name()))

@@ -34,6 +34,12 @@ type ExecutorRecord struct {
 // RunID names one run of an executor.
 type RunID struct{ AgentID, FrameworkID, ExecutorID, Container string }
 
+// ExecutorPIDRecord holds the PID of an executor that speaks by the native driver.
+type ExecutorPIDRecord struct {
+	Run RunID
+	PID string
+}
+
 // CompletedRecord marks a run as over, with all its updates acknowledged.
 type CompletedRecord struct{ Run RunID }
 
@@ -82,6 +88,7 @@ func (AgentRecord) isRecord()           {}
 func (ForgetAgentRecord) isRecord()     {}
 func (FrameworkRecord) isRecord()       {}
 func (ExecutorRecord) isRecord()        {}
+func (ExecutorPIDRecord) isRecord()     {}
 func (CompletedRecord) isRecord()       {}
 func (TaskRecord) isRecord()            {}
 func (UpdateRecord) isRecord()          {}
@@ -115,6 +122,8 @@ type ExecutorSnapshot struct {
 	Info      *mesos.ExecutorInfo
 	Generated bool
 	Container string
+	// PID is that of an executor that speaks by the native driver.
+	PID string
 	// Completed says that nothing of it is left to do.
 	Completed bool
 	Tasks     []TaskSnapshot

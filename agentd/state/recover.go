@@ -63,7 +63,7 @@ func (m *Machine) recoverFramework(s FrameworkSnapshot) {
 
 func (m *Machine) recoverRun(f *framework, s ExecutorSnapshot) {
 	r := newRun(f, s.Info, s.Container)
-	r.checkpoint, r.generated = true, s.Generated
+	r.checkpoint, r.generated, r.pid = true, s.Generated, s.PID
 	r.directory = m.sandbox(f.id, r.id, r.container)
 	if m.cfg.SwitchUser {
 		r.user = f.info.GetUser()
@@ -158,6 +158,7 @@ func (m *Machine) containersRecovered(in ContainersRecovered) {
 	for id, r := range sorted(m.containers) {
 		r.status = in.Statuses[id]
 		m.do(WaitContainer{Container: id})
+		m.reconnectDriver(r)
 		if !m.cfg.Reconnect {
 			m.shutdownRun(r)
 		}

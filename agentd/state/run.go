@@ -34,6 +34,8 @@ type run struct {
 	generated  bool // by this agent, for a command task
 	phase      RunPhase
 	stream     StreamID
+	// pid is that of an executor that speaks by the native driver; "" for others.
+	pid string
 	// status describes the container while it runs; nil if that is not known.
 	status *mesos.ContainerStatus
 	// pending explains a termination that this agent brings about.

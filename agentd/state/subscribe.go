@@ -86,7 +86,7 @@ func (m *Machine) subscribe(r *run, stream StreamID, call *executor.Call_Subscri
 	}
 	m.closeStream(r) // a second SUBSCRIBE wins
 	r.phase = Active
-	r.stream = stream
+	r.stream, r.pid = stream, ""
 	m.subscribed[stream] = r
 	m.do(Disarm{Timer{Kind: TimerExecutorRegister, Container: r.container}})
 	m.inform("executor subscribed", fields(r)...)

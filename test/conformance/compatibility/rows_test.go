@@ -138,7 +138,10 @@ var agentMessages = []row{
 	{"mesos.internal.ApplyOperationMessage", works, sched + "TestVolumes " + ast + "TestOperationTranscripts", ""},
 	{"mesos.internal.AcknowledgeOperationStatusMessage", works, ast + "TestOperationTranscripts", ""},
 	{"mesos.internal.ReconcileOperationsMessage", works, ast + "TestOperationTranscripts", ""},
-	{"messages of v0 executor drivers", notYet, "", "executors speak the v1 API"},
+	{"mesos.internal.RegisterExecutorMessage", works, ctr + "TestDriverExecutor", "from executors of the native driver"},
+	{"mesos.internal.ReregisterExecutorMessage", works, ctr + "TestDriverExecutor", "likewise, asked for by ReconnectExecutorMessage"},
+	{"mesos.internal.StatusUpdateMessage", works, ctr + "TestDriverExecutor", "likewise"},
+	{"mesos.internal.ExecutorToFrameworkMessage", works, ctr + "TestDriverExecutor", "likewise"},
 }
 
 // isolators are those of Mesos, and whether --isolation takes them.

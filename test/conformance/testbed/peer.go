@@ -179,9 +179,17 @@ func (p *Peer) connect(address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What comes back, if anything, is thrown away, as libprocess does.
-	go func() { _, _ = io.Copy(io.Discard, conn) }()
 	p.outgoing[address] = conn
+	// What comes back, if anything, is thrown away, as libprocess does; who was
+	// restarted is connected to again.
+	go func() {
+		_, _ = io.Copy(io.Discard, conn)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.outgoing[address] == conn {
+			delete(p.outgoing, address)
+		}
+	}()
 	return conn, nil
 }
 
