@@ -15,6 +15,13 @@ func (m *Machine) applyOperation(msg *messages.ApplyOperationMessage) {
 	if m.agentID() == "" || m.operations[uuid] != nil {
 		return
 	}
+	if provider := resources.ProviderOf(msg.GetOperationInfo()); provider != nil {
+		// No resource provider subscribes here, so this one is not to be waited for.
+		status := m.operationStatus(msg.GetOperationInfo(), mesos.OperationState_OPERATION_DROPPED)
+		status.ResourceProviderId, status.Message = provider, new("the resource provider is not subscribed")
+		m.sendOperationStatus(msg.GetFrameworkId(), msg.GetOperationUuid(), status, nil)
+		return
+	}
 	totals, err := applied(m.totals, msg.GetOperationInfo())
 	if err == nil {
 		_, err = applyCheckpointed(resources.Of(m.info.GetResources()...), totals.Filter(needsCheckpoint))

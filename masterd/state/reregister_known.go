@@ -1,6 +1,8 @@
 package state
 
 import (
+	"bytes"
+
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
@@ -14,6 +16,7 @@ func (m *Machine) returnKnown(from PID, msg *messages.ReregisterSlaveMessage) {
 	if a == nil {
 		return // it was marked unreachable meanwhile and tries again
 	}
+	crossed := a.crossed(msg)
 	checkpointed := a.checkpointed.Proto()
 	if a.caps.resourceProvider {
 		checkpointed = msg.GetCheckpointedResources()
@@ -46,7 +49,11 @@ func (m *Machine) returnKnown(from PID, msg *messages.ReregisterSlaveMessage) {
 	m.stats.AgentReregistrations++
 	m.emit(AllocUpdateAgent{Info: a.info, Capabilities: a.caps.types(), Total: a.total.Proto()})
 	m.reconcileAgent(a, msg)
-	m.reconnect(a)
+	if crossed {
+		m.suspect(a)
+	} else {
+		m.reconnect(a)
+	}
 	m.sendDrain(a)
 	m.info("an agent registered again", "agent", a.id, "pid", a.pid, "tasks", len(msg.GetTasks()))
 	m.updateAgentFrameworks(a, msg)
@@ -54,6 +61,35 @@ func (m *Machine) returnKnown(from PID, msg *messages.ReregisterSlaveMessage) {
 		// Such an agent doesn't tell what it remembers of reservations: we do.
 		m.sendCheckpointed(a)
 	}
+}
+
+// crossed says whether a registration may have been sent before operations arrived
+// that are on their way: what it says of reservations would undo them here and not
+// there. A new life of the agent's process knows what arrived.
+func (a *agent) crossed(msg *messages.ReregisterSlaveMessage) bool {
+	if !bytes.Equal(a.resourceVersion.GetValue(), msg.GetResourceVersionUuid().GetValue()) {
+		return false
+	}
+	for o := range a.operations.all() {
+		if o.provider == "" && !settled(o.state()) {
+			return true
+		}
+	}
+	return false
+}
+
+// suspect keeps an agent disconnected and tells it so, behind the answer to its
+// registration. It registers once more then, after whatever was sent to it before.
+func (m *Machine) suspect(a *agent) {
+	m.info("an agent's registration crossed with operations", "agent", a.id)
+	if a.connected {
+		a.connected = false
+		m.deactivateAgent(a)
+		m.arm(Timer{TimerReregister, string(a.id)}, m.cfg.AgentReregisterTimeout)
+	}
+	m.emit(SendMessage{
+		From: a.observer.process, To: a.pid, Message: &messages.PingSlaveMessage{Connected: new(false)},
+	})
 }
 
 // reconnect lets an agent be offered again that was disconnected.

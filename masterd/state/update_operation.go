@@ -36,11 +36,7 @@ func (m *Machine) operationUpdate(msg *messages.UpdateOperationStatusMessage) {
 	}
 	o := m.operations[string(msg.GetOperationUuid().GetValue())]
 	if o == nil || o.agent != a {
-		// Without a framework it repeats what was settled with the agent before.
-		if msg.FrameworkId != nil {
-			m.tellOperation(m.frameworks[id], msg.GetStatus())
-			m.stats.InvalidOperationUpdates++
-		}
+		m.unknownUpdate(a, msg)
 		return
 	}
 	m.stats.ValidOperationUpdates++
@@ -54,6 +50,25 @@ func (m *Machine) operationUpdate(msg *messages.UpdateOperationStatusMessage) {
 	latest.OperationId = status.OperationId
 	m.advanceOperation(o, latest, true)
 	m.reportOperation(o, status)
+}
+
+// unknownUpdate takes an update of an operation that is not known (any more). One
+// with an ID is the framework's to acknowledge. Nobody waits for one without, so
+// the master does that, as it did before if its acknowledgement got lost.
+func (m *Machine) unknownUpdate(a *agent, msg *messages.UpdateOperationStatusMessage) {
+	if msg.FrameworkId == nil && msg.GetStatus().Uuid == nil {
+		return // it repeats what was settled with the agent before
+	}
+	m.stats.InvalidOperationUpdates++
+	if msg.GetStatus().OperationId != nil {
+		m.tellOperation(m.frameworks[FrameworkID(msg.GetFrameworkId().GetValue())], msg.GetStatus())
+		return
+	}
+	if uuid := msg.GetStatus().Uuid; uuid != nil {
+		m.send(a.pid, &messages.AcknowledgeOperationStatusMessage{
+			StatusUuid: uuid, OperationUuid: msg.OperationUuid, ResourceProviderId: msg.GetStatus().ResourceProviderId,
+		})
+	}
 }
 
 // reportOperation tells the framework of an operation what became of it, or

@@ -32,7 +32,27 @@ func (m *Machine) unuse(f *framework, a *agent, r resources.Resources) {
 // always are.
 func (a *agent) free() resources.Resources {
 	taken := a.used.Add(a.offered).NonShared().Unallocate()
-	return a.total.NonShared().Subtract(taken).Add(a.total.Shared())
+	rest := a.total.NonShared()
+	if !rest.Contains(taken) {
+		taken = a.present(taken)
+	}
+	return rest.Subtract(taken).Add(a.total.Shared())
+}
+
+// present is what was taken in terms of what the agent has now. A reservation
+// that got lost on the way to it may be in use, by a task that got lost with it:
+// until that is known, what would have been reserved is not free.
+func (a *agent) present(taken resources.Resources) (sum resources.Resources) {
+	for it := range taken.All() {
+		if one := it.Resources(); a.total.Contains(one) {
+			sum = sum.Add(one)
+			continue
+		}
+		for _, r := range it.Resources().Proto() {
+			sum = sum.Add(resources.Of(asStarted(r)))
+		}
+	}
+	return sum
 }
 
 // recoverResources gives resources back to the allocator, unless it has

@@ -34,6 +34,9 @@ type framework struct {
 
 	tasks map[string]*launched
 	order []*launched
+	// operations are those with an ID, with the state that it heard last.
+	operations      map[string]mesos.OperationState
+	operationSerial int
 }
 
 // launched is a task as its scheduler sees it.
@@ -218,6 +221,8 @@ func (f *framework) event(stream state.StreamID, e *scheduler.Event) {
 		}
 	case scheduler.Event_UPDATE:
 		f.update(e.GetUpdate().GetStatus())
+	case scheduler.Event_UPDATE_OPERATION_STATUS:
+		f.operationUpdate(e.GetUpdateOperationStatus().GetStatus())
 	case scheduler.Event_ERROR:
 		f.sim.note("%s: error %q", f.node, e.GetError().GetMessage())
 		if strings.Contains(e.GetError().GetMessage(), "removed") {
@@ -248,7 +253,13 @@ func (f *framework) offered(o *mesos.Offer) {
 	var ops []*mesos.Offer_Operation
 	left := f.understood(o)
 	for range 1 + f.sim.rng.IntN(3) {
-		if op := f.launch(o, &left); op != nil {
+		op := (*mesos.Offer_Operation)(nil)
+		if f.sim.chance(0.3) {
+			op = f.convert(o, &left)
+		} else {
+			op = f.launch(o, &left)
+		}
+		if op != nil {
 			ops = append(ops, op)
 		}
 	}

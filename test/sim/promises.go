@@ -45,7 +45,7 @@ func (m *master) checkResources() {
 			continue
 		}
 		total, sum := m.parse(a.Total), h.sum.Unallocate()
-		if !total.Contains(sum) || sum.Ranges("ports").Count() != h.ports {
+		if !total.Contains(sum) && !m.holdsWithout(v, a, sum) || sum.Ranges("ports").Count() != h.ports {
 			m.sim.fail("agent %s has %s, and %s is offered or in use (%d ports)", a.ID, total, sum, h.ports)
 		}
 		if got := m.parse(a.Used).Add(m.parse(a.Offered)).Unallocate(); !got.Equal(sum) {
@@ -148,6 +148,7 @@ func (s *sim) checkSettled() {
 	for _, f := range s.frameworks {
 		f.checkSettled()
 	}
+	s.checkOperations()
 }
 
 // neverStarted says that an agent said that a task is not there. It forgets to

@@ -81,8 +81,7 @@ type sim struct {
 type Stats struct {
 	Events, Launched, Ended, AgentCrashes, MasterFailovers, FrameworkCrashes, Cuts, Unreachable int
 	Stalls, Repeated, Overtaken, Suppressed, RoleChanges, Removed                               int
-	Policies, ShutDowns                                                                         int
-	MasterStats
+	Policies, ShutDowns, MasterStats, Operations                                                int
 }
 
 // Run simulates and returns the first broken promise, with what led to it.

@@ -42,7 +42,7 @@ func TestSeeds(t *testing.T) {
 		total.MasterFailovers == 0 || total.FrameworkCrashes == 0 || total.Cuts == 0 || total.Unreachable == 0 ||
 		total.Stalls == 0 || total.Repeated == 0 || total.Overtaken == 0 || total.Suppressed == 0 ||
 		total.RoleChanges == 0 || total.Removed == 0 ||
-		total.Policies == 0 || total.ShutDowns == 0) {
+		total.Policies == 0 || total.ShutDowns == 0 || total.Operations == 0) {
 		t.Errorf("something never happened: %+v", total)
 	}
 }
@@ -108,7 +108,7 @@ func (s *Stats) add(o Stats) {
 	s.Removed += o.Removed
 	s.Policies += o.Policies
 	s.ShutDowns += o.ShutDowns
-	s.MasterStats.add(o.MasterStats)
+	s.MasterStats.add(o.MasterStats), s.Operations, +=, o.Operations int
 }
 
 // TestRepeatable: a seed is a whole story.
