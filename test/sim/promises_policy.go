@@ -53,7 +53,8 @@ func (m *master) checkLimits(v *state.View, proposals []state.Proposal) {
 	proposed := map[string]resources.Quantities{}
 	for _, p := range proposals {
 		role := top(p.Role)
-		proposed[role] = proposed[role].Add(resources.Of(p.Resources...).Quantities())
+		// What is reserved counts since it was reserved, offered or not.
+		proposed[role] = proposed[role].Add(resources.Of(p.Resources...).Unreserved().Quantities())
 	}
 	for role, more := range proposed {
 		limits := resources.LimitsOfScalars(v.Quotas[role].GetLimits())
@@ -69,11 +70,19 @@ func (m *master) checkLimits(v *state.View, proposals []state.Proposal) {
 	}
 }
 
-// heldBy is what a role and those below use and are offered.
+// heldBy is what counts against the quota of a role: what is reserved for it and
+// those below, held or not, and what these use and are offered beside.
 func (m *master) heldBy(v *state.View, role string) resources.Quantities {
 	var sum resources.Quantities
 	for f := range v.Frameworks.All() {
 		for name, r := range m.parse(f.Used).Add(m.parse(f.Offered)).ByAllocation() {
+			if top(name) == role {
+				sum = sum.Add(r.Unreserved().Quantities())
+			}
+		}
+	}
+	for a := range v.Agents.All() {
+		for name, r := range m.parse(a.Total).ByReservation() {
 			if top(name) == role {
 				sum = sum.Add(r.Quantities())
 			}
