@@ -81,7 +81,8 @@ type sim struct {
 type Stats struct {
 	Events, Launched, Ended, AgentCrashes, MasterFailovers, FrameworkCrashes, Cuts, Unreachable int
 	Stalls, Repeated, Overtaken, Suppressed, RoleChanges, Removed                               int
-	Policies, ShutDowns, MasterStats, Operations                                                int
+	Policies, ShutDowns, Operations                                                             int
+	MasterStats
 }
 
 // Run simulates and returns the first broken promise, with what led to it.

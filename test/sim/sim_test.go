@@ -108,7 +108,8 @@ func (s *Stats) add(o Stats) {
 	s.Removed += o.Removed
 	s.Policies += o.Policies
 	s.ShutDowns += o.ShutDowns
-	s.MasterStats.add(o.MasterStats), s.Operations, +=, o.Operations int
+	s.MasterStats.add(o.MasterStats)
+	s.Operations += o.Operations
 }
 
 // TestRepeatable: a seed is a whole story.
