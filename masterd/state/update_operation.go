@@ -76,7 +76,8 @@ func (m *Machine) unknownUpdate(a *agent, msg *messages.UpdateOperationStatusMes
 func (m *Machine) reportOperation(o *operation, status *mesos.OperationStatus) {
 	id := o.frameworkID()
 	last := o.info.GetStatuses()[len(o.info.GetStatuses())-1]
-	if o.info.GetInfo().Id != nil && id != "" && !m.completed.has(id) && !o.orphan {
+	waited := o.info.GetInfo().Id != nil && id != "" && !m.completed.has(id)
+	if waited && o.framework != nil {
 		m.tellOperation(o.framework, status)
 		if settled(last.GetState()) && last.Uuid == nil {
 			m.removeOperation(o) // it is not repeated, so nobody acknowledges it
@@ -84,9 +85,9 @@ func (m *Machine) reportOperation(o *operation, status *mesos.OperationStatus) {
 		return
 	}
 	if last.Uuid != nil {
-		mayCome := o.info.GetInfo().Id != nil && o.orphan && id != "" && !m.completed.has(id)
-		if mayCome && !o.agent.reregistered.IsZero() && m.now.Sub(o.agent.reregistered) < orphanPatience {
-			return
+		back := o.agent.reregistered
+		if waited && !back.IsZero() && m.now.Sub(back) < orphanPatience {
+			return // the framework may still come
 		}
 		m.acknowledgeStatus(o, last.Uuid)
 	}
