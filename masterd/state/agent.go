@@ -39,6 +39,8 @@ type agent struct {
 	// operations are those other than launches that are under way or not
 	// acknowledged.
 	operations list[operation]
+	// acknowledged are the last acknowledgements of outcomes, by operation.
+	acknowledged map[string]*messages.AcknowledgeOperationStatusMessage
 	inverse    list[inverseOffer]
 	// answers are those of frameworks to inverse offers; replaced, never
 	// changed.

@@ -49,7 +49,10 @@ func (m *Machine) returnOperations(a *agent, msg *messages.UpdateSlaveMessage) (
 	}
 	for _, t := range told {
 		known := m.operations[string(t.GetUuid().GetValue())]
+		ack := a.acknowledged[string(t.GetUuid().GetValue())]
 		switch {
+		case known == nil && ack != nil:
+			m.send(a.pid, ack) // that got lost, or crossed with the list
 		case known == nil:
 			if err := checkReturned(a, t); err != nil {
 				m.warn("ignoring an operation that an agent lists", "agent", a.id, "reason", err.Error())

@@ -50,6 +50,7 @@ func (m *Machine) operationUpdate(msg *messages.UpdateOperationStatusMessage) {
 	latest.OperationId = status.OperationId
 	m.advanceOperation(o, latest, true)
 	m.reportOperation(o, status)
+	m.checkDrained(a)
 }
 
 // unknownUpdate takes an update of an operation that is not known (any more). One
@@ -60,6 +61,10 @@ func (m *Machine) unknownUpdate(a *agent, msg *messages.UpdateOperationStatusMes
 		return // it repeats what was settled with the agent before
 	}
 	m.stats.InvalidOperationUpdates++
+	if ack := a.acknowledged[string(msg.GetOperationUuid().GetValue())]; ack != nil {
+		m.send(a.pid, ack)
+		return
+	}
 	if msg.GetStatus().OperationId != nil {
 		m.tellOperation(m.frameworks[FrameworkID(msg.GetFrameworkId().GetValue())], msg.GetStatus())
 		return
@@ -97,12 +102,29 @@ func (m *Machine) reportOperation(o *operation, status *mesos.OperationStatus) {
 }
 
 func (m *Machine) acknowledgeStatus(o *operation, uuid *mesos.UUID) {
-	m.send(o.agent.pid, &messages.AcknowledgeOperationStatusMessage{
+	m.sendAcknowledgement(o.agent, settled(o.state()), &messages.AcknowledgeOperationStatusMessage{
 		StatusUuid:         uuid,
 		OperationUuid:      o.info.Uuid,
 		ResourceProviderId: resources.ProviderOf(o.info.GetInfo()),
 	})
-	m.checkDrained(o.agent)
+}
+
+// maxAcknowledged bounds what is remembered of acknowledgements. They are of use
+// for as long as messages cross.
+const maxAcknowledged = 1000
+
+// sendAcknowledgement sends an acknowledgement. One that is the last of its
+// operation is remembered: an agent may list the operation once more before it
+// arrives.
+func (m *Machine) sendAcknowledgement(a *agent, last bool, ack *messages.AcknowledgeOperationStatusMessage) {
+	m.send(a.pid, ack)
+	if !last {
+		return
+	}
+	if a.acknowledged == nil || len(a.acknowledged) >= maxAcknowledged {
+		a.acknowledged = map[string]*messages.AcknowledgeOperationStatusMessage{}
+	}
+	a.acknowledged[string(ack.GetOperationUuid().GetValue())] = ack
 }
 
 // tellOperation sends a status to a framework that is connected over HTTP.
@@ -199,7 +221,7 @@ func (m *Machine) acknowledgeOperation(f *framework, call *scheduler.Call_Acknow
 	if settled(acknowledged.GetState()) {
 		m.removeOperation(o)
 	}
-	m.send(a.pid, &messages.AcknowledgeOperationStatusMessage{
+	m.sendAcknowledgement(a, settled(acknowledged.GetState()), &messages.AcknowledgeOperationStatusMessage{
 		StatusUuid: acknowledged.Uuid, OperationUuid: uuid, ResourceProviderId: call.ResourceProviderId,
 	})
 	m.stats.ValidOperationUpdateAcks++
