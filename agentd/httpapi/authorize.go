@@ -114,7 +114,7 @@ func (a *API) mayDeal(ctx context.Context, grants *acl.Grants, c *containerCall)
 	if err != nil {
 		return err
 	}
-	allowed := false
+	var allowed bool
 	switch framework, executor := executorOf(v, c.id); {
 	case executor == nil:
 		allowed = standalone.Allow(acl.Standalone(c.id))

@@ -30,7 +30,7 @@ func subset(request, list entity) bool {
 	return !slices.ContainsFunc(request.values, func(v string) bool { return !slices.Contains(list.values, v) })
 }
 
-// modelFits[request][list]; nil asks subset.
+// modelFits is the first table.
 func modelFits(request, list entity) bool {
 	switch {
 	case request.kind == some && list.kind == some:
@@ -42,10 +42,10 @@ func modelFits(request, list entity) bool {
 }
 
 func modelAllows(request, list entity) bool {
-	switch {
-	case list.kind == none:
+	switch list.kind {
+	case none:
 		return false
-	case list.kind == each:
+	case each:
 		return true
 	}
 	return request.kind == some && subset(request, list)

@@ -24,7 +24,7 @@ func (c Credential) String() string { return c.Principal + " (secret not shown)"
 // GoString implements fmt.GoStringer, so that no verb prints the secret.
 func (c Credential) GoString() string { return c.String() }
 
-// ErrNoCredentials: a file that should hold secrets holds none.
+// ErrNoCredentials says that a file that should hold secrets holds none.
 var ErrNoCredentials = errors.New("there is no credential in it")
 
 // Credentials are the secrets that a daemon accepts. They are immutable; a nil

@@ -48,7 +48,7 @@ type Config struct {
 	Timeout time.Duration
 }
 
-// ErrNotInPod: the environment doesn't say where the API server is.
+// ErrNotInPod says that the environment doesn't tell where the API server is.
 var ErrNotInPod = errors.New("KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set: not in a pod?")
 
 // InPod is the Config of a pod; getenv is os.Getenv but in tests. Outside of a
