@@ -27,6 +27,8 @@ func FuzzStep(f *testing.F) {
 		f.Add(byte(i), []byte{})
 		if update := updateMessage(task, "m-S0", agentPID(0), mesos.TaskState_TASK_RUNNING, make([]byte, 16)); sameType(m, update) {
 			seed(i, update)
+			update.Update.Status.State = mesos.TaskState(48).Enum() // nothing that Mesos has
+			seed(i, update)
 		}
 	}
 	id := &mesos.FrameworkID{Value: new("m-0000")}
@@ -37,6 +39,9 @@ func FuzzStep(f *testing.F) {
 		FrameworkInfo: &mesos.FrameworkInfo{User: new("u"), Name: new("n")},
 	}})
 	seed(len(kinds)+1, &mesosmaster.Call{Type: mesosmaster.Call_TEARDOWN.Enum(), Teardown: &mesosmaster.Call_Teardown{FrameworkId: id}})
+	for kind := range mesosmaster.Call_Type_name {
+		seed(len(kinds)+1, &mesosmaster.Call{Type: mesosmaster.Call_Type(kind).Enum()})
+	}
 	f.Fuzz(func(t *testing.T, kind byte, data []byte) {
 		r := newRig(t, testConfig())
 		a := r.addAgent(0, "cpus:8;mem:100;ports:[1-9]")

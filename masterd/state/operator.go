@@ -1,6 +1,10 @@
 package state
 
 import (
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
@@ -9,6 +13,10 @@ import (
 
 // operatorCall does what an operator asks for.
 func (m *Machine) operatorCall(in OperatorCall) {
+	if part := missingPart(in.Call); part != "" {
+		m.reply(in.Reply, 400, "'"+part+"' is missing")
+		return
+	}
 	switch in.Call.GetType() {
 	case mesosmaster.Call_TEARDOWN:
 		m.operatorTeardown(in)
@@ -41,6 +49,17 @@ func (m *Machine) operatorCall(in OperatorCall) {
 		}
 		m.reply(in.Reply, 501, "This master does not do "+in.Call.GetType().String()+" yet")
 	}
+}
+
+// missingPart names the field that a call lacks whose type asks for it: that of
+// the same name.
+func missingPart(c *mesosmaster.Call) string {
+	message := c.ProtoReflect()
+	field := message.Descriptor().Fields().ByName(protoreflect.Name(strings.ToLower(c.GetType().String())))
+	if field == nil || message.Has(field) {
+		return ""
+	}
+	return string(field.Name())
 }
 
 func (m *Machine) operatorTeardown(in OperatorCall) {

@@ -49,6 +49,13 @@ func terminal(s mesos.TaskState) bool {
 	return false
 }
 
+// knownState says whether a state is one of Mesos 1.11. Enums of the wire may
+// hold anything.
+func knownState(s mesos.TaskState) bool {
+	_, ok := mesos.TaskState_name[int32(s)]
+	return ok
+}
+
 // released says whether a task in this state holds no resources.
 func released(s mesos.TaskState) bool {
 	return terminal(s) || s == mesos.TaskState_TASK_UNREACHABLE

@@ -22,6 +22,15 @@ func (m *Machine) statusUpdate(msg *messages.StatusUpdateMessage) {
 			"agent", update.GetSlaveId().GetValue(), "task", status.GetTaskId().GetValue())
 		return
 	}
+	if !knownState(status.GetState()) {
+		m.stats.InvalidStatusUpdates++
+		m.warn("a status update with a state that is not known", "agent", a.id,
+			"task", status.GetTaskId().GetValue(), "state", int32(status.GetState()))
+		return
+	}
+	if latest := update.LatestState; latest != nil && !knownState(*latest) {
+		update.LatestState = nil
+	}
 	status = normalize(update)
 	key := TaskKey{FrameworkID(update.GetFrameworkId().GetValue()), TaskID(status.GetTaskId().GetValue())}
 	m.debug("status update", "framework", key.Framework, "task", key.Task, "agent", a.id, "state", status.GetState().String())

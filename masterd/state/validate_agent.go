@@ -66,6 +66,8 @@ func checkTasks(msg *messages.ReregisterSlaveMessage, frameworks map[string]bool
 		case err != nil:
 		case t.GetAgentId().GetValue() != msg.GetSlave().GetId().GetValue():
 			err = fmt.Errorf("it is on another agent, '%s'", t.GetAgentId().GetValue())
+		case !knownState(t.GetState()):
+			err = fmt.Errorf("its state %d is not known", t.GetState())
 		case !frameworks[framework]:
 			err = fmt.Errorf("its framework '%s' is not listed", framework)
 		case t.ExecutorId != nil && t.GetState() == mesos.TaskState_TASK_RUNNING &&

@@ -51,7 +51,9 @@ func TestReregistrationValidation(t *testing.T) {
 		"valid":             {func(*messages.ReregisterSlaveMessage) {}, true},
 		"no ID":             {func(m *messages.ReregisterSlaveMessage) { m.Slave.Id = nil }, false},
 		"a framework twice": {func(m *messages.ReregisterSlaveMessage) { m.Frameworks = append(m.Frameworks, m.Frameworks[0]) }, false},
-		"an executor twice": {func(m *messages.ReregisterSlaveMessage) { m.ExecutorInfos = append(m.ExecutorInfos, m.ExecutorInfos[0]) }, false},
+		"an executor twice": {func(m *messages.ReregisterSlaveMessage) {
+			m.ExecutorInfos = append(m.ExecutorInfos, m.ExecutorInfos[0])
+		}, false},
 		"an executor of nobody": {func(m *messages.ReregisterSlaveMessage) {
 			m.ExecutorInfos[0].FrameworkId = &mesos.FrameworkID{Value: new("x")}
 		}, false},
@@ -59,6 +61,12 @@ func TestReregistrationValidation(t *testing.T) {
 			m.Tasks = []*mesos.Task{{
 				Name: new("t"), TaskId: &mesos.TaskID{Value: new("t")}, FrameworkId: &mesos.FrameworkID{Value: new("x")},
 				AgentId: m.Slave.Id, State: mesos.TaskState_TASK_RUNNING.Enum(),
+			}}
+		}, false},
+		"a task in no known state": {func(m *messages.ReregisterSlaveMessage) {
+			m.Tasks = []*mesos.Task{{
+				Name: new("t"), TaskId: &mesos.TaskID{Value: new("t")}, FrameworkId: id(m), AgentId: m.Slave.Id,
+				State: mesos.TaskState(48).Enum(),
 			}}
 		}, false},
 		"a task of another agent": {func(m *messages.ReregisterSlaveMessage) {
