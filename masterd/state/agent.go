@@ -41,7 +41,7 @@ type agent struct {
 	operations list[operation]
 	// acknowledged are the last acknowledgements of outcomes, by operation.
 	acknowledged map[string]*messages.AcknowledgeOperationStatusMessage
-	inverse    list[inverseOffer]
+	inverse      list[inverseOffer]
 	// answers are those of frameworks to inverse offers; replaced, never
 	// changed.
 	answers []*mesosallocator.InverseOfferStatus
