@@ -157,15 +157,18 @@ var isolators = []string{
 // agentProofs are the tests of the agent's calls; "" is that of all others.
 var agentProofs = map[string]string{
 	"": aapi + "TestGoldenCalls", "SET_LOGGING_LEVEL": aapi + "TestOperatorAPI",
-	"GET_CONTAINERS":          aapi + "TestGoldenCalls " + ctr + "TestNested " + ctr + "TestStandalone",
-	"LAUNCH_NESTED_CONTAINER": ctr + "TestNested " + ctr + "TestNestedRefused",
-	"WAIT_NESTED_CONTAINER":   ctr + "TestNested " + ctr + "TestNestedRefused",
-	"KILL_NESTED_CONTAINER":   ctr + "TestNested " + ctr + "TestNestedRefused",
-	"REMOVE_NESTED_CONTAINER": ctr + "TestNested " + ctr + "TestNestedRefused",
-	"LAUNCH_CONTAINER":        ctr + "TestNested " + ctr + "TestStandalone " + ctr + "TestNestedRefused",
-	"WAIT_CONTAINER":          ctr + "TestNested " + ctr + "TestStandalone",
-	"KILL_CONTAINER":          ctr + "TestNested " + ctr + "TestStandalone",
-	"REMOVE_CONTAINER":        ctr + "TestNested " + ctr + "TestStandalone",
+	"GET_CONTAINERS":                  aapi + "TestGoldenCalls " + ctr + "TestNested " + ctr + "TestStandalone",
+	"LAUNCH_NESTED_CONTAINER":         ctr + "TestNested " + ctr + "TestNestedRefused",
+	"LAUNCH_NESTED_CONTAINER_SESSION": ctr + "TestSession",
+	"ATTACH_CONTAINER_INPUT":          ctr + "TestSession " + ctr + "TestTerminal",
+	"ATTACH_CONTAINER_OUTPUT":         ctr + "TestSession " + ctr + "TestTerminal",
+	"WAIT_NESTED_CONTAINER":           ctr + "TestNested " + ctr + "TestNestedRefused",
+	"KILL_NESTED_CONTAINER":           ctr + "TestNested " + ctr + "TestNestedRefused",
+	"REMOVE_NESTED_CONTAINER":         ctr + "TestNested " + ctr + "TestNestedRefused",
+	"LAUNCH_CONTAINER":                ctr + "TestNested " + ctr + "TestStandalone " + ctr + "TestNestedRefused",
+	"WAIT_CONTAINER":                  ctr + "TestNested " + ctr + "TestStandalone",
+	"KILL_CONTAINER":                  ctr + "TestNested " + ctr + "TestStandalone",
+	"REMOVE_CONTAINER":                ctr + "TestNested " + ctr + "TestStandalone",
 }
 
 // endpointProofs are the tests of endpoints that the shapes don't cover.
