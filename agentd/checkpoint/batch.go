@@ -10,6 +10,8 @@ import (
 	"slices"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/mesos-operator/mesos-operator/internal/failpoint"
 )
 
 // syncers bounds how many files are synced at once. A journalling file system
@@ -56,13 +58,20 @@ func (b *batch) remove(path string) {
 
 // commit writes everything. On return without an error it is on the disk.
 func (b *batch) commit() error {
+	failpoint.Reach(failpoint.CheckpointBegins)
 	if err := b.writeFiles(); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.CheckpointWritten)
 	if err := b.rename(); err != nil {
 		return err
 	}
-	return each(slices.Collect(maps.Keys(b.dirs)), syncDir)
+	failpoint.Reach(failpoint.CheckpointRenamed)
+	if err := each(slices.Collect(maps.Keys(b.dirs)), syncDir); err != nil {
+		return err
+	}
+	failpoint.Reach(failpoint.CheckpointSynced)
+	return nil
 }
 
 // writeFiles brings the contents of files to the disk, new ones under

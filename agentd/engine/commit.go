@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/mesos-operator/mesos-operator/agentd/state"
+	"github.com/mesos-operator/mesos-operator/internal/failpoint"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess/typed"
 )
@@ -66,6 +67,7 @@ func (e *Engine) perform(ctx context.Context, effects []state.Effect) error {
 			return err
 		}
 	}
+	failpoint.Reach(failpoint.EffectsDone)
 	return nil
 }
 

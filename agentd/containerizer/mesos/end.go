@@ -13,6 +13,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/failpoint"
 )
 
 // supervise watches a container from its start to its end.
@@ -60,6 +61,7 @@ func (m *Containerizer) end(c *container) {
 			limitation = i.Limited(&c.iso)
 		}
 	}
+	failpoint.Reach(failpoint.ContainerEnded)
 	c.termination = terminationOf(c.dir, limitation)
 	if err := errors.Join(killErr, m.cleanUp(c)); err != nil {
 		m.log.Error(err, "Container could not be cleaned up; the agent's next start tries again", "container", c.id)
@@ -68,6 +70,7 @@ func (m *Containerizer) end(c *container) {
 		}
 	}
 	m.keepTermination(c)
+	failpoint.Reach(failpoint.ContainerCleaned)
 	m.log.Info("Container ended", "container", c.id, "status", describe(c.termination.Status))
 	close(c.done)
 	m.orphaned()

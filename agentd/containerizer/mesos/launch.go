@@ -13,6 +13,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
+	"github.com/mesos-operator/mesos-operator/internal/failpoint"
 )
 
 // Launch implements containerizer.Containerizer.
@@ -87,6 +88,7 @@ func (m *Containerizer) start(c *container) error {
 	if err := m.enter(c); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.ContainerListed)
 	if err := c.makeSandbox(who); err != nil {
 		return err
 	}
@@ -118,6 +120,7 @@ func (m *Containerizer) start(c *container) error {
 	if err := m.isolate(c, spec); err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.ContainerIsolated)
 	if !attachable(c.cfg) { // else the switchboard writes them
 		if streams.logs, err = m.cfg.Logger.logs(c.cfg, who); err != nil {
 			return err
@@ -179,12 +182,15 @@ func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s
 		Logs: s.logs,
 		Keep: func(stage process.Identity) error {
 			id = stage
-			return m.keep(c, record{Stage: stage})
+			err := m.keep(c, record{Stage: stage})
+			failpoint.Reach(failpoint.ContainerStaged)
+			return err
 		},
 	})
 	if err != nil {
 		return err
 	}
+	failpoint.Reach(failpoint.ContainerStarted)
 	c.mu.Lock()
 	c.stage = child
 	c.iso.PID, c.iso.Stage = pid, id.PID

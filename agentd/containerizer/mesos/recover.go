@@ -11,6 +11,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
 )
@@ -76,7 +77,10 @@ func (m *Containerizer) recover(c *container) {
 		m.recallIO(c, r.IO)
 	}
 	if ok && r.Boot == m.boot && r.Stage.PID != 0 {
-		if w, err := process.Open(r.Stage); err == nil {
+		// One that nobody has reaped yet has ended as well.
+		if w, err := process.Open(r.Stage); err == nil && !r.Stage.Alive() {
+			_ = w.Close()
+		} else if err == nil {
 			c.stage = w
 			c.iso.Stage, c.iso.PID = r.Stage.PID, r.PID
 			if c.iso.PID == 0 { // the agent died before it could keep that
@@ -91,9 +95,14 @@ func (m *Containerizer) recover(c *container) {
 		go m.end(c)
 		return
 	}
-	// A container of an agent that made no cgroups has none now either.
+	// A container of an agent that made no cgroups has none now either, and
+	// nothing that works by them.
 	if c.iso.Group != nil && !c.iso.Group.Exists() {
 		c.iso.Group = nil
+		c.isolators = slices.DeleteFunc(slices.Clone(c.isolators), func(i isolator.Isolator) bool {
+			k, _ := kindOf(i.Name())
+			return k.cgroups
+		})
 	}
 	if err := m.attach(c, true); err != nil {
 		log.Error(err, "Container's isolation can't be observed; it is destroyed")

@@ -95,13 +95,13 @@ func (c *Client) Run(ctx context.Context, handle func(*executor.Event)) error {
 	defer cancel()
 	go c.send(ctx)
 	lost := c.now() // of an agent that is not there from the beginning: since now
-	for {
+	for attempt := 0; ; attempt++ {
 		connected, err := c.subscription(ctx, handle)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		if connected {
-			lost = c.now()
+			lost, attempt = c.now(), 0
 		}
 		if !c.cfg.Checkpoint {
 			return fmt.Errorf("%w: %w", ErrAgentGone, err)
@@ -112,15 +112,19 @@ func (c *Client) Run(ctx context.Context, handle func(*executor.Event)) error {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(c.backoff()):
+		case <-time.After(c.backoff(attempt)):
 		}
 	}
 }
 
-// backoff spreads the executors of an agent that comes back. A tenth of a second
-// at least keeps one of them from trying in a tight loop.
-func (c *Client) backoff() time.Duration {
-	return 100*time.Millisecond + rand.N(max(c.cfg.BackoffMax, time.Millisecond))
+// backoff spreads the executors of an agent that comes back. The most that the agent
+// allows is as long as it waits for them: who paused for so long could come too late
+// without having done anything wrong. So it begins with an eighth of that, and ends
+// with half, which leaves room for an attempt that fails. A tenth of a second at
+// least keeps one of them from trying in a tight loop.
+func (c *Client) backoff(attempt int) time.Duration {
+	most := min(c.cfg.BackoffMax/8<<min(attempt, 2), c.cfg.BackoffMax/2)
+	return 100*time.Millisecond + rand.N(max(most, time.Millisecond))
 }
 
 // Update sends a status update of a task, now or when there is an agent. It

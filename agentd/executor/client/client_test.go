@@ -385,3 +385,15 @@ func TestMessage(t *testing.T) {
 		t.Errorf("%v", m)
 	}
 }
+
+// TestBackoff leaves an executor two attempts in the time that the agent waits for it.
+func TestBackoff(t *testing.T) {
+	c := New(Config{BackoffMax: 2 * time.Second})
+	for attempt := range 10 {
+		for range 100 {
+			if d := c.backoff(attempt); d < 100*time.Millisecond || d > 1100*time.Millisecond {
+				t.Fatalf("attempt %d follows after %v", attempt, d)
+			}
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -19,14 +20,17 @@ const binVariable = "TESTBED_BIN"
 var binaries = map[string]func() (string, error){
 	"masterd": sync.OnceValues(func() (string, error) { return build("masterd") }),
 	"agentd":  sync.OnceValues(func() (string, error) { return build("agentd") }),
+	// agentd-failpoint is an agentd that can be told where to die.
+	"agentd-failpoint": sync.OnceValues(func() (string, error) { return build("agentd", "-tags=failpoint") }),
 }
 
-func build(program string) (string, error) {
-	if dir := os.Getenv(binVariable); dir != "" {
+func build(program string, flags ...string) (string, error) {
+	if dir := os.Getenv(binVariable); dir != "" && len(flags) == 0 {
 		return filepath.Join(dir, program), nil
 	}
-	path := filepath.Join(RunDir(), "bin", program)
-	command := exec.Command("go", "build", "-trimpath", "-o", path, module+"/cmd/"+program)
+	path := filepath.Join(RunDir(), "bin", strings.Join(append([]string{program}, flags...), ""))
+	args := append([]string{"build", "-trimpath", "-o", path}, flags...)
+	command := exec.Command("go", append(args, module+"/cmd/"+program)...)
 	command.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := command.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w\n%s", program, err, out)
@@ -34,7 +38,7 @@ func build(program string) (string, error) {
 	return path, nil
 }
 
-// Binary returns the path of a program, "masterd" or "agentd".
+// Binary returns the path of a program: "masterd", "agentd" or "agentd-failpoint".
 func Binary(t testing.TB, program string) string {
 	t.Helper()
 	if RunDir() == "" {

@@ -160,6 +160,12 @@ func (p *Process) Launch() {
 	}(p.cmd)
 }
 
+// Use changes the program of the lives to come.
+func (p *Process) Use(program string) {
+	p.t.Helper()
+	p.binary = Binary(p.t, program)
+}
+
 // environment is the test's without variables that would be flags.
 func environment() []string {
 	var out []string
