@@ -92,7 +92,8 @@ func (m *machine) exited(t *task, end *agent.Response_WaitNestedContainer, err e
 	if m.tasks[t.id()] != t {
 		return
 	}
-	state, reason, message := mesos.TaskState_TASK_FAILED, (*mesos.TaskStatus_Reason)(nil), ""
+	state, reason := mesos.TaskState_TASK_FAILED, (*mesos.TaskStatus_Reason)(nil)
+	var message string
 	switch {
 	case err != nil:
 		message = "Unable to wait for the command: " + err.Error()
