@@ -6,8 +6,9 @@ import "errors"
 // without a terminal and for no client, or has ended.
 var ErrNotAttachable = errors.New("I/O switchboard server was disabled for this container")
 
-// ErrInputTaken says that another client sends input to the container.
-var ErrInputTaken = errors.New("Multiple input connections are not allowed") //nolint:staticcheck // Mesos's words
+// ErrInputTaken says that another client sends input to the container, in the words
+// that Mesos has for it.
+var ErrInputTaken = errors.New("Multiple input connections are not allowed")
 
 // Chunk is a piece of a container's output.
 type Chunk struct {

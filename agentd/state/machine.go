@@ -110,7 +110,7 @@ func (m *Machine) Step(in Input, now time.Time) []Effect {
 	case MasterDetected:
 		m.detected(in.PID)
 	case MasterRefused:
-		m.do(Terminate{Err: in.Err})
+		m.do(Terminate(in))
 	case MasterMessage:
 		m.message(in.From, in.Message)
 	case PeerExited:

@@ -253,7 +253,7 @@ func (f *framework) offered(o *mesos.Offer) {
 	var ops []*mesos.Offer_Operation
 	left := f.understood(o)
 	for range 1 + f.sim.rng.IntN(3) {
-		op := (*mesos.Offer_Operation)(nil)
+		var op *mesos.Offer_Operation
 		if f.sim.chance(0.3) {
 			op = f.convert(o, &left)
 		} else {
