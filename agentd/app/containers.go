@@ -66,7 +66,14 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	if cfg.Weight, err = a.flags.weight(); err != nil {
 		return nil, err
 	}
-	return mesos.New(ctx, cfg, a.log.WithName("containerizer"), a.fetcher)
+	m, err := mesos.New(ctx, cfg, a.log.WithName("containerizer"), a.fetcher)
+	if err != nil {
+		return nil, err
+	}
+	a.metrics.Pull(func(_ context.Context, emit metrics.Emit) {
+		emit(metrics.Counter, "containerizer/mesos/container_destroy_errors", float64(m.DestroyErrors()))
+	})
+	return m, nil
 }
 
 // weight is what the agent's cgroup weighs beside those of Kubernetes's pods: the

@@ -64,6 +64,7 @@ func (m *Containerizer) end(c *container) {
 	failpoint.Reach(failpoint.ContainerEnded)
 	c.termination = terminationOf(c.dir, limitation)
 	if err := errors.Join(killErr, m.cleanUp(c)); err != nil {
+		m.destroyErrors.Add(1)
 		m.log.Error(err, "Container could not be cleaned up; the agent's next start tries again", "container", c.id)
 		if c.termination.Message == "" {
 			c.termination.Message = "Failed to clean up the container: " + err.Error()

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/go-logr/logr"
@@ -65,7 +66,12 @@ type Containerizer struct {
 
 	mu         sync.Mutex
 	containers map[containerizer.ID]*container
+
+	destroyErrors atomic.Uint64
 }
+
+// DestroyErrors counts containers that could not be cleaned up.
+func (m *Containerizer) DestroyErrors() uint64 { return m.destroyErrors.Load() }
 
 var _ containerizer.Containerizer = (*Containerizer)(nil)
 

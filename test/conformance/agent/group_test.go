@@ -70,7 +70,8 @@ var tellsKilling = testbed.Object{"capabilities": testbed.List{
 func TestGroup(t *testing.T) {
 	eachRuntime(t, nil, func(t *testing.T, a *testbed.Agent, f *testbed.Framework) {
 		g := newGroup(f, "e")
-		g.launch(nil, "a", `echo "$MESOS_SANDBOX|$MESOS_CONTAINER_IP|$MESOS_ALLOCATION_ROLE|$MESOS_TASK_ID"`, "b", "sleep 0.3")
+		g.launch(nil, "a", `echo "$MESOS_SANDBOX|$MESOS_CONTAINER_IP|$MESOS_ALLOCATION_ROLE|$MESOS_TASK_ID"; sleep 0.3`,
+			"b", "sleep 0.6") // of a container that is gone the agent can't tell an address
 		for _, task := range []string{"a", "b"} {
 			f.Follow(task, "TASK_STARTING")
 			running := f.Follow(task, "TASK_RUNNING")

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,10 +135,21 @@ func (f *Framework) Call(name string, body Object) {
 	}
 }
 
-// Offer takes the next offer.
+// Offer takes the next offer that still stands: one may be from before something died.
 func (f *Framework) Offer() Value {
 	f.t.Helper()
-	return f.Await("an offer", Type("OFFERS")).At("offers", "offers", 0)
+	for {
+		offer := f.Await("an offer", Type("OFFERS")).At("offers", "offers", 0)
+		if !f.rescinded(offer.At("id", "value").Text()) {
+			return offer
+		}
+	}
+}
+
+func (f *Framework) rescinded(offer string) bool {
+	return slices.ContainsFunc(f.Events(), func(e Value) bool {
+		return e.At("type").Text() == "RESCIND" && e.At("rescind", "offer_id", "value").Text() == offer
+	})
 }
 
 // Accept accepts an offer for operations.
