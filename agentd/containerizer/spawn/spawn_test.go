@@ -145,7 +145,7 @@ func TestLaunchFails(t *testing.T) {
 // Signals to the stage don't end it, and the command's orphans become its.
 func TestStage(t *testing.T) {
 	s := spawner(t)
-	l := request(t, `trap 'echo got; exit 5' TERM; (sh -c 'sleep 0.05; echo $PPID' &) ; echo up; while :; do sleep 0.01; done`)
+	l := request(t, `trap 'echo got; exit 5' TERM; (sh -c 'sleep 0.05; grep PPid /proc/$$/status' &) ; echo up; while :; do sleep 0.01; done`)
 	stage, pid, err := s.Launch(context.Background(), l)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +167,7 @@ func TestStage(t *testing.T) {
 	if _, err := stage.Wait(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	if got := output(t, l); got != "up\n"+strconv.Itoa(stage.Identity().PID)+"\ngot\n" {
+	if got := output(t, l); got != "up\nPPid:\t"+strconv.Itoa(stage.Identity().PID)+"\ngot\n" {
 		t.Errorf("output %q", got)
 	}
 	if got := status(t, l); got.ExitStatus() != 5 {
