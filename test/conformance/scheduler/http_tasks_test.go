@@ -36,13 +36,17 @@ func TestInvalidOffers(t *testing.T) {
 				startAgent(t, master)
 				third := other.Offer()
 				id := func(o testbed.Value) testbed.Value { return o.At("id") }
-				for name, offers := range map[string][]testbed.Value{
-					"none": nil, "foreign": {id(foreign)}, "of two agents": {id(own), id(third)}, "gone": {id(own)},
+				for _, tt := range []struct { // in this order: the third takes what the last names
+					name   string
+					offers []testbed.Value
+				}{
+					{"none", nil}, {"foreign", []testbed.Value{id(foreign)}},
+					{"of two agents", []testbed.Value{id(own), id(third)}}, {"gone", []testbed.Value{id(own)}},
 				} {
-					accept(other, offers, testbed.Launch(testbed.Task(foreign, name, "true")))
-					s := other.Update(name, state)
+					accept(other, tt.offers, testbed.Launch(testbed.Task(foreign, tt.name, "true")))
+					s := other.Update(tt.name, state)
 					if s.At("reason").Text() != "REASON_INVALID_OFFERS" || s.At("source").Text() != "SOURCE_MASTER" || s.At("uuid").Exists() {
-						t.Errorf("%s: status %v", name, s)
+						t.Errorf("%s: status %v", tt.name, s)
 					}
 				}
 				other.Offer() // what was its own is offered again
