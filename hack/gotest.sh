@@ -3,6 +3,12 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export KUBEBUILDER_ASSETS=${KUBEBUILDER_ASSETS:-$PWD/bin/envtest}
+sum=(go tool -modfile=tools/go.mod gotestsum --format pkgname-and-test-fails --hide-summary=skipped)
 # Two packages at a time: several start servers, and the machines this must pass on have two cores.
-exec go tool -modfile=tools/go.mod gotestsum --format pkgname-and-test-fails --hide-summary=skipped -- \
-  -count=1 -p 2 -timeout 20m "${@:-./...}"
+flags=(-count=1 -p 2 -timeout 20m)
+if [ $# -gt 0 ]; then
+  exec "${sum[@]}" -- "${flags[@]}" "$@"
+fi
+# Of everything, the few tests that fail are run once more, and both results are printed: many of them watch
+# processes on a machine that others use as well. What fails twice fails.
+exec "${sum[@]}" --rerun-fails=1 --rerun-fails-max-failures=5 --rerun-fails-run-root-test --packages=./... -- "${flags[@]}"
