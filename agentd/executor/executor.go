@@ -10,6 +10,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/executor/check"
 	"github.com/mesos-operator/mesos-operator/agentd/executor/client"
+	"github.com/mesos-operator/mesos-operator/agentd/executor/deadline"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 )
@@ -166,7 +167,7 @@ func (m *machine) terminate(grace time.Duration, tell bool, now time.Time) {
 	}
 	grace = max(grace, 0)
 	if m.kill.asked {
-		m.kill.deadline = earlier(m.kill.deadline, m.kill.since.Add(grace))
+		m.kill.deadline = deadline.Earlier(m.kill.deadline, m.kill.since.Add(grace))
 		return
 	}
 	m.kill.asked, m.kill.since, m.kill.deadline = true, now, now.Add(grace)
@@ -218,18 +219,18 @@ func (m *machine) end(state mesos.TaskState, reason *mesos.TaskStatus_Reason, me
 
 // tick does what is due and returns when it wants to be called again; zero for never.
 func (m *machine) tick(now time.Time) time.Time {
-	if due(m.completion, now) {
+	if deadline.Due(m.completion, now) {
 		m.completion = time.Time{}
 		m.overdue = true
 		m.printf("Task did not complete within %v", time.Duration(m.task.GetMaxCompletionTime().GetNanoseconds()))
 		m.terminate(0, false, now)
 	}
-	if m.kill.asked && !m.ended && !m.kill.done && due(m.kill.deadline, now) {
+	if m.kill.asked && !m.ended && !m.kill.done && deadline.Due(m.kill.deadline, now) {
 		m.kill.done = true
 		m.printf("Sending SIGKILL to the task")
 		m.command.Signal(syscall.SIGKILL)
 	}
-	if due(m.quitAt, now) {
+	if deadline.Due(m.quitAt, now) {
 		if m.command != nil {
 			m.command.Signal(syscall.SIGKILL)
 		}
@@ -240,7 +241,7 @@ func (m *machine) tick(now time.Time) time.Time {
 	if m.ended && !m.agent.Subscribed() {
 		m.endedAt = now
 	}
-	if m.ended && due(m.endedAt.Add(maxFarewell), now) {
+	if m.ended && deadline.Due(m.endedAt.Add(maxFarewell), now) {
 		m.printf("Exiting: the agent did not acknowledge the task's last update")
 		m.exit(1)
 	}
@@ -249,12 +250,12 @@ func (m *machine) tick(now time.Time) time.Time {
 
 // nextTick is when something may be due next, later than now.
 func (m *machine) nextTick(now time.Time) time.Time {
-	next := earlier(m.completion, m.quitAt)
+	next := deadline.Earlier(m.completion, m.quitAt)
 	if m.kill.asked && !m.ended && !m.kill.done {
-		next = earlier(next, m.kill.deadline)
+		next = deadline.Earlier(next, m.kill.deadline)
 	}
 	if m.ended {
-		next = earlier(next, earlier(now.Add(maxFarewell/4), m.endedAt.Add(maxFarewell)))
+		next = deadline.Earlier(next, deadline.Earlier(now.Add(maxFarewell/4), m.endedAt.Add(maxFarewell)))
 	}
 	return next
 }
@@ -304,16 +305,6 @@ func (m *machine) printf(format string, args ...any) {
 	fmt.Fprintf(m.log, format+"\n", args...)
 }
 
-func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
-
-// earlier is the earlier of two times, of which zero is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
-}
-
 // inbox is what comes to the machine beside the agent's events.
 type inbox struct {
 	// exits has the end of the task, signals those of the process.
@@ -336,16 +327,7 @@ func (m *machine) run(ctx context.Context, c *client.Client, w *watches, in inbo
 		}
 	}
 	m.checks = func(t *mesos.TaskInfo) func() { return w.start(ctx, t) }
-	events := make(chan *executor.Event)
-	gone := make(chan error, 1)
-	go func() {
-		gone <- c.Run(ctx, func(e *executor.Event) {
-			select {
-			case events <- e:
-			case <-ctx.Done():
-			}
-		})
-	}()
+	events, gone := c.Start(ctx)
 	timer := time.NewTimer(0)
 	for !m.quit {
 		select {

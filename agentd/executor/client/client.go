@@ -117,6 +117,21 @@ func (c *Client) Run(ctx context.Context, handle func(*executor.Event)) error {
 	}
 }
 
+// Start is Run in a goroutine of its own. Events come one after the other, each when
+// the one before was taken; gone gets what Run returns.
+func (c *Client) Start(ctx context.Context) (<-chan *executor.Event, <-chan error) {
+	events, gone := make(chan *executor.Event), make(chan error, 1)
+	go func() {
+		gone <- c.Run(ctx, func(e *executor.Event) {
+			select {
+			case events <- e:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	return events, gone
+}
+
 // backoff spreads the executors of an agent that comes back. The most that the agent
 // allows is as long as it waits for them: who paused for so long could come too late
 // without having done anything wrong. So it begins with an eighth of that, and ends

@@ -7,6 +7,7 @@ import (
 
 	agentdexecutor "github.com/mesos-operator/mesos-operator/agentd/executor"
 	"github.com/mesos-operator/mesos-operator/agentd/executor/check"
+	"github.com/mesos-operator/mesos-operator/agentd/executor/deadline"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
@@ -42,7 +43,7 @@ func (m *machine) terminate(t *task, grace time.Duration, tell bool, now time.Ti
 	if t.kill.asked {
 		t.kill.grace = min(t.kill.grace, grace)
 		if t.running {
-			t.kill.deadline = earlier(t.kill.deadline, t.kill.since.Add(grace))
+			t.kill.deadline = deadline.Earlier(t.kill.deadline, t.kill.since.Add(grace))
 		}
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mesos-operator/mesos-operator/agentd/executor/deadline"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
@@ -168,16 +169,16 @@ func (m *machine) tick(now time.Time) time.Time {
 		if t == nil {
 			continue
 		}
-		if due(t.completion, now) {
+		if deadline.Due(t.completion, now) {
 			m.timedOut(t, now)
 		}
-		if t.kill.asked && t.running && due(t.kill.deadline, now) {
+		if t.kill.asked && t.running && deadline.Due(t.kill.deadline, now) {
 			t.kill.deadline = now.Add(killAgain)
 			m.printf("Sending SIGKILL to task %s", id)
 			m.signal(t, syscall.SIGKILL)
 		}
 	}
-	if due(m.quitAt, now) {
+	if deadline.Due(m.quitAt, now) {
 		m.printf("Exiting: the agent's time for it is over")
 		m.exit(1)
 	}
@@ -186,7 +187,7 @@ func (m *machine) tick(now time.Time) time.Time {
 	if m.ended && !m.agent.Subscribed() {
 		m.endedAt = now
 	}
-	if m.ended && due(m.endedAt.Add(maxFarewell), now) {
+	if m.ended && deadline.Due(m.endedAt.Add(maxFarewell), now) {
 		m.printf("Exiting: the agent did not acknowledge the last updates")
 		m.exit(1)
 	}
@@ -197,13 +198,13 @@ func (m *machine) tick(now time.Time) time.Time {
 func (m *machine) nextTick(now time.Time) time.Time {
 	next := m.quitAt
 	for _, t := range m.tasks {
-		next = earlier(next, t.completion)
+		next = deadline.Earlier(next, t.completion)
 		if t.kill.asked && t.running {
-			next = earlier(next, t.kill.deadline)
+			next = deadline.Earlier(next, t.kill.deadline)
 		}
 	}
 	if m.ended {
-		next = earlier(next, earlier(now.Add(maxFarewell/4), m.endedAt.Add(maxFarewell)))
+		next = deadline.Earlier(next, deadline.Earlier(now.Add(maxFarewell/4), m.endedAt.Add(maxFarewell)))
 	}
 	return next
 }
@@ -217,14 +218,4 @@ func (m *machine) exit(code int) {
 // printf tells the tasks' user, in the executor's stderr.
 func (m *machine) printf(format string, args ...any) {
 	fmt.Fprintf(m.log, format+"\n", args...)
-}
-
-func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
-
-// earlier is the earlier of two times, of which zero is never.
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
-	}
-	return a
 }

@@ -126,16 +126,7 @@ func (r *runner) run(ctx context.Context, c *client.Client, signals <-chan os.Si
 		go func() { r.post(f(ctx)) }()
 	}
 	r.m.checks = func(t *task) func() { return r.startChecks(ctx, t) }
-	events := make(chan *executor.Event)
-	gone := make(chan error, 1)
-	go func() {
-		gone <- c.Run(ctx, func(e *executor.Event) {
-			select {
-			case events <- e:
-			case <-ctx.Done():
-			}
-		})
-	}()
+	events, gone := c.Start(ctx)
 	timer := time.NewTimer(0)
 	m := r.m
 	for !m.quit {
