@@ -51,6 +51,9 @@ type Machine struct {
 	containers map[string]*run
 	streams    map[taskKey]*updateStream
 	subscribed map[StreamID]*run
+	// unheard are exits of executors that were told while the agent was not
+	// registered; the next master that takes it back is told again.
+	unheard []*messages.ExitedExecutorMessage
 	// paused: updates are not forwarded until the master knows the agent.
 	paused bool
 

@@ -152,10 +152,24 @@ func (m *Machine) sendExited(frameworkID, executorID string, status *int32) {
 	if status == nil {
 		status = new(int32(-1))
 	}
-	m.send(&messages.ExitedExecutorMessage{
+	msg := &messages.ExitedExecutorMessage{
 		SlaveId:     m.info.Id,
 		FrameworkId: &mesos.FrameworkID{Value: &frameworkID},
 		ExecutorId:  &mesos.ExecutorID{Value: &executorID},
 		Status:      status,
-	})
+	}
+	m.send(msg)
+	if m.phase == Disconnected {
+		m.unheard = append(m.unheard, msg)
+	}
+}
+
+// repeatExits tells a master that has taken the agent back of executors that ended
+// while it did: they were in the list that it was sent, and what it is told of an
+// agent that it doesn't have yet it doesn't hear.
+func (m *Machine) repeatExits() {
+	for _, msg := range m.unheard {
+		m.send(msg)
+	}
+	m.unheard = nil
 }

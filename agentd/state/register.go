@@ -161,6 +161,7 @@ func (m *Machine) reregistered(msg *messages.SlaveReregisteredMessage) {
 	case Disconnected:
 		m.inform("reregistered", "master", m.master, "agent", m.agentID())
 		m.connected(msg.GetConnection())
+		m.repeatExits()
 	case Running:
 		m.sendUpdateSlave()
 	default:

@@ -92,3 +92,27 @@ func TestCopies(t *testing.T) {
 		t.Errorf("launchable: %v, want %v", got, executor)
 	}
 }
+
+// An executor that ends between the agent's list of executors and the master's answer
+// is told of again, once.
+func TestExitWhileRegistering(t *testing.T) {
+	r := newRig(t).start()
+	r.step("master lost", MasterDetected{})
+	r.step("master detected", MasterDetected{testMaster})
+	r.fire(Timer{Kind: TimerRegister})
+	r.m.sendExited("f", "e", nil)
+	back := &messages.SlaveReregisteredMessage{SlaveId: &mesos.AgentID{Value: new(testAgent)}}
+	for _, want := range []int{1, 0} {
+		got := 0
+		for _, e := range r.fromMaster(back) {
+			if s, ok := e.(Send); ok {
+				if exit, ok := s.Message.(*messages.ExitedExecutorMessage); ok && exit.GetExecutorId().GetValue() == "e" {
+					got++
+				}
+			}
+		}
+		if got != want {
+			t.Errorf("the master is told %d times, want %d", got, want)
+		}
+	}
+}
