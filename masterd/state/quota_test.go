@@ -112,6 +112,34 @@ func TestStaleProposalsAreGivenBack(t *testing.T) {
 	}
 }
 
+// TestProposalBeforeQuota: what was proposed before the allocator knew of a
+// quota is no offer any more, and the allocator gets it back.
+func TestProposalBeforeQuota(t *testing.T) {
+	r := newRig(t, DefaultConfig(&mesos.MasterInfo{Id: new("m"), Pid: new("master@10.0.0.1:5050")}))
+	a := r.addAgent(0, "cpus:4;mem:1024")
+	f := r.subscribe("s", "org/a")
+	proposed := []Proposal{{
+		Framework: f.id, Role: "org/a", Agent: a, Resources: resources.MustParse("cpus:1").Allocate("org/a").Proto(),
+	}}
+	set := r.do(OperatorCall{Reply: 1, Call: &mesosmaster.Call{
+		Type: mesosmaster.Call_UPDATE_QUOTA.Enum(),
+		UpdateQuota: &mesosmaster.Call_UpdateQuota{QuotaConfigs: []*quota.QuotaConfig{
+			{Role: new("org"), Limits: scalars("cpus", 0)},
+		}},
+	}})
+	told := find[AllocUpdateQuota](set)
+	if len(told) != 1 {
+		t.Fatalf("the allocator was told %d times of the quota", len(told))
+	}
+	effects := r.do(Allocated{Proposals: proposed, Quota: told[0].Version - 1})
+	if back := find[AllocRecover](effects); len(find[SendEvent](effects)) != 0 || len(back) != 1 || back[0].Filters != nil {
+		t.Errorf("proposed before the quota: %v", effects)
+	}
+	if effects = r.do(Allocated{Proposals: proposed, Quota: told[0].Version}); len(find[SendEvent](effects)) != 1 {
+		t.Errorf("proposed with the quota in force: %v", effects)
+	}
+}
+
 // BenchmarkUpdateQuota sets the quota of a thousand roles in one call, on a
 // thousand agents.
 func BenchmarkUpdateQuota(b *testing.B) {

@@ -121,9 +121,10 @@ func (m *master) allocate() {
 		if m.life != life {
 			return
 		}
+		before := m.machine.View()
 		m.step(proposed)
 		if m.brought == brought && m.sim.err == nil {
-			m.checkLimits(m.machine.View(), proposed.Proposals)
+			m.checkLimits(before, m.machine.View())
 		}
 	})
 }

@@ -46,17 +46,25 @@ func (m *master) checkOffers(v *state.View) {
 	}
 }
 
-// checkLimits: proposals that were made of what the master still knows take no
-// role above its limit. What agents bring along when they come back may, and
-// what was set by force.
-func (m *master) checkLimits(v *state.View, proposals []state.Proposal) {
-	proposed := map[string]resources.Quantities{}
-	for _, p := range proposals {
-		role := top(p.Role)
-		// What is reserved counts since it was reserved, offered or not.
-		proposed[role] = proposed[role].Add(resources.Of(p.Resources...).Unreserved().Quantities())
+// checkLimits: offers that are made of what the master still knows take no role
+// above its limit. What agents bring along when they come back may, and what was
+// set by force. A proposal that was under way when a quota changed is no offer:
+// the master gives it back.
+func (m *master) checkLimits(before, v *state.View) {
+	known := map[string]bool{}
+	for o := range before.Offers.All() {
+		known[o.Offer.GetId().GetValue()] = true
 	}
-	for role, more := range proposed {
+	offered := map[string]resources.Quantities{}
+	for o := range v.Offers.All() {
+		if known[o.Offer.GetId().GetValue()] {
+			continue
+		}
+		role := top(o.Offer.GetAllocationInfo().GetRole())
+		// What is reserved counts since it was reserved, offered or not.
+		offered[role] = offered[role].Add(m.parse(o.Offer.GetResources()).Unreserved().Quantities())
+	}
+	for role, more := range offered {
 		limits := resources.LimitsOfScalars(v.Quotas[role].GetLimits())
 		if len(limits) == 0 || limits.Allows(m.heldBy(v, role)) {
 			continue
