@@ -50,7 +50,8 @@ type Config struct {
 	// BootID is that of the running system; "" if unknown.
 	BootID string
 
-	// Authorizer says who may read sandboxes; nil allows everybody.
+	// Authorizer says who may read sandboxes, and as whom frameworks may run tasks;
+	// nil allows everybody everything.
 	Authorizer *acl.Authorizer
 	// Authentication says as whom the agent goes to its master.
 	Authentication Authentication

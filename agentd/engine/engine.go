@@ -72,6 +72,7 @@ func New(cfg Config) (*Engine, error) {
 	}
 	e.process = process
 	e.cfg.State.PID = process.PID().String()
+	e.cfg.State.Authorizer = e.cfg.Authorizer
 	if e.machine, err = state.New(e.cfg.State); err != nil {
 		process.Terminate()
 		return nil, fmt.Errorf("agent settings: %w", err)

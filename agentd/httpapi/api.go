@@ -96,11 +96,11 @@ func (a *API) Register(r *httpserver.Router) {
 		"api/v1":              a.secure(RealmReadwrite, a.serveOperator),
 		"api/v1/executor":     a.secure(RealmExecutor, a.serveExecutor),
 		"health":              http.HandlerFunc(serveHealth),
-		"flags":               a.secure(RealmReadonly, a.serveFlags),
+		"flags":               a.secureHandler(RealmReadonly, a.onlyGet(a.serveFlags)),
 		"state":               a.secure(RealmReadonly, a.serveState),
-		"containers":          a.secureHandler(RealmReadonly, a.authorized("/containers", http.HandlerFunc(a.serveContainers))),
-		"monitor/statistics":  a.secureHandler(RealmReadonly, a.authorized("/monitor/statistics", http.HandlerFunc(a.serveStatistics))),
-		"containerizer/debug": a.secureHandler(RealmReadonly, a.authorized("/containerizer/debug", http.HandlerFunc(a.serveContainerizerDebug))),
+		"containers":          a.endpoint("/containers", a.serveContainers),
+		"monitor/statistics":  a.endpoint("/monitor/statistics", a.serveStatistics),
+		"containerizer/debug": a.endpoint("/containerizer/debug", a.serveContainerizerDebug),
 	} {
 		r.Handle(Process, endpoint, h)
 	}
@@ -115,6 +115,11 @@ func (a *API) Register(r *httpserver.Router) {
 		}
 		r.Handle("files", name, a.secureHandler(RealmReadonly, h))
 	}
+}
+
+// endpoint is one that get_endpoints guards.
+func (a *API) endpoint(path string, h http.HandlerFunc) http.Handler {
+	return a.secureHandler(RealmReadonly, a.onlyGet(a.authorized(path, h).ServeHTTP))
 }
 
 // secure authenticates before anything else is looked at, as Mesos does.
@@ -136,14 +141,23 @@ func (a *API) secureHandler(realm string, h http.Handler) http.Handler {
 // errRecovering is told to those who come too early.
 var errRecovering = errors.New("Agent has not finished recovery")
 
-// view returns the agent once it has recovered, as far as who asks may see it.
-func (a *API) view(ctx context.Context) (*state.View, error) {
+// whole returns the agent once it has recovered, with what who asks may not see.
+func (a *API) whole(ctx context.Context) (*state.View, error) {
 	v, err := a.cfg.Engine.View(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if v.Phase == state.Recovering {
 		return nil, errRecovering
+	}
+	return v, nil
+}
+
+// view is whole as far as who asks may see it.
+func (a *API) view(ctx context.Context) (*state.View, error) {
+	v, err := a.whole(ctx)
+	if err != nil {
+		return nil, err
 	}
 	return a.visible(ctx, v), nil
 }

@@ -38,6 +38,12 @@ func (a *API) attachOutput(w http.ResponseWriter, r *http.Request, req *operator
 func (a *API) session(w http.ResponseWriter, r *http.Request, req *operatorRequest) {
 	l := req.call.GetLaunchNestedContainerSession()
 	id := containerizer.IDOf(l.GetContainerId())
+	// It is of no use to who may not see its output, nor below standalone containers,
+	// which have none: refused before it runs.
+	if err := a.mayDeal(r.Context(), a.grants(r.Context()), attachesOutput(l.GetContainerId())); err != nil {
+		fail(w, err)
+		return
+	}
 	err := a.launchContainer(r.Context(), engine.ContainerLaunch{
 		ID: l.GetContainerId(), Class: containerizer.ClassDebug, Command: l.GetCommand(), Container: l.GetContainer(),
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
@@ -17,6 +18,19 @@ func (a *API) grants(ctx context.Context) *acl.Grants {
 }
 
 var errForbidden = refuse(http.StatusForbidden, "")
+
+// onlyGet refuses methods that no ACL speaks of. As in Mesos it is only with ACLs
+// that the endpoints care.
+func (a *API) onlyGet(h http.HandlerFunc) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if a.cfg.Authorizer != nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
+			w.Header().Set("Allow", http.MethodGet)
+			text(w, http.StatusMethodNotAllowed, "Expecting one of { 'GET' }, but received '"+r.Method+"'")
+			return
+		}
+		h(w, r)
+	})
+}
 
 // authorized keeps a handler from those who may not get its path, as
 // get_endpoints names it.
@@ -57,26 +71,44 @@ func (a *API) mayCall(ctx context.Context, call *agent.Call) error {
 	return nil
 }
 
-// containerCall is what a call does to one container: to a nested one, or to one
-// that has no executor.
+// containerCall is what a call does to one container.
 type containerCall struct {
-	id                 *mesos.ContainerID
-	nested, standalone acl.Action
-	command            *mesos.CommandInfo // of a launch
-	launches           bool
+	id     *mesos.ContainerID
+	action acl.Action
+	use    containerUse
+	// command is that of a launch.
+	command *mesos.CommandInfo
+}
+
+type containerUse uint8
+
+const (
+	deals    containerUse = iota // waits for, kills or removes it
+	launches                     // makes it
+	attaches                     // to its input or output; only executors' containers have such
+)
+
+// either is the action for calls that exist for both kinds of containers: which
+// one is meant is told by the ID, not by what the container turns out to be.
+func either(id *mesos.ContainerID, nested, standalone acl.Action) acl.Action {
+	if id.GetParent() != nil {
+		return nested
+	}
+	return standalone
 }
 
 // containerOf returns nil for calls that are not about one container.
 func containerOf(call *agent.Call) *containerCall {
-	launch := func(id *mesos.ContainerID, c *mesos.CommandInfo, nested acl.Action) *containerCall {
-		return &containerCall{id, nested, acl.LaunchStandaloneContainer, c, true}
+	launch := func(id *mesos.ContainerID, c *mesos.CommandInfo, action acl.Action) *containerCall {
+		return &containerCall{id: id, action: action, use: launches, command: c}
 	}
-	about := func(id *mesos.ContainerID, nested, standalone acl.Action) *containerCall {
-		return &containerCall{id: id, nested: nested, standalone: standalone}
+	deal := func(id *mesos.ContainerID, action acl.Action) *containerCall {
+		return &containerCall{id: id, action: action}
 	}
 	switch call.GetType() {
 	case agent.Call_LAUNCH_CONTAINER:
-		return launch(call.GetLaunchContainer().GetContainerId(), call.GetLaunchContainer().GetCommand(), acl.LaunchNestedContainer)
+		c := call.GetLaunchContainer()
+		return launch(c.GetContainerId(), c.GetCommand(), either(c.GetContainerId(), acl.LaunchNestedContainer, acl.LaunchStandaloneContainer))
 	case agent.Call_LAUNCH_NESTED_CONTAINER:
 		c := call.GetLaunchNestedContainer()
 		return launch(c.GetContainerId(), c.GetCommand(), acl.LaunchNestedContainer)
@@ -84,49 +116,67 @@ func containerOf(call *agent.Call) *containerCall {
 		c := call.GetLaunchNestedContainerSession()
 		return launch(c.GetContainerId(), c.GetCommand(), acl.LaunchNestedContainerSession)
 	case agent.Call_WAIT_CONTAINER:
-		return about(call.GetWaitContainer().GetContainerId(), acl.WaitNestedContainer, acl.WaitStandaloneContainer)
+		id := call.GetWaitContainer().GetContainerId()
+		return deal(id, either(id, acl.WaitNestedContainer, acl.WaitStandaloneContainer))
 	case agent.Call_WAIT_NESTED_CONTAINER:
-		return about(call.GetWaitNestedContainer().GetContainerId(), acl.WaitNestedContainer, acl.WaitStandaloneContainer)
+		return deal(call.GetWaitNestedContainer().GetContainerId(), acl.WaitNestedContainer)
 	case agent.Call_KILL_CONTAINER:
-		return about(call.GetKillContainer().GetContainerId(), acl.KillNestedContainer, acl.KillStandaloneContainer)
+		id := call.GetKillContainer().GetContainerId()
+		return deal(id, either(id, acl.KillNestedContainer, acl.KillStandaloneContainer))
 	case agent.Call_KILL_NESTED_CONTAINER:
-		return about(call.GetKillNestedContainer().GetContainerId(), acl.KillNestedContainer, acl.KillStandaloneContainer)
+		return deal(call.GetKillNestedContainer().GetContainerId(), acl.KillNestedContainer)
 	case agent.Call_REMOVE_CONTAINER:
-		return about(call.GetRemoveContainer().GetContainerId(), acl.RemoveNestedContainer, acl.RemoveStandaloneContainer)
+		id := call.GetRemoveContainer().GetContainerId()
+		return deal(id, either(id, acl.RemoveNestedContainer, acl.RemoveStandaloneContainer))
 	case agent.Call_REMOVE_NESTED_CONTAINER:
-		return about(call.GetRemoveNestedContainer().GetContainerId(), acl.RemoveNestedContainer, acl.RemoveStandaloneContainer)
+		return deal(call.GetRemoveNestedContainer().GetContainerId(), acl.RemoveNestedContainer)
 	case agent.Call_ATTACH_CONTAINER_OUTPUT:
-		return about(call.GetAttachContainerOutput().GetContainerId(), acl.AttachContainerOutput, acl.AttachContainerOutput)
+		return attachesOutput(call.GetAttachContainerOutput().GetContainerId())
 	case agent.Call_ATTACH_CONTAINER_INPUT:
-		return about(call.GetAttachContainerInput().GetContainerId(), acl.AttachContainerInput, acl.AttachContainerInput)
+		if call.GetAttachContainerInput().GetType() != agent.Call_AttachContainerInput_CONTAINER_ID {
+			return nil // refused for its form
+		}
+		return &containerCall{id: call.GetAttachContainerInput().GetContainerId(), action: acl.AttachContainerInput, use: attaches}
 	}
 	return nil
 }
 
-// mayDeal decides about one container: by the executor at its root, or by the
-// rules for standalone ones if there is none.
+func attachesOutput(id *mesos.ContainerID) *containerCall {
+	return &containerCall{id: id, action: acl.AttachContainerOutput, use: attaches}
+}
+
+// mayDeal decides about one container: by the users of the command and of the
+// executor at its root, if there is one.
 func (a *API) mayDeal(ctx context.Context, grants *acl.Grants, c *containerCall) error {
-	nested, standalone := grants.To(c.nested), grants.To(c.standalone)
-	if nested.Always() && standalone.Always() {
+	may := grants.To(c.action)
+	if may.Always() && c.use != attaches {
 		return nil
 	}
 	v, err := a.cfg.Engine.View(ctx)
 	if err != nil {
 		return err
 	}
-	var allowed bool
-	switch framework, executor := executorOf(v, c.id); {
-	case executor == nil:
-		allowed = standalone.Allow(acl.Standalone(c.id))
-	case c.launches:
-		allowed = nested.Allow(acl.NestedLaunch(c.id, c.command, executor.Info, framework.Info))
-	default:
-		allowed = nested.Allow(acl.Container(c.id, executor.Info, framework.Info))
+	framework, executor := executorOf(v, c.id)
+	if executor == nil && c.use == attaches {
+		return refuse(http.StatusNotFound, "Container %s cannot be found", containerizer.IDOf(c.id))
 	}
-	if !allowed {
+	if !may.Allow(c.object(framework, executor)) {
 		return errForbidden
 	}
 	return nil
+}
+
+// object is what is dealt with, in the form that the rules of the action know.
+func (c *containerCall) object(f *state.Framework, e *state.Executor) acl.Object {
+	switch {
+	case e == nil && c.use == launches:
+		return acl.Standalone(c.id)
+	case e == nil:
+		return acl.Container(c.id, nil, nil)
+	case c.use == launches:
+		return acl.NestedLaunch(c.id, c.command, e.Info, f.Info)
+	}
+	return acl.Container(c.id, e.Info, f.Info)
 }
 
 // executorOf finds the executor whose container is at the root of another.

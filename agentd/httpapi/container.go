@@ -14,7 +14,7 @@ import (
 
 // getContainers lists executors' containers and, if wanted, all others.
 func (a *API) getContainers(ctx context.Context, call *agent.Call_GetContainers) (*agent.Response, error) {
-	v, err := a.view(ctx)
+	v, err := a.whole(ctx) // view_containers alone decides, as in Mesos
 	if err != nil {
 		return nil, refuse(http.StatusServiceUnavailable, "%s", err)
 	}
@@ -29,7 +29,7 @@ func (a *API) getContainers(ctx context.Context, call *agent.Call_GetContainers)
 			ContainerId:  &mesos.ContainerID{Value: &e.Container},
 		})
 	}
-	others, err := a.otherContainers(ctx, call, ids)
+	others, err := a.otherContainers(ctx, v, call, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func (a *API) getContainers(ctx context.Context, call *agent.Call_GetContainers)
 
 // otherContainers lists the containers that are not executors' and that a call asks
 // for: nested ones, also below standalone ones, and standalone ones.
-func (a *API) otherContainers(ctx context.Context, call *agent.Call_GetContainers, executors []string) ([]containerizer.ID, error) {
+func (a *API) otherContainers(ctx context.Context, v *state.View, call *agent.Call_GetContainers, seen []string) ([]containerizer.ID, error) {
 	if !call.GetShowNested() && !call.GetShowStandalone() {
 		return nil, nil
 	}
@@ -61,17 +61,13 @@ func (a *API) otherContainers(ctx context.Context, call *agent.Call_GetContainer
 	if err != nil {
 		return nil, err
 	}
-	whole, err := a.cfg.Engine.View(ctx) // with the executors that are hidden: theirs are not standalone
-	if err != nil {
-		return nil, err
-	}
-	known := containerIDs(liveExecutors(whole))
+	executors := containerIDs(liveExecutors(v)) // with the hidden ones: theirs are not standalone
 	standalone := a.grants(ctx).To(acl.ViewStandaloneContainer)
 	return slices.DeleteFunc(all, func(id containerizer.ID) bool {
 		root := string(id.Root())
 		switch {
-		case slices.Contains(known, root):
-			return id.Parent() == "" || !call.GetShowNested() || !slices.Contains(executors, root)
+		case slices.Contains(executors, root):
+			return id.Parent() == "" || !call.GetShowNested() || !slices.Contains(seen, root)
 		case !standalone.Allow(acl.Standalone(&mesos.ContainerID{Value: &root})):
 			return true
 		case id.Parent() != "":

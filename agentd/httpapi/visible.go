@@ -2,26 +2,45 @@ package httpapi
 
 import (
 	"context"
+	"slices"
 
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
 
 // visible returns the part of a View that who made the request may see: without
-// the frameworks, executors and tasks that are hidden.
+// the frameworks, executors, tasks and operations that are hidden.
 func (a *API) visible(ctx context.Context, v *state.View) *state.View {
 	grants := a.grants(ctx)
-	s := sight{grants.To(acl.ViewFramework), grants.To(acl.ViewExecutor), grants.To(acl.ViewTask)}
-	if s.frameworks.Always() && s.executors.Always() && s.tasks.Always() {
+	s := sight{grants.To(acl.ViewFramework), grants.To(acl.ViewExecutor), grants.To(acl.ViewTask), grants.To(acl.ViewRole)}
+	if s.frameworks.Always() && s.executors.Always() && s.tasks.Always() && s.roles.Always() {
 		return v
 	}
 	part := *v
 	part.Frameworks, part.Completed = s.ofFrameworks(v.Frameworks), s.ofFrameworks(v.Completed)
+	part.Operations = s.ofOperations(v.Operations)
 	return &part
 }
 
-type sight struct{ frameworks, executors, tasks acl.Approver }
+type sight struct{ frameworks, executors, tasks, roles acl.Approver }
+
+// ofOperations keeps those whose every resource may be seen.
+func (s sight) ofOperations(all []*mesos.Operation) []*mesos.Operation {
+	if s.roles.Always() {
+		return all
+	}
+	var seen []*mesos.Operation
+	for _, o := range all {
+		consumed, err := resources.Consumed(o.GetInfo())
+		hidden := func(r *mesos.Resource) bool { return !s.roles.AllowRolesOf(r) }
+		if err == nil && !slices.ContainsFunc(consumed.Proto(), hidden) {
+			seen = append(seen, o)
+		}
+	}
+	return seen
+}
 
 func (s sight) ofFrameworks(all []*state.Framework) []*state.Framework {
 	var seen []*state.Framework

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 )
 
 // Source gives the machine what is random. The engine's draws from the system;
@@ -33,6 +34,9 @@ type Config struct {
 	WorkDir string
 	// Random is where UUIDs and jitter come from. Required.
 	Random Source
+
+	// Authorizer says as which users frameworks may run tasks; nil allows all.
+	Authorizer *acl.Authorizer
 
 	// Reconnect is false for --recover=cleanup: executors are shut down after
 	// recovery and the agent ends.

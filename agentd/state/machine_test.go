@@ -6,6 +6,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 )
 
 // TestTranscripts are the stories of an agent's life, told in testdata.
@@ -115,6 +116,16 @@ func TestTranscripts(t *testing.T) {
 			r.fromMaster(runGroupAgain("g3", "g4"))
 			r.fromMaster(killTask("g3")) // before delivery: kills g4 as well
 			r.step("container ended", ContainerTerminated{Container: id, Err: errors.New("lost track of it")})
+		},
+		"not authorized": func(r *rig) {
+			var err error
+			r.m.cfg.Authorizer, _, err = acl.Parse([]byte(`{"run_tasks":[{"principals":{"type":"ANY"},"users":{"type":"NONE"}}]}`))
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			r.start()
+			r.fromMaster(runTask(commandTask("t1")))
+			r.fromMaster(runGroup("g1", "g2"))
 		},
 		"draining": func(r *rig) {
 			r.running("t1")

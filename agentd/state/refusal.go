@@ -1,8 +1,11 @@
 package state
 
 import (
+	"fmt"
+
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 )
 
 // refusal is why tasks are not run.
@@ -27,6 +30,9 @@ func (m *Machine) refusal(l *launch) *refusal {
 	if m.drain != nil {
 		return dropped(mesos.TaskStatus_REASON_AGENT_DRAINING, "Task was received while agent was already draining")
 	}
+	if refusal := m.unauthorized(l); refusal != nil {
+		return refusal
+	}
 	if m.outdated(l.versions) {
 		return dropped(mesos.TaskStatus_REASON_INVALID_OFFERS, "Task assumes outdated resource state")
 	}
@@ -34,6 +40,28 @@ func (m *Machine) refusal(l *launch) *refusal {
 		return dropped(mesos.TaskStatus_REASON_RESOURCES_UNKNOWN, message)
 	}
 	return m.executorMismatch(l)
+}
+
+// unauthorized asks the agent's own ACLs, which may be narrower than the master's,
+// whether the framework may run tasks as these users. One that may not refuses its
+// whole group.
+func (m *Machine) unauthorized(l *launch) *refusal {
+	may := m.cfg.Authorizer.ForName(l.framework.info.GetPrincipal()).To(acl.RunTask)
+	for _, t := range l.tasks {
+		user := acl.UserOfTask(t, l.framework.info)
+		if may.Allow(user) {
+			continue
+		}
+		out := &refusal{
+			state: mesos.TaskState_TASK_ERROR, reason: mesos.TaskStatus_REASON_TASK_UNAUTHORIZED,
+			message: fmt.Sprintf("Not authorized to launch task '%s' as user '%s' on this agent", t.GetTaskId().GetValue(), user),
+		}
+		if l.group != nil {
+			out.reason = mesos.TaskStatus_REASON_TASK_GROUP_UNAUTHORIZED
+		}
+		return out
+	}
+	return nil
 }
 
 // unlimitable finds limits that no isolator would enforce.

@@ -49,6 +49,23 @@ func ReservedRole(r *mesos.Resource) Object {
 	return Role(r.GetRole())
 }
 
+// AllowRolesOf decides about all roles that a resource is reserved for or allocated
+// to, as ViewRole does for resources.
+func (a Approver) AllowRolesOf(r *mesos.Resource) bool {
+	if a.Always() {
+		return true
+	}
+	if r.Role != nil && r.GetRole() != "*" && !a.Allow(Role(r.GetRole())) {
+		return false
+	}
+	for _, reservation := range r.Reservations {
+		if !a.Allow(Role(reservation.GetRole())) {
+			return false
+		}
+	}
+	return r.AllocationInfo == nil || a.Allow(Role(r.GetAllocationInfo().GetRole()))
+}
+
 // Reserver is the principal that reserved a resource; any, if it isn't known.
 func Reserver(r *mesos.Resource) Object {
 	if n := len(r.Reservations); n > 0 {

@@ -110,20 +110,7 @@ func (s visible) quota(name string) bool { return s.quotas.Allow(acl.Role(name))
 
 // resource says whether a resource may be seen: every role that it is reserved
 // for or allocated to must be.
-func (s visible) resource(r *mesos.Resource) bool {
-	if s.roles.Always() {
-		return true
-	}
-	if r.Role != nil && r.GetRole() != "*" && !s.role(r.GetRole()) {
-		return false
-	}
-	for _, reservation := range r.Reservations {
-		if !s.role(reservation.GetRole()) {
-			return false
-		}
-	}
-	return r.AllocationInfo == nil || s.role(r.GetAllocationInfo().GetRole())
-}
+func (s visible) resource(r *mesos.Resource) bool { return s.roles.AllowRolesOf(r) }
 
 // resources returns those that may be seen.
 func (s visible) resources(rs []*mesos.Resource) []*mesos.Resource {

@@ -46,11 +46,26 @@ var (
 	}
 )
 
+// agentsLists are what agents guard.
+var agentsLists = []string{"view_flags", "set_log_level", "prune_images", "modify_resource_provider_configs", "mark_resource_providers_gone",
+	"view_resource_providers", "launch_nested_containers_as_user", "launch_nested_containers_under_parent_with_user",
+	"launch_nested_container_sessions_as_user", "launch_nested_container_sessions_under_parent_with_user", "wait_nested_containers",
+	"kill_nested_containers", "remove_nested_containers", "launch_standalone_containers", "wait_standalone_containers",
+	"kill_standalone_containers", "remove_standalone_containers", "view_standalone_containers", "attach_containers_input",
+	"attach_containers_output", "get_endpoints", "access_mesos_logs", "access_sandboxes"}
+
 func init() {
 	for _, list := range []string{"view_flags", "set_log_level", "update_weights", "update_quotas", "reserve_resources",
 		"unreserve_resources", "create_volumes", "destroy_volumes", "resize_volumes", "teardown_frameworks", "update_maintenance_schedules",
 		"start_maintenances", "stop_maintenances", "drain_agents", "deactivate_agents", "reactivate_agents", "mark_agents_gone"} {
 		aclProofs[list] = sec + "TestOperatorCalls"
+	}
+	for list, test := range map[string]string{"run_tasks": "TestAgentAuthorizesTasks", "view_roles": "TestAgentReadsAreFiltered",
+		"view_containers": "TestAgentReadsAreFiltered", "view_frameworks": "TestAgentReadsAreFiltered"} {
+		aclProofs[list] += " " + sec + test
+	}
+	for _, list := range agentsLists {
+		aclProofs[list] += " " + sec + "TestAgentCalls"
 	}
 }
 
