@@ -88,7 +88,7 @@ func runCommand(ctx context.Context, c *mesos.CommandInfo, environ []string) (sy
 		}
 		return *status, nil
 	case <-ctx.Done():
-		if _, err := process.SignalFamily(pid, syscall.SIGKILL); err != nil {
+		if _, err := process.SignalFamily(pid, syscall.SIGKILL, around); err != nil {
 			_ = syscall.Kill(pid, syscall.SIGKILL) // it may have ended
 		}
 		<-ended

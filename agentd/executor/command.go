@@ -1,16 +1,19 @@
 package executor
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/launch"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -20,9 +23,26 @@ type running struct{ pid int }
 
 // Signal implements command.
 func (r running) Signal(signal syscall.Signal) {
-	if _, err := process.SignalFamily(r.pid, signal); err != nil {
+	if _, err := process.SignalFamily(r.pid, signal, around); err != nil {
 		_ = syscall.Kill(r.pid, signal)
 	}
+}
+
+// around is the processes that the task's are among. The launch stage, our parent,
+// adopts the container's orphans, so that none can be elsewhere than below it; to read
+// of all processes of a machine would take the longer the more tasks it has, when all
+// of them are killed at once.
+func around() (process.Snapshot, error) {
+	if parent := os.Getppid(); isStage(parent) {
+		return process.TakeBelow(parent)
+	}
+	return process.Take()
+}
+
+func isStage(pid int) bool {
+	line, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cmdline")
+	args := bytes.SplitN(line, []byte{0}, 3)
+	return err == nil && len(args) == 3 && string(args[1]) == launch.Name
 }
 
 // starter starts tasks and tells of their end on exits.

@@ -3,8 +3,7 @@
 // task's container and as the task's user, as the subcommand "executor" of its
 // own binary; it speaks the v1 executor API to the agent by package client.
 //
-// It costs every task a process, so it imports little, keeps little, and has
-// the garbage collector work for memory rather than speed.
+// It costs every task a process, so it imports little and keeps little.
 //
 // [Main] is the only caller of most of it; the machine in it is one goroutine
 // to which events, the end of the command, and timers come.

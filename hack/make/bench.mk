@@ -4,6 +4,10 @@
 bench-tasks: ## Latency and throughput of tasks through masterd and agentd (root).
 	$(GO) test -run '^$$' -bench 'Accept|Sequential|Parallel' -benchtime 1x -timeout 20m ./test/bench
 
+.PHONY: bench-agent
+bench-agent: ## Launches, destroys, memory and reads of one agent with 150 to 1,000 tasks, and its restart (root).
+	$(GO) test -run '^$$' -bench 'Agent' -benchtime 1x -timeout 30m ./test/bench
+
 .PHONY: bench-failover
 bench-failover: ## How long a new leader takes to take 2,000, 10,000 and 20,000 agents back.
 	$(GO) test -run '^$$' -bench Failover -benchtime 1x -timeout 20m ./test/bench

@@ -53,7 +53,9 @@ func (r *rig) step() (updates []testbed.Arrival) {
 			r.offer = arrival.Event.At("offers", "offers", 0)
 		case "UPDATE":
 			status := arrival.Event.At("update", "status")
-			r.Acknowledge(status)
+			if status.At("uuid").Exists() { // else the master made it up
+				r.Acknowledge(status)
+			}
 			updates = append(updates, testbed.Arrival{Event: status, At: arrival.At})
 		}
 	}

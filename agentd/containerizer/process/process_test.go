@@ -186,7 +186,7 @@ func TestSignalFamily(t *testing.T) {
 		family = all.Family(cmd.Process.Pid)
 		time.Sleep(5 * time.Millisecond)
 	}
-	n, err := SignalFamily(cmd.Process.Pid, syscall.SIGKILL)
+	n, err := SignalFamily(cmd.Process.Pid, syscall.SIGKILL, Take)
 	if err != nil || n < 5 {
 		t.Errorf("%d processes signalled, error %v", n, err)
 	}

@@ -79,6 +79,17 @@ func Tree(root int) ([]Stat, error) {
 	return tree, nil
 }
 
+// TakeBelow is Take for a process and its descendants only, which costs nothing for
+// what else runs on the machine.
+func TakeBelow(root int) (Snapshot, error) {
+	tree, err := Tree(root)
+	all := make(Snapshot, len(tree))
+	for _, s := range tree {
+		all[s.PID] = s
+	}
+	return all, err
+}
+
 // childrenOf lists the children of a process, those of every thread. None are
 // those of a process that is gone; an error means that this kernel has no such lists
 // (it was built without CONFIG_PROC_CHILDREN).
@@ -143,14 +154,14 @@ func (all Snapshot) children() map[int][]int {
 	return children
 }
 
-// SignalFamily signals a process and its Family, and returns how many
-// processes that were. To leave no process unseen that is being forked, the
+// SignalFamily signals a process and its Family among those that take shows, and
+// returns how many processes that were. To leave no process unseen that is being forked, the
 // processes are stopped first, until the table shows no other; they go on with
 // the signal delivered.
-func SignalFamily(root int, signal syscall.Signal) (int, error) {
+func SignalFamily(root int, signal syscall.Signal, take func() (Snapshot, error)) (int, error) {
 	stopped := map[int]bool{}
 	for range stopTries {
-		all, err := Take()
+		all, err := take()
 		if err != nil {
 			return 0, err
 		}

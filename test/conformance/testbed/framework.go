@@ -104,6 +104,9 @@ func (f *Framework) Resubscribe() {
 	}
 }
 
+// Master is who its calls go to.
+func (f *Framework) Master() *Master { return f.master }
+
 // MoveTo makes another master the one that calls go to; see Resubscribe.
 func (f *Framework) MoveTo(master *Master) { f.master = master }
 
