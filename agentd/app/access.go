@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -102,11 +103,18 @@ func (f *accessFlags) guard(credentials *auth.Credentials, key *token.Key, log l
 	realms := map[string][]httpauth.Authenticator{}
 	for realm, guarded := range map[string]bool{
 		httpapi.RealmReadonly: f.HTTPReadonly, httpapi.RealmReadwrite: f.HTTPReadwrite, httpapi.RealmExecutor: f.HTTPExecutors,
+		// Mesos lets everybody be a resource provider. Here they have to be let in
+		// where operators have to.
+		httpapi.RealmProvider: f.HTTPReadwrite,
 	} {
 		if !guarded {
 			continue
 		}
-		if realms[realm], err = sources.Build(realm, names); err != nil {
+		accepted := names
+		if realm == httpapi.RealmProvider && key != nil && !slices.Contains(names, httpauth.NameJWT) {
+			accepted = append(slices.Clone(names), httpauth.NameJWT) // the form that Mesos gives their credentials
+		}
+		if realms[realm], err = sources.Build(realm, accepted); err != nil {
 			return nil, err
 		}
 	}

@@ -52,10 +52,12 @@ func life() ([]state.Record, *state.Snapshot) {
 	drain := &mesos.DrainConfig{MarkGone: new(true)}
 	snapshot := &state.Snapshot{
 		Agent: agent, Drain: drain, Resources: []*mesos.Resource{volume}, Operations: []*mesos.Operation{operation},
+		Providers: providersNamed("a", "b"), GoneProviders: providersNamed("c"),
 	}
 	records := []state.Record{
 		state.AgentRecord{Info: agent},
 		state.DrainRecord{AgentID: testAgent, Config: drain},
+		state.ProvidersRecord{AgentID: testAgent, Known: snapshot.Providers, Gone: snapshot.GoneProviders},
 		state.ResourcesRecord{Resources: snapshot.Resources, Operations: snapshot.Operations, Target: true},
 		state.VolumesRecord{Create: snapshot.Resources},
 		state.ResourcesRecord{Resources: snapshot.Resources, Operations: snapshot.Operations},
@@ -379,6 +381,42 @@ func BenchmarkApply(b *testing.B) {
 		err := s.Apply([]state.Record{state.UpdateRecord{Run: run, TaskID: "t", Update: testUpdate("f", "t", byte(n))}})
 		if err != nil {
 			b.Fatal(err)
+		}
+	}
+}
+
+func providersNamed(names ...string) []*mesos.ResourceProviderInfo {
+	var out []*mesos.ResourceProviderInfo
+	for _, name := range names {
+		out = append(out, &mesos.ResourceProviderInfo{
+			Id: &mesos.ResourceProviderID{Value: new("id-" + name)}, Type: new("dev.mesos.rp.test"), Name: &name,
+		})
+	}
+	return out
+}
+
+// TestDamagedProviders: an agent that forgot its resource providers would lock them
+// out, and let those in that are gone.
+func TestDamagedProviders(t *testing.T) {
+	s := open(t, t.TempDir())
+	defer s.Close()
+	if err := s.Apply([]state.Record{
+		state.AgentRecord{Info: &mesos.AgentInfo{Hostname: new("h"), Id: &mesos.AgentID{Value: new(testAgent)}}},
+		state.ProvidersRecord{AgentID: testAgent, Known: providersNamed("a")},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(paths.Agent(s.meta, testAgent), providersFile)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range data {
+		if err := os.WriteFile(path, data[:n], 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Recover(""); err == nil {
+			t.Fatalf("the first %d bytes of %d are taken for all", n, len(data))
 		}
 	}
 }

@@ -15,6 +15,7 @@
 //	    └── <agent>/
 //	        ├── agent.info                    AgentInfo End
 //	        ├── drain.config                  DrainConfig End; while draining
+//	        ├── resource_provider_registry    (Provider | GoneProvider)… End
 //	        └── frameworks/<framework>/
 //	            ├── framework.info            FrameworkInfo PID End
 //	            └── executors/<executor>/

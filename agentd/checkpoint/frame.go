@@ -23,6 +23,8 @@ const (
 	kindAcknowledgement kind = 'K' // UUID of the update
 	kindResource        kind = 'R' // mesos.v1.Resource
 	kindOperation       kind = 'O' // mesos.v1.Operation
+	kindProvider        kind = 'V' // mesos.v1.ResourceProviderInfo
+	kindGoneProvider    kind = 'W' // likewise: marked gone
 )
 
 // version is that of the schema, and the fourth byte of every file.

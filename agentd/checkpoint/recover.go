@@ -28,8 +28,8 @@ func (p Problem) Error() string { return p.Path + ": " + p.Err.Error() }
 func (p Problem) Unwrap() error { return p.Err }
 
 // Recover reads everything. It returns an error only where skipping would be
-// worse than not starting: for the agent's own identity and its resources,
-// which tell whose volumes are whose. bootID is that of the running system;
+// worse than not starting: for the agent's own identity, for its resources,
+// which tell whose volumes are whose, and for its resource providers. bootID is that of the running system;
 // empty if unknown.
 func (s *Store) Recover(bootID string) (*state.Snapshot, []Problem, error) {
 	r := &recovery{store: s}
@@ -130,6 +130,9 @@ func (r *recovery) agent(out *state.Snapshot) error {
 		return fmt.Errorf("recovering the agent: %w: %s is about agent %q", ErrCorrupt, s.agentFile(id), info.GetId().GetValue())
 	}
 	out.Agent = info
+	if err := r.providers(out, filepath.Join(paths.Agent(s.meta, id), providersFile)); err != nil {
+		return err
+	}
 	drain := &mesos.DrainConfig{}
 	path := filepath.Join(paths.Agent(s.meta, id), drainFile)
 	switch err := readOne(path, kindDrain, drain); {
@@ -140,6 +143,36 @@ func (r *recovery) agent(out *state.Snapshot) error {
 	}
 	for _, framework := range r.list(filepath.Join(paths.Agent(s.meta, id), "frameworks")) {
 		r.framework(out, id, framework)
+	}
+	return nil
+}
+
+// providers reads which resource providers have an ID. Without that those that
+// have one are locked out for good, so what can't be read is an error.
+func (r *recovery) providers(out *state.Snapshot, path string) error {
+	records, err := readWhole(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	for _, rec := range records {
+		info := &mesos.ResourceProviderInfo{}
+		switch rec.kind {
+		case kindProvider:
+			out.Providers = append(out.Providers, info)
+		case kindGoneProvider:
+			out.GoneProviders = append(out.GoneProviders, info)
+		default:
+			err = unexpected(rec)
+		}
+		if err == nil {
+			err = decode(rec, rec.kind, info)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("recovering resource providers: %w", err)
 	}
 	return nil
 }

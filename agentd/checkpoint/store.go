@@ -101,6 +101,8 @@ func (s *Store) stage(b *batch, r state.Record) error {
 		return err
 	case state.ResourcesRecord:
 		return s.stageResources(b, r)
+	case state.ProvidersRecord:
+		return s.stageProviders(b, r)
 	case state.DrainRecord:
 		path := filepath.Join(paths.Agent(s.meta, r.AgentID), drainFile)
 		if r.Config != nil {
@@ -141,10 +143,22 @@ func (s *Store) stageResources(b *batch, r state.ResourcesRecord) error {
 	return whole(b, s.resourcesFile(currentFile), items...)
 }
 
+func (s *Store) stageProviders(b *batch, r state.ProvidersRecord) error {
+	var items []item
+	for _, p := range r.Known {
+		items = append(items, item{kindProvider, p})
+	}
+	for _, p := range r.Gone {
+		items = append(items, item{kindGoneProvider, p})
+	}
+	return whole(b, filepath.Join(paths.Agent(s.meta, r.AgentID), providersFile), items...)
+}
+
 // The names of files in the schema.
 const (
 	agentFile     = "agent.info"
 	drainFile     = "drain.config"
+	providersFile = "resource_provider_registry"
 	frameworkFile = "framework.info"
 	executorFile  = "executor.info"
 	completedFile = "completed"

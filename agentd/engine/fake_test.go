@@ -134,7 +134,7 @@ func event(t testing.TB, s *Stream, want executor.Event_Type) *executor.Event {
 			if !ok {
 				t.Fatalf("the stream ended before %s", want)
 			}
-			if e.GetType() == want {
+			if e := e.(*executor.Event); e.GetType() == want {
 				return e
 			}
 		case <-deadline:

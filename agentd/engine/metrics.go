@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"math"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,7 @@ func (e *Engine) registerMetrics() {
 		emitCounters(v.Counters, emit)
 		emitStates(v, emit)
 		emitResources(v, emit)
+		emitProviders(v, emit)
 	})
 }
 
@@ -113,6 +115,22 @@ func emitResources(v *state.View, emit metrics.Emit) {
 	for _, name := range []string{"cpus", "gpus", "mem", "disk"} {
 		emitUse(emit, "slave/"+name, total.NonRevocable().Scalar(name), used.NonRevocable().Scalar(name))
 		emitUse(emit, "slave/"+name+"_revocable", total.Revocable().Scalar(name), used.Revocable().Scalar(name))
+	}
+}
+
+// emitProviders counts resource providers, and the operations on theirs by the
+// names that those of Mesos's own providers have.
+func emitProviders(v *state.View, emit metrics.Emit) {
+	emit(metrics.Gauge, "resource_provider_manager/subscribed", float64(len(v.Providers)))
+	emit(metrics.Counter, "resource_provider_manager/events/subscribe", float64(v.Counters.ProviderSubscriptions))
+	emit(metrics.Counter, "resource_provider_manager/events/disconnect", float64(v.Counters.ProviderDisconnections))
+	for kind, n := range v.OperationCounts {
+		name := "resource_providers/" + kind.ProviderType + "." + kind.ProviderName +
+			"/operations/" + strings.ToLower(kind.Operation.String())
+		emit(metrics.Gauge, name+"/pending", float64(n.Pending))
+		emit(metrics.Counter, name+"/finished", float64(n.Finished))
+		emit(metrics.Counter, name+"/failed", float64(n.Failed))
+		emit(metrics.Counter, name+"/dropped", float64(n.Dropped))
 	}
 }
 

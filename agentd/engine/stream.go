@@ -5,24 +5,31 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/google/uuid"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/resourceprovider"
 )
 
-// streamQueue is how many events may wait for an executor that does not read; with
+// streamQueue is how many events may wait for a reader that does not read; with
 // one more it is disconnected. It can subscribe again without loss.
 const streamQueue = 4096
 
-// Stream is the event stream of one executor.
+// Stream is the event stream of one executor or resource provider.
 type Stream struct {
 	id     state.StreamID
-	events chan *executor.Event
+	events chan proto.Message
+	// Session is what the calls of the resource provider that reads it have to
+	// name: its Mesos-Stream-Id. Executors have none.
+	Session string
 }
 
 // Events yields the events; it is closed when the stream is to end.
-func (s *Stream) Events() <-chan *executor.Event { return s.events }
+func (s *Stream) Events() <-chan proto.Message { return s.events }
 
-// streams are those that executors read.
+// streams are those that executors and resource providers read.
 type streams struct {
 	mu   *sync.Mutex
 	last *state.StreamID
@@ -37,13 +44,13 @@ func (s streams) add() *Stream {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	*s.last++
-	stream := &Stream{id: *s.last, events: make(chan *executor.Event, streamQueue)}
+	stream := &Stream{id: *s.last, events: make(chan proto.Message, streamQueue)}
 	s.open[stream.id] = stream
 	return stream
 }
 
 // send queues an event. False says that the stream is gone, or is given up now.
-func (s streams) send(id state.StreamID, e *executor.Event) bool {
+func (s streams) send(id state.StreamID, e proto.Message) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	stream := s.open[id]
@@ -119,17 +126,42 @@ func (r replies) forget(id state.ReplyID) {
 func (e *Engine) ExecutorCall(
 	ctx context.Context, claims map[string]string, call *executor.Call,
 ) (state.Reply, *Stream, error) {
-	id, answer := e.replies.add()
-	in := state.ExecutorCall{Reply: id, Claims: claims, Call: call}
+	in := state.ExecutorCall{Claims: claims, Call: call}
 	var stream *Stream
 	if call.GetType() == executor.Call_SUBSCRIBE {
 		stream = e.streams.add()
 		in.Stream = stream.id
 	}
-	reply, err := e.ask(ctx, in, answer)
-	if err != nil {
-		e.replies.forget(id)
+	return e.subscribing(ctx, stream, func(id state.ReplyID) state.Input { in.Reply = id; return in })
+}
+
+// ProviderCall performs a call of a resource provider likewise. session is the
+// Mesos-Stream-Id that came with it.
+func (e *Engine) ProviderCall(
+	ctx context.Context, session string, call *resourceprovider.Call,
+) (state.Reply, *Stream, error) {
+	in := state.ProviderCall{Session: session, Call: call}
+	var stream *Stream
+	if call.GetType() == resourceprovider.Call_SUBSCRIBE {
+		stream = e.streams.add()
+		stream.Session = uuid.NewString()
+		in.Stream, in.Session = stream.id, stream.Session
 	}
+	return e.subscribing(ctx, stream, func(id state.ReplyID) state.Input { in.Reply = id; return in })
+}
+
+// MarkProviderGone removes a resource provider for good. The reply's status is 200
+// unless that can't be.
+func (e *Engine) MarkProviderGone(ctx context.Context, id string) (state.Reply, error) {
+	return e.ask(ctx, func(reply state.ReplyID) state.Input { return state.ProviderGone{Reply: reply, ID: id} })
+}
+
+// subscribing asks, and gives up the stream of a call that was refused. The
+// stream is nil for calls that open none.
+func (e *Engine) subscribing(
+	ctx context.Context, stream *Stream, in func(state.ReplyID) state.Input,
+) (state.Reply, *Stream, error) {
+	reply, err := e.ask(ctx, in)
 	if stream != nil && (err != nil || reply.Status != 200) {
 		e.Hangup(stream)
 		stream = nil
@@ -137,16 +169,21 @@ func (e *Engine) ExecutorCall(
 	return reply, stream, err
 }
 
-func (e *Engine) ask(ctx context.Context, in state.Input, answer <-chan state.Reply) (state.Reply, error) {
-	if err := e.Submit(ctx, in); err != nil {
+// ask submits what in makes and waits for the reply.
+func (e *Engine) ask(ctx context.Context, in func(state.ReplyID) state.Input) (state.Reply, error) {
+	id, answer := e.replies.add()
+	if err := e.Submit(ctx, in(id)); err != nil {
+		e.replies.forget(id)
 		return state.Reply{}, err
 	}
 	select {
 	case reply := <-answer:
 		return reply, nil
 	case <-e.stopped:
+		e.replies.forget(id)
 		return state.Reply{}, ErrStopped
 	case <-ctx.Done():
+		e.replies.forget(id)
 		return state.Reply{}, ctx.Err()
 	}
 }

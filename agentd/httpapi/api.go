@@ -27,6 +27,7 @@ const (
 	RealmReadonly  = "mesos-agent-readonly"
 	RealmReadwrite = "mesos-agent-readwrite"
 	RealmExecutor  = "mesos-agent-executor"
+	RealmProvider  = "mesos-agent-resource-provider"
 )
 
 // executorHeartbeat is the pause between two HEARTBEAT events, as in Mesos.
@@ -93,14 +94,15 @@ func New(cfg Config) (*API, error) {
 // Register adds the handlers to the router whose default process is Process.
 func (a *API) Register(r *httpserver.Router) {
 	for endpoint, h := range map[string]http.Handler{
-		"api/v1":              a.secure(RealmReadwrite, a.serveOperator),
-		"api/v1/executor":     a.secure(RealmExecutor, a.serveExecutor),
-		"health":              http.HandlerFunc(serveHealth),
-		"flags":               a.secureHandler(RealmReadonly, a.onlyGet(a.serveFlags)),
-		"state":               a.secure(RealmReadonly, a.serveState),
-		"containers":          a.endpoint("/containers", a.serveContainers),
-		"monitor/statistics":  a.endpoint("/monitor/statistics", a.serveStatistics),
-		"containerizer/debug": a.endpoint("/containerizer/debug", a.serveContainerizerDebug),
+		"api/v1":                   a.secure(RealmReadwrite, a.serveOperator),
+		"api/v1/executor":          a.secure(RealmExecutor, a.serveExecutor),
+		"api/v1/resource_provider": a.secure(RealmProvider, a.serveProvider),
+		"health":                   http.HandlerFunc(serveHealth),
+		"flags":                    a.secureHandler(RealmReadonly, a.onlyGet(a.serveFlags)),
+		"state":                    a.secure(RealmReadonly, a.serveState),
+		"containers":               a.endpoint("/containers", a.serveContainers),
+		"monitor/statistics":       a.endpoint("/monitor/statistics", a.serveStatistics),
+		"containerizer/debug":      a.endpoint("/containerizer/debug", a.serveContainerizerDebug),
 	} {
 		r.Handle(Process, endpoint, h)
 	}

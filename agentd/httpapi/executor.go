@@ -37,7 +37,7 @@ func (a *API) serveExecutor(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		text(w, http.StatusServiceUnavailable, err.Error())
 	case stream != nil:
-		a.stream(w, r, answerType, stream)
+		a.stream(w, r, answerType, stream, &executor.Event{Type: executor.Event_HEARTBEAT.Enum()})
 	default:
 		text(w, reply.Status, reply.Message)
 	}

@@ -187,6 +187,8 @@ func validateOperatorCall(call *agent.Call) error {
 		missing = "list_files"
 	case call.GetType() == agent.Call_READ_FILE && call.ReadFile == nil:
 		missing = "read_file"
+	case call.GetType() == agent.Call_MARK_RESOURCE_PROVIDER_GONE && call.MarkResourceProviderGone == nil:
+		missing = "mark_resource_provider_gone"
 	}
 	if missing != "" {
 		return errors.New("Expecting '" + missing + "' to be present")
@@ -223,6 +225,8 @@ func (a *API) operate(ctx context.Context, call *agent.Call) (*agent.Response, e
 			return nil, refuse(http.StatusServiceUnavailable, "%s", err)
 		}
 		return show(call.GetType(), v), nil
+	case agent.Call_MARK_RESOURCE_PROVIDER_GONE:
+		return nil, a.markProviderGone(ctx, call.GetMarkResourceProviderGone().GetResourceProviderId().GetValue())
 	case agent.Call_PRUNE_IMAGES:
 		return nil, refuse(http.StatusNotImplemented, "PRUNE_IMAGES is not supported by this agent: it has no image provisioner")
 	case agent.Call_UNKNOWN:

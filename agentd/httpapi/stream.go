@@ -7,24 +7,27 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mesos-operator/mesos-operator/agentd/engine"
-	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/internal/recordio"
 )
 
-// stream writes an executor's events until either side ends it.
-func (a *API) stream(w http.ResponseWriter, r *http.Request, contentType string, s *engine.Stream) {
+// stream writes the events of an executor or resource provider until either side
+// ends it. Without an event for it there is no heartbeat.
+func (a *API) stream(w http.ResponseWriter, r *http.Request, contentType string, s *engine.Stream, beat proto.Message) {
 	defer a.cfg.Engine.Hangup(s)
 	out := newRecordWriter(w, contentType)
-	heartbeat := time.NewTicker(a.cfg.Heartbeat)
-	defer heartbeat.Stop()
+	heartbeat := &time.Ticker{}
+	if beat != nil {
+		heartbeat = time.NewTicker(a.cfg.Heartbeat)
+		defer heartbeat.Stop()
+	}
 	for {
 		var err error
 		select {
 		case <-r.Context().Done():
 			return
 		case <-heartbeat.C:
-			err = out.write(&executor.Event{Type: executor.Event_HEARTBEAT.Enum()})
+			err = out.write(beat)
 		case e, ok := <-s.Events():
 			if !ok {
 				return
@@ -32,7 +35,7 @@ func (a *API) stream(w http.ResponseWriter, r *http.Request, contentType string,
 			err = out.write(e)
 		}
 		if err != nil {
-			a.cfg.Log.V(1).Info("executor's stream ended", "reason", err.Error())
+			a.cfg.Log.V(1).Info("stream ended", "reason", err.Error())
 			return
 		}
 	}

@@ -137,7 +137,7 @@ func (w *writer) stateResources(v *state.View) {
 	w.full("unreserved_resources_full", total.Unreserved())
 	w.reservations("reserved_resources_allocated", used)
 	w.amounts("unreserved_resources_allocated", used.Unreserved())
-	w.list("resource_providers", func() {}) // this agent runs none
+	messageList(w, "resource_providers", getResourceProviders(v).GetResourceProviders())
 }
 
 // masterHostname falls back to the address in the PID.

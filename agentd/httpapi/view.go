@@ -33,7 +33,17 @@ func show(t agent.Call_Type, v *state.View) *agent.Response {
 	case agent.Call_GET_OPERATIONS:
 		return &agent.Response{GetOperations: &agent.Response_GetOperations{Operations: v.Operations}}
 	}
-	return &agent.Response{GetResourceProviders: &agent.Response_GetResourceProviders{}}
+	return &agent.Response{GetResourceProviders: getResourceProviders(v)}
+}
+
+func getResourceProviders(v *state.View) *agent.Response_GetResourceProviders {
+	out := &agent.Response_GetResourceProviders{}
+	for _, p := range v.Providers {
+		out.ResourceProviders = append(out.ResourceProviders, &agent.Response_GetResourceProviders_ResourceProvider{
+			ResourceProviderInfo: p.Info, TotalResources: p.Total,
+		})
+	}
+	return out
 }
 
 func getFrameworks(v *state.View) *agent.Response_GetFrameworks {

@@ -11,14 +11,19 @@ import (
 )
 
 // visible returns the part of a View that who made the request may see: without
-// the frameworks, executors, tasks and operations that are hidden.
+// the frameworks, executors, tasks, operations and resource providers that are
+// hidden.
 func (a *API) visible(ctx context.Context, v *state.View) *state.View {
 	grants := a.grants(ctx)
 	s := sight{grants.To(acl.ViewFramework), grants.To(acl.ViewExecutor), grants.To(acl.ViewTask), grants.To(acl.ViewRole)}
-	if s.frameworks.Always() && s.executors.Always() && s.tasks.Always() && s.roles.Always() {
+	providers := grants.May(acl.ViewResourceProvider, acl.Any)
+	if s.frameworks.Always() && s.executors.Always() && s.tasks.Always() && s.roles.Always() && providers {
 		return v
 	}
 	part := *v
+	if !providers {
+		part.Providers = nil
+	}
 	part.Frameworks, part.Completed = s.ofFrameworks(v.Frameworks), s.ofFrameworks(v.Completed)
 	part.Operations = s.ofOperations(v.Operations)
 	return &part

@@ -14,7 +14,7 @@ func (m *Machine) queue(l *launch, r *run) {
 		r.framework.owners[t.GetTaskId().GetValue()] = r
 	}
 	if r.phase == Active {
-		m.resizes[m.resize(r)] = resize{run: r, queued: queuedOf(l)}
+		m.resizeThenDeliver(r, queuedOf(l))
 	}
 }
 
@@ -31,6 +31,20 @@ func queuedOf(l *launch) []queuedTask {
 type resize struct {
 	run    *run
 	queued []queuedTask
+}
+
+// resizeThenDeliver gives a container what its tasks need, and its executor then
+// those that wait. Only new tasks need something to be published: after a restart
+// providers may not be back when executors are.
+func (m *Machine) resizeThenDeliver(r *run, queued []queuedTask) {
+	token := m.token()
+	m.resizes[token] = resize{run: r, queued: queued}
+	update := UpdateContainer{Token: token, Container: r.container, Resources: r.resources(), Limits: m.limits(r)}
+	if len(queued) == 0 {
+		m.do(update)
+		return
+	}
+	m.published(r, update.Resources, update)
 }
 
 // deliver sends tasks that are still queued to the executor.

@@ -62,7 +62,7 @@ func (m *Machine) registerDriver(from string, msg *messages.RegisterExecutorMess
 		ExecutorInfo: r.info, FrameworkId: r.framework.info.GetId(), FrameworkInfo: r.framework.info,
 		SlaveId: m.info.GetId(), SlaveInfo: m.info,
 	}})
-	m.resizes[m.resize(r)] = resize{run: r, queued: r.queued}
+	m.resizeThenDeliver(r, r.queued)
 }
 
 // reregisterDriver connects an executor that outlived the agent's former life, or that
@@ -79,7 +79,7 @@ func (m *Machine) reregisterDriver(from string, msg *messages.ReregisterExecutor
 		m.driverUpdate(from, u)
 	}
 	m.dropUndelivered(r, msg.GetTasks())
-	m.resizes[m.resize(r)] = resize{run: r, queued: r.queued}
+	m.resizeThenDeliver(r, r.queued)
 	m.recoveredEarly()
 }
 

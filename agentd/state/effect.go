@@ -6,7 +6,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
-	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 )
 
 // Effect is what the agent does.
@@ -30,13 +29,14 @@ type Link struct{ PID string }
 // DetectMaster asks for MasterDetected.
 type DetectMaster struct{}
 
-// SendEvent sends an event to an executor.
+// SendEvent sends an event to an executor or resource provider: an event of the
+// API that the stream belongs to.
 type SendEvent struct {
 	Stream StreamID
-	Event  *executor.Event
+	Event  proto.Message
 }
 
-// CloseStream ends an executor's stream after what was sent before.
+// CloseStream ends a stream after what was sent before.
 type CloseStream struct{ Stream StreamID }
 
 // Reply answers a call. Status is an HTTP status; 200 opens the stream of the

@@ -29,6 +29,10 @@ func (m *Machine) closeStream(r *run) {
 }
 
 func (m *Machine) streamClosed(s StreamID) {
+	if p := m.providers.streams[s]; p != nil {
+		m.providerDisconnected(p)
+		return
+	}
 	r := m.subscribed[s]
 	if r == nil {
 		return

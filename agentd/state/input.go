@@ -5,6 +5,7 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/resourceprovider"
 )
 
 // Input is what can happen to the agent.
@@ -37,7 +38,7 @@ type MasterMessage struct {
 // PeerExited says that a link broke.
 type PeerExited struct{ PID string }
 
-// StreamID names one executor's event stream, as the engine numbers them. Zero
+// StreamID names the event stream of an executor or resource provider, as the engine numbers them. Zero
 // names none.
 type StreamID uint64
 
@@ -55,7 +56,23 @@ type ExecutorCall struct {
 	Call   *executor.Call
 }
 
-// StreamClosed says that an executor's stream is gone.
+// ProviderCall is a call of the v1 resource provider API whose form was checked.
+// Session is the Mesos-Stream-Id: that of its stream, or for a SUBSCRIBE the one
+// that Stream is to have.
+type ProviderCall struct {
+	Reply   ReplyID
+	Stream  StreamID
+	Session string
+	Call    *resourceprovider.Call
+}
+
+// ProviderGone asks to remove a resource provider for good.
+type ProviderGone struct {
+	Reply ReplyID
+	ID    string
+}
+
+// StreamClosed says that the stream of an executor or resource provider is gone.
 type StreamClosed struct{ Stream StreamID }
 
 // ContainerLaunched answers LaunchContainer. The engine then waits for the
@@ -114,6 +131,8 @@ func (MasterRefused) isInput()       {}
 func (MasterMessage) isInput()       {}
 func (PeerExited) isInput()          {}
 func (ExecutorCall) isInput()        {}
+func (ProviderCall) isInput()        {}
+func (ProviderGone) isInput()        {}
 func (StreamClosed) isInput()        {}
 func (ContainerLaunched) isInput()   {}
 func (ContainerUpdated) isInput()    {}

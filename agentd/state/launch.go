@@ -184,7 +184,10 @@ func (m *Machine) startRun(l *launch, r *run) {
 	if r.generated {
 		start.Task = l.tasks[0]
 	}
-	m.do(start)
+	m.published(r, start.Executor.GetResources(), start)
+	if r.phase == Terminated {
+		return // nothing can be published
+	}
 	m.do(Arm{
 		Timer: Timer{Kind: TimerExecutorRegister, Container: r.container},
 		After: m.cfg.ExecutorRegistration,

@@ -57,11 +57,13 @@ type Machine struct {
 	// paused: updates are not forwarded until the master knows the agent.
 	paused bool
 
-	totals     resources.Resources // what the agent has
+	totals     resources.Resources // what the agent has itself
 	kept       resources.Resources // of that, what is checkpointed
 	operations map[string]*mesos.Operation
 	// operationWaits are the pauses until the statuses are sent again.
 	operationWaits map[string]time.Duration
+
+	providers providers
 
 	arrivals  map[Token]*arrival
 	resizes   map[Token]resize
@@ -95,6 +97,7 @@ func New(cfg Config) (*Machine, error) {
 		subscribed:     map[StreamID]*run{},
 		operations:     map[string]*mesos.Operation{},
 		operationWaits: map[string]time.Duration{},
+		providers:      newProviders(),
 		arrivals:       map[Token]*arrival{},
 		resizes:        map[Token]resize{},
 		pingAfter:      defaultPingTimeout,
@@ -120,6 +123,10 @@ func (m *Machine) Step(in Input, now time.Time) []Effect {
 		m.exited(in.PID)
 	case ExecutorCall:
 		m.executorCall(in)
+	case ProviderCall:
+		m.providerCall(in)
+	case ProviderGone:
+		m.markProviderGone(in)
 	case StreamClosed:
 		m.streamClosed(in.Stream)
 	case ContainerLaunched:

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
@@ -16,10 +17,7 @@ func (m *Machine) applyOperation(msg *messages.ApplyOperationMessage) {
 		return
 	}
 	if provider := resources.ProviderOf(msg.GetOperationInfo()); provider != nil {
-		// No resource provider subscribes here, so this one is not to be waited for.
-		status := m.operationStatus(msg.GetOperationInfo(), mesos.OperationState_OPERATION_DROPPED)
-		status.ResourceProviderId, status.Message = provider, new("the resource provider is not subscribed")
-		m.sendOperationStatus(msg.GetFrameworkId(), msg.GetOperationUuid(), status, nil)
+		m.applyToProvider(provider, msg)
 		return
 	}
 	totals, err := applied(m.totals, msg.GetOperationInfo())
@@ -101,6 +99,10 @@ func (m *Machine) retryOperation(uuid string) {
 func (m *Machine) acknowledgeOperation(msg *messages.AcknowledgeOperationStatusMessage) {
 	uuid := string(msg.GetOperationUuid().GetValue())
 	o := m.operations[uuid]
+	if id := cmp.Or(providerOf(o), msg.GetResourceProviderId().GetValue()); id != "" {
+		m.acknowledgeToProvider(o, id, msg)
+		return
+	}
 	if o == nil || string(o.GetLatestStatus().GetUuid().GetValue()) != string(msg.GetStatusUuid().GetValue()) {
 		m.debug("acknowledgement of no pending operation ignored", "uuid", uuidString([]byte(uuid)))
 		return
@@ -108,12 +110,24 @@ func (m *Machine) acknowledgeOperation(msg *messages.AcknowledgeOperationStatusM
 	delete(m.operations, uuid)
 	delete(m.operationWaits, uuid)
 	m.do(Disarm{operationTimer(uuid)})
-	m.checkpoint(ResourcesRecord{Resources: m.checkpointed(), Operations: m.operationList()})
+	m.checkpoint(ResourcesRecord{Resources: m.checkpointed(), Operations: m.operationsOf("")})
 	m.drained()
 }
 
-// operationList lists operations whose outcome is not acknowledged.
-func (m *Machine) operationList() []*mesos.Operation {
+// operationsOf lists the operations of a resource provider, or with "" those on
+// the agent's own resources, whose outcome is not acknowledged.
+func (m *Machine) operationsOf(provider string) []*mesos.Operation {
+	var out []*mesos.Operation
+	for _, o := range sorted(m.operations) {
+		if providerOf(o) == provider {
+			out = append(out, o)
+		}
+	}
+	return out
+}
+
+// allOperations lists those of all.
+func (m *Machine) allOperations() []*mesos.Operation {
 	var out []*mesos.Operation
 	for _, o := range sorted(m.operations) {
 		out = append(out, o)
@@ -144,11 +158,14 @@ func (m *Machine) reconcileOperations(msg *messages.ReconcileOperationsMessage) 
 	for _, o := range msg.GetOperations() {
 		known := m.findOperation(msg.GetFrameworkId(), o)
 		switch {
+		case o.ResourceProviderId != nil && (known == nil || msg.FrameworkId == nil):
+			m.reconcileProvider(msg.GetFrameworkId(), o)
 		case msg.FrameworkId != nil:
 			status := m.operationStatus(&mesos.Offer_Operation{Id: o.GetOperationId()}, mesos.OperationState_OPERATION_UNKNOWN)
 			if known != nil {
 				// Without UUID: this one needs no acknowledgement.
-				status.OperationId, status.State = known.GetInfo().GetId(), known.GetLatestStatus().State
+				status = withAgent(known.GetLatestStatus(), m.info.Id)
+				status.OperationId, status.Uuid = known.GetInfo().GetId(), nil
 			}
 			m.sendOperationStatus(msg.FrameworkId, o.GetOperationUuid(), status, nil)
 		case known == nil:

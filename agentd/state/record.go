@@ -78,6 +78,13 @@ type ResourcesRecord struct {
 // be harmless when repeated.
 type VolumesRecord struct{ Create, Destroy []*mesos.Resource }
 
+// ProvidersRecord holds which resource providers have an ID, and which of them
+// were marked gone.
+type ProvidersRecord struct {
+	AgentID     string
+	Known, Gone []*mesos.ResourceProviderInfo
+}
+
 // DrainRecord holds that the agent is draining; a nil Config ends it.
 type DrainRecord struct {
 	AgentID string
@@ -95,6 +102,7 @@ func (UpdateRecord) isRecord()          {}
 func (AcknowledgementRecord) isRecord() {}
 func (ResourcesRecord) isRecord()       {}
 func (VolumesRecord) isRecord()         {}
+func (ProvidersRecord) isRecord()       {}
 func (DrainRecord) isRecord()           {}
 
 // Snapshot is what the records of a former life add up to.
@@ -108,6 +116,8 @@ type Snapshot struct {
 	Target     []*mesos.Resource
 	Operations []*mesos.Operation
 	Frameworks []FrameworkSnapshot
+	// Providers and GoneProviders are the two lists of a ProvidersRecord.
+	Providers, GoneProviders []*mesos.ResourceProviderInfo
 }
 
 // FrameworkSnapshot is one framework of a Snapshot.

@@ -44,6 +44,7 @@ func (m *Machine) recoverAgent(s *Snapshot) error {
 	}
 	m.info = current
 	m.drain = s.Drain
+	m.recoverProviders(s)
 	for _, f := range s.Frameworks {
 		m.recoverFramework(f)
 	}

@@ -63,6 +63,8 @@ func (d *disk) record(r Record) {
 		} else {
 			s.Resources = r.Resources
 		}
+	case ProvidersRecord:
+		s.Providers, s.GoneProviders = r.Known, r.Gone
 	case DrainRecord:
 		s.Drain = r.Config
 	}

@@ -1,6 +1,8 @@
 package state
 
 import (
+	"bytes"
+
 	"fmt"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
@@ -33,7 +35,7 @@ func (m *Machine) refusal(l *launch) *refusal {
 	if refusal := m.unauthorized(l); refusal != nil {
 		return refusal
 	}
-	if m.outdated(l.versions) {
+	if m.outdated(l) {
 		return dropped(mesos.TaskStatus_REASON_INVALID_OFFERS, "Task assumes outdated resource state")
 	}
 	if message := m.unknownResources(l); message != "" {
@@ -82,14 +84,40 @@ func (m *Machine) unlimitable(tasks []*mesos.TaskInfo) string {
 	return ""
 }
 
-// outdated says whether the master offered resources as they no longer are.
-func (m *Machine) outdated(versions []*messages.ResourceVersionUUID) bool {
-	for _, v := range versions {
-		if v.ResourceProviderId == nil && string(v.GetUuid().GetValue()) != string(m.version[:]) {
+// outdated says whether the master offered resources as they no longer are: the
+// agent's, or those of a resource provider that tasks use.
+func (m *Machine) outdated(l *launch) bool {
+	if len(l.versions) == 0 {
+		return false // a master before 1.5
+	}
+	used := map[string]bool{}
+	for _, t := range l.tasks {
+		for _, r := range t.GetResources() {
+			used[r.GetProviderId().GetValue()] = true
+		}
+	}
+	told := map[string][]byte{}
+	for _, v := range l.versions {
+		told[v.GetResourceProviderId().GetValue()] = v.GetUuid().GetValue()
+	}
+	for id := range used {
+		if version := m.resourceVersion(id); version == nil || !bytes.Equal(version, told[id]) {
 			return true
 		}
 	}
 	return false
+}
+
+// resourceVersion is that of a provider's resources, or with "" of the agent's;
+// nil if the provider is away or has not told its state.
+func (m *Machine) resourceVersion(provider string) []byte {
+	if provider == "" {
+		return m.version[:]
+	}
+	if p := m.providers.subscribed[provider]; p != nil && p.version != nil {
+		return p.version.GetValue()
+	}
+	return nil
 }
 
 // executorMismatch compares what the master expects with the executors there are.

@@ -178,9 +178,24 @@ func (m *Machine) sendUpdateSlave() {
 		SlaveId:                       m.info.Id,
 		UpdateOversubscribedResources: new(false),
 		ResourceVersionUuid:           m.versionUUID(),
-		Operations:                    &messages.UpdateSlaveMessage_Operations{Operations: m.operationList()},
-		ResourceProviders:             &messages.UpdateSlaveMessage_ResourceProviders{},
+		Operations:                    &messages.UpdateSlaveMessage_Operations{Operations: m.operationsOf("")},
+		ResourceProviders:             m.providersMessage(),
 	})
+}
+
+// providersMessage tells of the resource providers that told their state.
+func (m *Machine) providersMessage() *messages.UpdateSlaveMessage_ResourceProviders {
+	out := &messages.UpdateSlaveMessage_ResourceProviders{}
+	for id, p := range sorted(m.providers.subscribed) {
+		if p.version == nil {
+			continue
+		}
+		out.Providers = append(out.Providers, &messages.UpdateSlaveMessage_ResourceProvider{
+			Info: p.info, TotalResources: p.total.Proto(), ResourceVersionUuid: p.version,
+			Operations: &messages.UpdateSlaveMessage_Operations{Operations: m.operationsOf(id)},
+		})
+	}
+	return out
 }
 
 // ping answers a master, whether or not it is the agent's: it then learns by

@@ -56,8 +56,8 @@ func stripped(r *mesos.Resource) *mesos.Resource {
 	return out
 }
 
-// total is what the agent has now.
-func (m *Machine) total() []*mesos.Resource { return m.totals.Proto() }
+// total is what the agent has now, with what its resource providers have.
+func (m *Machine) total() []*mesos.Resource { return m.totals.Add(m.provided()).Proto() }
 
 // checkpointed are the resources that outlive the agent's configuration.
 func (m *Machine) checkpointed() []*mesos.Resource { return m.kept.Proto() }
@@ -119,7 +119,7 @@ func (m *Machine) recoverResources(s *Snapshot) error {
 func (m *Machine) keepResources() {
 	target := m.totals.Filter(needsCheckpoint)
 	if create, destroy := m.volumeChanges(target); len(create)+len(destroy) > 0 {
-		m.checkpoint(ResourcesRecord{Resources: target.Proto(), Operations: m.operationList(), Target: true})
+		m.checkpoint(ResourcesRecord{Resources: target.Proto(), Operations: m.operationsOf(""), Target: true})
 	}
 	m.commitResources(target)
 }
@@ -135,7 +135,7 @@ func (m *Machine) commitResources(target resources.Resources) {
 		m.checkpoint(VolumesRecord{Create: create, Destroy: destroy})
 	}
 	m.kept = target
-	m.checkpoint(ResourcesRecord{Resources: target.Proto(), Operations: m.operationList()})
+	m.checkpoint(ResourcesRecord{Resources: target.Proto(), Operations: m.operationsOf("")})
 }
 
 // without returns the volumes of a that b has none of the same place for. One

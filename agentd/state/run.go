@@ -150,7 +150,7 @@ func (m *Machine) shutdownTimeout(r *run) {
 		return
 	}
 	m.inform("killing executor: it did not end in time", fields(r)...)
-	m.do(DestroyContainer{Container: r.container})
+	m.destroy(r)
 }
 
 func (m *Machine) shutdownExecutor(frameworkID, executorID string) {
@@ -181,7 +181,7 @@ func (m *Machine) registrationTimeout(r *run) {
 // stop kills an executor without asking.
 func (m *Machine) stop(r *run) {
 	r.phase = Stopping
-	m.do(DestroyContainer{Container: r.container})
+	m.destroy(r)
 }
 
 // destroyAfterFailure kills an executor whose container could not be updated.
@@ -192,7 +192,7 @@ func (m *Machine) destroyAfterFailure(r *run, err error) {
 		reason:  mesos.TaskStatus_REASON_CONTAINER_UPDATE_FAILED,
 		message: "Failed to update resources for container: " + err.Error(),
 	}
-	m.do(DestroyContainer{Container: r.container})
+	m.destroy(r)
 }
 
 // removeRun forgets a terminated executor.

@@ -7,13 +7,15 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 )
 
-// HTTP statuses of the executor API.
+// HTTP statuses of the executor and resource provider APIs.
 const (
-	statusOK          = 200
-	statusAccepted    = 202
-	statusBadRequest  = 400
-	statusForbidden   = 403
-	statusUnavailable = 503
+	statusOK             = 200
+	statusAccepted       = 202
+	statusBadRequest     = 400
+	statusForbidden      = 403
+	statusInternalError  = 500
+	statusNotImplemented = 501
+	statusUnavailable    = 503
 )
 
 func (m *Machine) reply(id ReplyID, status int, message string) {
@@ -101,7 +103,7 @@ func (m *Machine) subscribe(r *run, stream StreamID, call *executor.Call_Subscri
 		return
 	}
 	m.event(r, subscribedEvent(r, m.info))
-	m.resizes[m.resize(r)] = resize{run: r, queued: r.queued}
+	m.resizeThenDeliver(r, r.queued)
 	m.recoveredEarly()
 }
 

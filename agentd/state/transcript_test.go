@@ -332,6 +332,8 @@ func record(r Record) string {
 		return fmt.Sprintf("resources %s, %d operations%s", amounts(r.Resources), len(r.Operations), target)
 	case VolumesRecord:
 		return fmt.Sprintf("volumes: create %s, destroy %s", amounts(r.Create), amounts(r.Destroy))
+	case ProvidersRecord:
+		return fmt.Sprintf("%d resource providers, %d gone", len(r.Known), len(r.Gone))
 	case DrainRecord:
 		return fmt.Sprintf("drain %v", r.Config != nil)
 	}

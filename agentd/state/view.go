@@ -22,7 +22,11 @@ type View struct {
 	// Drain is nil unless the agent drains, since DrainSince.
 	Drain      *mesos.DrainConfig
 	DrainSince time.Time
+	// Operations are those on the agent's resources and on its providers'.
 	Operations []*mesos.Operation
+	// Providers are subscribed, sorted by ID. OperationCounts are about theirs.
+	Providers       []*Provider
+	OperationCounts map[OperationKind]OperationCounts
 	// Frameworks have executors here, Completed had; sorted by ID and by age.
 	Frameworks []*Framework
 	Completed  []*Framework
@@ -60,6 +64,7 @@ type Counters struct {
 	ValidStatusUpdates, InvalidStatusUpdates                      uint64
 	ValidFrameworkMessages, InvalidFrameworkMessages              uint64
 	ExecutorsTerminated, ContainerLaunchErrors                    uint64
+	ProviderSubscriptions, ProviderDisconnections                 uint64
 }
 
 func (c *Counters) count(s mesos.TaskState) {
@@ -87,8 +92,11 @@ func (m *Machine) View() *View {
 		Total:        m.total(),
 		Drain:        m.drain,
 		DrainSince:   m.drainAt,
-		Operations:   m.operationList(),
+		Operations:   m.allOperations(),
 		Counters:     m.counters,
+		Providers:    m.providersView(),
+
+		OperationCounts: m.operationCounts(),
 	}
 	for _, f := range sorted(m.frameworks) {
 		v.Frameworks = append(v.Frameworks, f.view())
