@@ -58,7 +58,7 @@ func (a *agent) performContainer(e agentstate.Effect) {
 		}
 	case agentstate.SendEvent:
 		if c := a.listeners[e.Stream]; c != nil {
-			a.sim.after(a.soon(), func() { c.event(e.Stream, e.Event) })
+			a.sim.after(a.soon(), func() { c.event(e.Stream, e.Event.(*executor.Event)) })
 		}
 	case agentstate.CloseStream:
 		if c := a.listeners[e.Stream]; c != nil {
