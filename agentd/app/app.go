@@ -223,8 +223,13 @@ func (a *app) newEngine(
 	if err != nil {
 		return nil, err
 	}
+	lending, err := a.flags.oversub.open(a.flags.modules, a.log.WithName("qos"))
+	if err != nil {
+		return nil, err
+	}
 	return engine.New(engine.Config{
-		State: machine, Node: a.node, ProcessID: httpapi.Process,
+		Oversubscription: lending,
+		State:            machine, Node: a.node, ProcessID: httpapi.Process,
 		Store: store, Containerizer: containers, Detector: find, Files: shown, Metrics: registry, BootID: bootID(),
 		Authorizer: a.access.authorizer,
 		Authentication: engine.Authentication{

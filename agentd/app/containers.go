@@ -50,7 +50,7 @@ func (f *Flags) containerizerConfig() (mesos.Config, error) {
 		},
 		Mem: cgmem.Config{LimitSwap: f.LimitSwap},
 	}
-	if cfg.Logger, err = f.logger.logger(); err != nil {
+	if cfg.Logger, err = f.logger.logger(f.modules); err != nil {
 		return cfg, err
 	}
 	return cfg, f.isolators.apply(&cfg, f.offeredPorts)

@@ -60,6 +60,10 @@ type Flags struct {
 	isolators isolatorFlags
 	access    accessFlags
 	logger    loggerFlags
+	extra     moduleFlags
+	oversub   oversubscriptionFlags
+
+	modules modules // of extra
 
 	set     *flags.Set
 	ignored []string
@@ -73,6 +77,8 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	f.isolators.define(f.set)
 	f.access.define(f.set)
 	f.logger.define(f.set)
+	f.extra.define(f.set)
+	f.oversub.define(f.set)
 	compat := defineCompat(f.set)
 	if err := f.set.Parse(args, environ); err != nil {
 		return f, err
@@ -93,6 +99,9 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 		return f, err
 	}
 	var err error
+	if f.modules, err = f.extra.modules(); err != nil {
+		return f, err
+	}
 	f.ignored, err = compat.check(f.set)
 	return f, err
 }

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
@@ -22,27 +21,13 @@ const (
 	loggerPrefix = "CONTAINER_LOGGER_"
 )
 
-type loggerFlags struct {
-	name    *string
-	modules *json.RawMessage
-}
+type loggerFlags struct{ name *string }
 
 func (f *loggerFlags) define(s *flags.Set) {
 	s.OptionalString(&f.name, "container_logger", "sandbox, or "+rotateLogger+" to bound what containers print. Default: sandbox.")
-	flags.Optional(s, &f.modules, "modules", flags.JSONType, "Parameters of that logger, in Mesos's form. Other modules have no effect.")
 }
 
-// modules is Mesos's message of that name, as far as it matters.
-type modules struct {
-	Libraries []struct {
-		Modules []struct {
-			Name       string
-			Parameters []struct{ Key, Value string }
-		}
-	}
-}
-
-func (f *loggerFlags) logger() (mesos.Logger, error) {
+func (f *loggerFlags) logger(m modules) (mesos.Logger, error) {
 	switch given(f.name) {
 	case "", sandboxLogger:
 		return mesos.Logger{}, nil
@@ -53,22 +38,9 @@ func (f *loggerFlags) logger() (mesos.Logger, error) {
 	l := mesos.Logger{
 		Stdout: mesos.Rotation{MaxSize: maxLogSize}, Stderr: mesos.Rotation{MaxSize: maxLogSize}, Prefix: loggerPrefix,
 	}
-	var m modules
-	if f.modules != nil {
-		if err := json.Unmarshal(*f.modules, &m); err != nil {
-			return l, fmt.Errorf("--modules: %w", err)
-		}
-	}
-	for _, library := range m.Libraries {
-		for _, module := range library.Modules {
-			if module.Name != rotateLogger {
-				continue
-			}
-			for _, p := range module.Parameters {
-				if err := setLogger(&l, p.Key, p.Value); err != nil {
-					return l, fmt.Errorf("--modules: parameter %s of %s: %w", p.Key, module.Name, err)
-				}
-			}
+	for _, p := range m[rotateLogger] {
+		if err := setLogger(&l, p.Key, p.Value); err != nil {
+			return l, fmt.Errorf("--modules: parameter %s of %s: %w", p.Key, rotateLogger, err)
 		}
 	}
 	return l, nil

@@ -18,7 +18,7 @@ func TestLogger(t *testing.T) {
 		"rotates": {[]string{"--container_logger=" + rotateLogger},
 			mesos.Logger{Stdout: mesos.Rotation{MaxSize: ten}, Stderr: mesos.Rotation{MaxSize: ten}, Prefix: "CONTAINER_LOGGER_"}, true},
 		"parameters": {[]string{"--container_logger=" + rotateLogger, `--modules={"libraries": [{"file": "/x.so", "modules": [
-			{"name": "other", "parameters": [{"key": "max_stdout_size", "value": "1TB"}]},
+			{"name": "org_apache_mesos_LoadQoSController", "parameters": [{"key": "max_stdout_size", "value": "1TB"}]},
 			{"name": "org_apache_mesos_LogrotateContainerLogger", "parameters": [
 				{"key": "max_stdout_size", "value": "4KB"}, {"key": "logrotate_stdout_options", "value": "rotate 3"},
 				{"key": "environment_variable_prefix", "value": "X_"}, {"key": "launcher_dir", "value": "/y"}]}]}]}`},
@@ -32,7 +32,7 @@ func TestLogger(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, err := f.logger.logger()
+			got, err := f.logger.logger(f.modules)
 			if (err == nil) != tt.ok || tt.ok && got != tt.want {
 				t.Errorf("%+v, %v; want %+v", got, err, tt.want)
 			}

@@ -115,7 +115,7 @@ func (e *Engine) act(ctx context.Context, effect state.Effect) error {
 	case state.FrameworkRemoved:
 		e.collectFramework(effect)
 	case state.RecoveryFinished:
-		return e.recoveryFinished(effect.AgentID)
+		return e.recoveryFinished(ctx, effect.AgentID)
 	case state.Terminate:
 		if effect.Err != nil {
 			return effect.Err

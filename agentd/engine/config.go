@@ -58,6 +58,9 @@ type Config struct {
 	// Environment holds what executors are told; see there.
 	Environment Environment
 
+	// Oversubscription says what to lend and what to take back.
+	Oversubscription Oversubscription
+
 	GCDelay           time.Duration // --gc_delay
 	GCDiskHeadroom    float64       // --gc_disk_headroom
 	DiskWatchInterval time.Duration // --disk_watch_interval
@@ -89,6 +92,7 @@ func (c Config) withDefaults() Config {
 	if c.State.Random == nil {
 		c.State.Random = random{}
 	}
+	c.Oversubscription = c.Oversubscription.withDefaults()
 	if c.Log.GetSink() == nil {
 		c.Log = logr.Discard()
 	}

@@ -65,7 +65,7 @@ func emitCounters(c state.Counters, emit metrics.Emit) {
 		"slave/invalid_framework_messages": c.InvalidFrameworkMessages,
 		"slave/executors_terminated":       c.ExecutorsTerminated,
 		"slave/container_launch_errors":    c.ContainerLaunchErrors,
-		"slave/executors_preempted":        0, // nothing is oversubscribed
+		"slave/executors_preempted":        c.ExecutorsPreempted,
 	} {
 		emit(metrics.Counter, name, float64(n))
 	}
@@ -109,12 +109,14 @@ func emitResources(v *state.View, emit metrics.Emit) {
 	var used resources.Resources
 	for _, f := range v.Frameworks {
 		for _, x := range f.Executors {
-			used = used.Add(resources.Of(x.Resources...))
+			if x.Phase != state.Terminated {
+				used = used.Add(resources.Of(x.Resources...))
+			}
 		}
 	}
 	for _, name := range []string{"cpus", "gpus", "mem", "disk"} {
 		emitUse(emit, "slave/"+name, total.NonRevocable().Scalar(name), used.NonRevocable().Scalar(name))
-		emitUse(emit, "slave/"+name+"_revocable", total.Revocable().Scalar(name), used.Revocable().Scalar(name))
+		emitUse(emit, "slave/"+name+"_revocable", v.Lent.Scalar(name), used.Revocable().Scalar(name))
 	}
 }
 

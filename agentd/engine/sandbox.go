@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -129,8 +130,9 @@ func (e *Engine) collectFramework(r state.FrameworkRemoved) {
 }
 
 // recoveryFinished notes the boot that the checkpoints belong to from now on.
-func (e *Engine) recoveryFinished(agent string) error {
+func (e *Engine) recoveryFinished(ctx context.Context, agent string) error {
 	e.recovery.done(time.Since(e.started))
+	e.oversubscribe(ctx)
 	e.collectOldAgents(agent)
 	if e.cfg.BootID == "" {
 		return nil

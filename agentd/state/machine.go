@@ -57,8 +57,11 @@ type Machine struct {
 	// paused: updates are not forwarded until the master knows the agent.
 	paused bool
 
-	totals     resources.Resources // what the agent has itself
-	kept       resources.Resources // of that, what is checkpointed
+	totals resources.Resources // what the agent has itself
+	kept   resources.Resources // of that, what is checkpointed
+	// lent is what the agent lends besides; lends says that this is known.
+	lent       resources.Resources
+	lends      bool
 	operations map[string]*mesos.Operation
 	// operationWaits are the pauses until the statuses are sent again.
 	operationWaits map[string]time.Duration
@@ -141,6 +144,10 @@ func (m *Machine) Step(in Input, now time.Time) []Effect {
 		m.fired(in.Timer)
 	case ShutdownRequested:
 		m.shutdown("", in.Message)
+	case Lent:
+		m.lend(in.Total)
+	case Preempt:
+		m.preempt(in)
 	}
 	return m.out
 }

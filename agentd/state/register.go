@@ -174,13 +174,12 @@ func (m *Machine) reregistered(msg *messages.SlaveReregisteredMessage) {
 
 // sendUpdateSlave tells the master what may have changed while it was not told.
 func (m *Machine) sendUpdateSlave() {
-	m.send(&messages.UpdateSlaveMessage{
-		SlaveId:                       m.info.Id,
-		UpdateOversubscribedResources: new(false),
-		ResourceVersionUuid:           m.versionUUID(),
-		Operations:                    &messages.UpdateSlaveMessage_Operations{Operations: m.operationsOf("")},
-		ResourceProviders:             m.providersMessage(),
-	})
+	m.send(m.withLent(&messages.UpdateSlaveMessage{
+		SlaveId:             m.info.Id,
+		ResourceVersionUuid: m.versionUUID(),
+		Operations:          &messages.UpdateSlaveMessage_Operations{Operations: m.operationsOf("")},
+		ResourceProviders:   m.providersMessage(),
+	}))
 }
 
 // providersMessage tells of the resource providers that told their state.

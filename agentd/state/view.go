@@ -5,6 +5,7 @@ import (
 	"time"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
 
 // View is the agent at one moment, for readers in other goroutines. Nothing in it
@@ -19,6 +20,8 @@ type View struct {
 	Master string
 	// Total is what the agent has, with reservations and volumes.
 	Total []*mesos.Resource
+	// Lent are the revocable resources that the agent lends besides.
+	Lent resources.Resources
 	// Drain is nil unless the agent drains, since DrainSince.
 	Drain      *mesos.DrainConfig
 	DrainSince time.Time
@@ -65,6 +68,7 @@ type Counters struct {
 	ValidFrameworkMessages, InvalidFrameworkMessages              uint64
 	ExecutorsTerminated, ContainerLaunchErrors                    uint64
 	ProviderSubscriptions, ProviderDisconnections                 uint64
+	ExecutorsPreempted                                            uint64
 }
 
 func (c *Counters) count(s mesos.TaskState) {
@@ -90,6 +94,7 @@ func (m *Machine) View() *View {
 		Capabilities: m.cfg.Capabilities,
 		Master:       m.master,
 		Total:        m.total(),
+		Lent:         m.lent,
 		Drain:        m.drain,
 		DrainSince:   m.drainAt,
 		Operations:   m.allOperations(),
