@@ -40,9 +40,8 @@ func readPeers(t *testing.T) []peer {
 
 const peersIntro = `# Behaviours, case by case
 
-Mesos's own tests are the best list of what a master does. Below are the names of those about frameworks, offers, tasks, the allocator and
-how agents come and go, each with the
-tests that hold ` + "`masterd`" + ` to the same behaviour, or the reason why there is none. A name after a slash is a transcript in the package's ` + "`testdata`" + `.
+Mesos's own tests are the best list of what a master and an agent do. Below are the names of theirs, each with the
+tests that hold ` + "`masterd`" + ` and ` + "`agentd`" + ` to the same behaviour, or the reason why there is none. A name after a slash is a transcript in the package's ` + "`testdata`" + `.
 [compatibility.md](compatibility.md) has the calls, events, messages and flags.
 
 <!-- written by go test ./test/conformance/compatibility -rewrite, from testdata/peers.tsv -->
