@@ -56,6 +56,11 @@ func (s source) UUID() (u [16]byte) {
 
 func (s source) Fraction() float64 { return s.sim.rng.Float64() }
 
+// agentHas is what every agent has, and agentAmounts how much that is.
+const agentHas = "cpus:4;mem:4096;disk:10000;ports:[31000-31009]"
+
+var agentAmounts = resources.MustParse(agentHas).Amounts().String()
+
 func (a *agent) config() agentstate.Config {
 	var caps []*mesos.AgentInfo_Capability
 	for c := mesos.AgentInfo_Capability_MULTI_ROLE; c <= mesos.AgentInfo_Capability_TASK_RESOURCE_LIMITS; c++ {
@@ -64,7 +69,7 @@ func (a *agent) config() agentstate.Config {
 	return agentstate.Config{
 		Agent: &mesos.AgentInfo{
 			Hostname: new(a.node), Port: new(int32(5051)),
-			Resources: resources.MustParse("cpus:4;mem:4096;disk:10000;ports:[31000-31009]").Proto(),
+			Resources: resources.MustParse(agentHas).Proto(),
 		},
 		Capabilities: caps, Version: "1.11.0", PID: a.pid, IP: "10.0.1.1", WorkDir: "/w",
 		Random: source{a.sim}, Reconnect: true,

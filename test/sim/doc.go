@@ -9,7 +9,8 @@
 // modelled: disks (durable at once, or slow), containers with executors in
 // them, and frameworks of several shapes (HTTP and native drivers, partition-aware
 // or not, with roles in a tree, with short failover timeouts) that accept,
-// decline, kill, reconcile, suppress and revive, leave roles, forget to
+// decline, reserve, make volumes (shared ones too), resize and destroy them, kill,
+// reconcile, suppress and revive, leave roles, forget to
 // acknowledge, stall, repeat themselves, crash and come back. In half of the
 // runs an operator changes weights and quotas, schedules maintenance, takes
 // machines down, and drains and deactivates agents.
@@ -24,8 +25,10 @@
 // an agent is believed to live or to be out of reach, or there is a record of its
 // end. At every update that a
 // framework gets: a task ends in one terminal state, and after it there is no
-// other. After the faults stop and time has passed: every update was
-// acknowledged, every task ended and its framework knows, nothing is in use,
+// other; and so does an operation. Whatever is reserved or made a volume, an agent
+// has as much as it began with. After the faults stop and time has passed: every update was
+// acknowledged, every task ended and its framework knows, no volume is lost that
+// nobody destroyed, nothing is in use,
 // and nobody believes in anything that is not there.
 //
 // # Several masters

@@ -45,9 +45,18 @@ type claim struct {
 // shared is an agent: what it has, who holds what of it, and who doesn't want
 // it until when.
 type shared struct {
-	total   amounts
-	held    map[claim]amounts
+	total amounts
+	held  map[claim]amounts
+	// copies are those of shared volumes, which count once at every place in the
+	// tree of roles, however many are held there.
+	copies  map[claim]map[string]*copies
 	refused map[claim]time.Time
+}
+
+// copies are how often a shared volume is held, and what it is.
+type copies struct {
+	n      resources.Scalar
+	amount amounts
 }
 
 // amounts are scalars by name.
@@ -77,7 +86,10 @@ func (f *fairness) Apply(e state.AllocatorEffect, now time.Time) bool {
 	case state.AllocUpdateQuota:
 		f.quota = true
 	case state.AllocAddAgent:
-		a := &shared{total: scalars(e.Total), held: map[claim]amounts{}, refused: map[claim]time.Time{}}
+		a := &shared{
+			total: scalars(e.Total), held: map[claim]amounts{}, copies: map[claim]map[string]*copies{},
+			refused: map[claim]time.Time{},
+		}
 		f.agents[state.AgentID(e.Info.GetId().GetValue())] = a
 		for _, u := range e.Used {
 			a.hold(u.Framework, u.Resources, 1)
@@ -88,6 +100,11 @@ func (f *fairness) Apply(e state.AllocatorEffect, now time.Time) bool {
 		delete(f.agents, e.Agent)
 	case state.AllocTrack:
 		f.agents[e.Agent].hold(e.Framework, e.Resources, 1)
+	case state.AllocConvert:
+		for _, c := range e.Conversions {
+			f.agents[e.Agent].hold(e.Framework, c.Consumed.Copied(), -1)
+			f.agents[e.Agent].hold(e.Framework, c.Converted.Copied(), 1)
+		}
 	case state.AllocRecover:
 		f.recover(e, now)
 	default:
@@ -109,6 +126,7 @@ func (f *fairness) applyFramework(e state.AllocatorEffect) {
 		delete(f.frameworks, e.Framework)
 		for _, a := range f.agents {
 			maps.DeleteFunc(a.held, func(c claim, _ amounts) bool { return c.framework == e.Framework })
+			maps.DeleteFunc(a.copies, func(c claim, _ map[string]*copies) bool { return c.framework == e.Framework })
 		}
 	case state.AllocActivateFramework:
 		f.frameworks[e.Framework].active = true
@@ -155,7 +173,15 @@ func (a *shared) hold(f state.FrameworkID, list []*mesos.Resource, sign resource
 	for _, r := range list {
 		c := claim{f, r.GetAllocationInfo().GetRole()}
 		if a.held[c] == nil {
-			a.held[c] = amounts{}
+			a.held[c], a.copies[c] = amounts{}, map[string]*copies{}
+		}
+		if r.Shared != nil {
+			id := r.GetDisk().GetPersistence().GetId()
+			if a.copies[c][id] == nil {
+				a.copies[c][id] = &copies{amount: scalars([]*mesos.Resource{r})}
+			}
+			a.copies[c][id].n += sign
+			continue
 		}
 		a.held[c].add(scalars([]*mesos.Resource{r}), sign)
 	}
@@ -271,6 +297,7 @@ type shares map[string]float64
 func (f *fairness) shares() shares {
 	total, held := amounts{}, map[string]amounts{}
 	for _, a := range f.agents {
+		counted := map[string]bool{}
 		total.add(a.total, 1)
 		for c, h := range a.held {
 			if f.frameworks[c.framework] == nil {
@@ -281,6 +308,12 @@ func (f *fairness) shares() shares {
 					held[place] = amounts{}
 				}
 				held[place].add(h, 1)
+				for id, v := range a.copies[c] {
+					if v.n > 0 && !counted[place+" "+id] {
+						counted[place+" "+id] = true
+						held[place].add(v.amount, 1)
+					}
+				}
 			}
 		}
 	}

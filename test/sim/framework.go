@@ -34,8 +34,8 @@ type framework struct {
 
 	tasks map[string]*launched
 	order []*launched
-	// operations are those with an ID, with the state that it heard last.
-	operations      map[string]mesos.OperationState
+	// operations are those with an ID, and what it heard of them.
+	operations      map[string]operation
 	operationSerial int
 }
 
@@ -241,6 +241,7 @@ func (f *framework) think() time.Duration {
 
 // offered launches tasks, or declines. In peace it wants nothing more.
 func (f *framework) offered(o *mesos.Offer) {
+	f.sim.volumes.seen(f.sim, o)
 	if !f.subscribed {
 		return
 	}
@@ -312,6 +313,7 @@ func (f *framework) launch(o *mesos.Offer, left *resources.Resources) *mesos.Off
 	if info == nil {
 		return nil
 	}
+	info.Resources = append(info.Resources, f.mount(left)...)
 	return &mesos.Offer_Operation{
 		Type:   mesos.Offer_Operation_LAUNCH.Enum(),
 		Launch: &mesos.Offer_Operation_Launch{TaskInfos: []*mesos.TaskInfo{info}},

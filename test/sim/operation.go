@@ -30,7 +30,7 @@ func (f *framework) convert(o *mesos.Offer, left *resources.Resources) *mesos.Of
 	if len(items) == 0 {
 		return nil
 	}
-	op := f.operationOn(items[f.sim.rng.IntN(len(items))], role)
+	op := f.operationOn(items[f.sim.rng.IntN(len(items))], *left, role)
 	if op == nil {
 		return nil
 	}
@@ -41,32 +41,23 @@ func (f *framework) convert(o *mesos.Offer, left *resources.Resources) *mesos.Of
 	*left = after
 	f.sim.stats.Operations++
 	if f.operations == nil {
-		f.operations = map[string]mesos.OperationState{}
+		f.operations = map[string]operation{}
 	}
 	if !f.driver && f.sim.chance(0.7) {
 		f.operationSerial++
 		op.Id = &mesos.OperationID{Value: new(fmt.Sprintf("%s-o%d", f.node, f.operationSerial))}
-		f.operations[op.Id.GetValue()] = mesos.OperationState_OPERATION_PENDING
+		f.operations[op.Id.GetValue()] = operation{}
 	}
 	return op
 }
 
-func (f *framework) operationOn(it resources.Item, role string) *mesos.Offer_Operation {
+func (f *framework) operationOn(it resources.Item, left resources.Resources, role string) *mesos.Offer_Operation {
 	one := it.Resources().Proto()
 	switch {
 	case it.IsPersistentVolume():
-		return &mesos.Offer_Operation{
-			Type: mesos.Offer_Operation_DESTROY.Enum(), Destroy: &mesos.Offer_Operation_Destroy{Volumes: one},
-		}
+		return f.onVolume(it, left)
 	case it.IsDynamicallyReserved() && it.Name() == "disk" && f.sim.chance(0.6):
-		f.operationSerial++
-		one[0].Disk = &mesos.Resource_DiskInfo{
-			Persistence: &mesos.Resource_DiskInfo_Persistence{Id: new(fmt.Sprintf("%s-v%d", f.node, f.operationSerial))},
-			Volume:      &mesos.Volume{ContainerPath: new("data"), Mode: mesos.Volume_RW.Enum()},
-		}
-		return &mesos.Offer_Operation{
-			Type: mesos.Offer_Operation_CREATE.Enum(), Create: &mesos.Offer_Operation_Create{Volumes: one},
-		}
+		return f.create(one)
 	case it.IsDynamicallyReserved():
 		return &mesos.Offer_Operation{
 			Type: mesos.Offer_Operation_UNRESERVE.Enum(), Unreserve: &mesos.Offer_Operation_Unreserve{Resources: one},
@@ -89,6 +80,19 @@ func (f *framework) operationOn(it resources.Item, role string) *mesos.Offer_Ope
 	}
 }
 
+// operation is one that a framework wants to know about: the state that it ended
+// in, by its agent's word, nil before.
+type operation struct{ ended *mesos.OperationState }
+
+func operationEnded(s mesos.OperationState) bool {
+	switch s {
+	case mesos.OperationState_OPERATION_FINISHED, mesos.OperationState_OPERATION_FAILED,
+		mesos.OperationState_OPERATION_ERROR, mesos.OperationState_OPERATION_DROPPED:
+		return true
+	}
+	return false
+}
+
 // operationUpdate takes what became of an operation, mostly acknowledges it, and
 // holds it against what was told before.
 func (f *framework) operationUpdate(s *mesos.OperationStatus) {
@@ -98,10 +102,13 @@ func (f *framework) operationUpdate(s *mesos.OperationStatus) {
 		f.sim.fail("%s hears of an operation that it did not ask for: %v", f.node, s)
 		return
 	}
-	if before == mesos.OperationState_OPERATION_FINISHED && s.Uuid != nil && s.GetState() != before {
-		f.sim.fail("operation %s finished, and now its agent says %s", id, s.GetState())
+	if s.Uuid != nil && operationEnded(s.GetState()) {
+		if before.ended != nil && s.GetState() != *before.ended {
+			f.sim.fail("operation %s ended as %s, and now its agent says %s", id, *before.ended, s.GetState())
+		}
+		before.ended = s.State
 	}
-	f.operations[id] = s.GetState()
+	f.operations[id] = before
 	if s.Uuid == nil || f.sim.troubled() && f.sim.chance(0.15) {
 		return
 	}
@@ -171,5 +178,5 @@ func (m *master) holdsWithout(v *state.View, a *state.Agent, sum resources.Resou
 			sum = sum.Subtract(m.parse(e.Info.GetResources()).Unallocate())
 		}
 	}
-	return m.parse(a.Total).Contains(sum)
+	return holds(m.parse(a.Total), sum)
 }

@@ -44,14 +44,35 @@ func (m *master) checkResources() {
 		if h == nil {
 			continue
 		}
+		m.checkAmounts(a)
 		total, sum := m.parse(a.Total), h.sum.Unallocate()
-		if !total.Contains(sum) && !m.holdsWithout(v, a, sum) || sum.Ranges("ports").Count() != h.ports {
+		if !holds(total, sum) && !m.holdsWithout(v, a, sum) || sum.Ranges("ports").Count() != h.ports {
 			m.sim.fail("agent %s has %s, and %s is offered or in use (%d ports)", a.ID, total, sum, h.ports)
 		}
-		if got := m.parse(a.Used).Add(m.parse(a.Offered)).Unallocate(); !got.Equal(sum) {
+		if got := m.parse(a.Used).Add(m.parse(a.Offered)).Unallocate(); !once(got).Equal(once(sum)) {
 			m.sim.fail("agent %s counts %s, and %s is offered or in use", a.ID, got, sum)
 		}
 	}
+}
+
+// holds says whether a total has what is held of it: copies of shared volumes count
+// once.
+func holds(total, held resources.Resources) bool {
+	for it := range held.Shared().All() {
+		if !total.Contains(it.One()) {
+			return false
+		}
+	}
+	return total.NonShared().Contains(held.NonShared())
+}
+
+// once has every shared volume once: how many hold one is not told on the wire.
+func once(r resources.Resources) resources.Resources {
+	out := r.NonShared()
+	for it := range r.Shared().All() {
+		out = out.Add(it.One())
+	}
+	return out
 }
 
 // holdings is what is offered or in use on an agent. Ports are counted beside:
@@ -149,6 +170,7 @@ func (s *sim) checkSettled() {
 		f.checkSettled()
 	}
 	s.checkOperations()
+	s.checkVolumes()
 }
 
 // neverStarted says that an agent said that a task is not there. It forgets to

@@ -25,18 +25,20 @@ type shape struct {
 	failover time.Duration
 	// fickle frameworks suppress and revive, leave roles and come back.
 	fickle bool
+	// sharing frameworks understand shared volumes.
+	sharing bool
 }
 
 const week = 7 * 24 * time.Hour
 
 var shapes = []shape{
-	{aware: true, failover: week},
+	{aware: true, failover: week, sharing: true},
 	{aware: true, driver: true, failover: week},
 	{failover: week},
-	{aware: true, org: []string{"org", "org/a"}, failover: 20 * time.Second},
+	{aware: true, org: []string{"org", "org/a"}, failover: 20 * time.Second, sharing: true},
 	{aware: true, driver: true, org: []string{"org/a", "org/b"}, failover: week, fickle: true},
 	{plain: true, driver: true, failover: week},
-	{aware: true, org: []string{"org/b", "shared"}, failover: week, fickle: true},
+	{aware: true, org: []string{"org/b", "shared"}, failover: week, fickle: true, sharing: true},
 }
 
 // allRoles are the roles that a framework is subscribed to at times.
@@ -64,6 +66,9 @@ func (f *framework) info() *mesos.FrameworkInfo {
 	}
 	if f.aware {
 		caps = append(caps, mesos.FrameworkInfo_Capability_PARTITION_AWARE)
+	}
+	if f.sharing {
+		caps = append(caps, mesos.FrameworkInfo_Capability_SHARED_RESOURCES)
 	}
 	for _, c := range caps {
 		info.Capabilities = append(info.Capabilities, &mesos.FrameworkInfo_Capability{Type: c.Enum()})

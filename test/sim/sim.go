@@ -70,6 +70,7 @@ type sim struct {
 	seen       map[string]int
 	agents     []*agent
 	frameworks []*framework
+	volumes    volumes
 
 	trace []string
 	err   error
@@ -81,16 +82,17 @@ type sim struct {
 type Stats struct {
 	Events, Launched, Ended, AgentCrashes, MasterFailovers, FrameworkCrashes, Cuts, Unreachable int
 	Stalls, Repeated, Overtaken, Suppressed, RoleChanges, Removed                               int
-	Policies, ShutDowns, Operations                                                             int
+	Policies, ShutDowns, Operations, Resized, Shared, Mounted                                   int
 	MasterStats
 }
 
 // Run simulates and returns the first broken promise, with what led to it.
 func Run(cfg Config) (Stats, error) {
 	s := &sim{
-		cfg: cfg,
-		rng: rand.New(rand.NewPCG(cfg.Seed, 0)),
-		now: time.Unix(1_000_000_000, 0).UTC(),
+		cfg:     cfg,
+		rng:     rand.New(rand.NewPCG(cfg.Seed, 0)),
+		now:     time.Unix(1_000_000_000, 0).UTC(),
+		volumes: volumes{},
 	}
 	s.end = s.now.Add(cfg.Trouble)
 	s.net = network{sim: s, connections: map[pair]*connection{}}

@@ -42,7 +42,8 @@ func TestSeeds(t *testing.T) {
 		total.MasterFailovers == 0 || total.FrameworkCrashes == 0 || total.Cuts == 0 || total.Unreachable == 0 ||
 		total.Stalls == 0 || total.Repeated == 0 || total.Overtaken == 0 || total.Suppressed == 0 ||
 		total.RoleChanges == 0 || total.Removed == 0 ||
-		total.Policies == 0 || total.ShutDowns == 0 || total.Operations == 0) {
+		total.Policies == 0 || total.ShutDowns == 0 || total.Operations == 0 ||
+		total.Resized == 0 || total.Shared == 0 || total.Mounted == 0) {
 		t.Errorf("something never happened: %+v", total)
 	}
 }
@@ -110,6 +111,9 @@ func (s *Stats) add(o Stats) {
 	s.ShutDowns += o.ShutDowns
 	s.MasterStats.add(o.MasterStats)
 	s.Operations += o.Operations
+	s.Resized += o.Resized
+	s.Shared += o.Shared
+	s.Mounted += o.Mounted
 }
 
 // TestRepeatable: a seed is a whole story.
