@@ -1,5 +1,6 @@
 // Command protoc-gen-mesosjson is a protoc plugin that writes, for every message of a proto2 file, the
-// methods AppendMesosJSON and UnmarshalMesosJSON over the package api/mesos/mesosjson.
+// methods AppendMesosJSON and UnmarshalMesosJSON over the package api/mesos/mesosjson, and
+// DropUnknownEnums for those with enums in them.
 // buf.gen.yaml runs it beside protoc-gen-go; the rules of Mesos's JSON are told in mesosjson.
 package main
 
@@ -44,6 +45,9 @@ func message(g *protogen.GeneratedFile, m *protogen.Message) error {
 		return err
 	}
 	if err := unmarshalMethod(g, m); err != nil {
+		return err
+	}
+	if err := enumsMethod(g, m); err != nil {
 		return err
 	}
 	for _, nested := range m.Messages {

@@ -55,7 +55,8 @@ func Marshal(contentType string, m proto.Message) ([]byte, error) {
 // AppendJSON appends m as Mesos JSON. Every generated message has the methods for it.
 func AppendJSON(b []byte, m mesosjson.Message) []byte { return m.AppendMesosJSON(b) }
 
-// Unmarshal reads data into m, which should be empty. The error names the field that could not be
+// Unmarshal reads data into m, which should be empty. Values of enums that are not known leave their
+// fields unset in both content types, as they do in Mesos. The error names the field that could not be
 // read, or every required field that is missing ([*MissingFieldsError]).
 func Unmarshal(contentType string, data []byte, m proto.Message) error {
 	switch contentType {
@@ -70,6 +71,9 @@ func Unmarshal(contentType string, data []byte, m proto.Message) error {
 	case Protobuf:
 		if err := (proto.UnmarshalOptions{AllowPartial: true, RecursionLimit: maxDepth}).Unmarshal(data, m); err != nil {
 			return fmt.Errorf("decoding %s: %w", m.ProtoReflect().Descriptor().FullName(), err)
+		}
+		if e, ok := m.(mesosjson.EnumDropper); ok {
+			e.DropUnknownEnums()
 		}
 	default:
 		return fmt.Errorf("%w %q", ErrUnsupported, contentType)

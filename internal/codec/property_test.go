@@ -8,7 +8,6 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 	"pgregory.net/rapid"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
@@ -75,13 +74,7 @@ func value(t *rapid.T, f protoreflect.FieldDescriptor, empty func() protoreflect
 // Any message of the wire survives JSON and protobuf. Declared defaults that JSON writes out come back
 // as set fields, so the comparison is over the JSON of both.
 func TestRoundTrip(t *testing.T) {
-	var types []protoreflect.MessageType
-	protoregistry.GlobalTypes.RangeMessages(func(mt protoreflect.MessageType) bool {
-		if _, ok := mt.New().Interface().(mesosjson.Message); ok {
-			types = append(types, mt)
-		}
-		return true
-	})
+	types := jsonTypes()
 	if len(types) < 300 {
 		t.Fatalf("only %d message types have JSON methods", len(types))
 	}

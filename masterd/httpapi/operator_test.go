@@ -28,6 +28,7 @@ func TestOperatorStatuses(t *testing.T) {
 		"unknown content type": {map[string]string{"Content-Type": "text/xml"}, "", 415, ""},
 		"nothing acceptable":   {map[string]string{"Content-Type": codec.JSON, "Accept": "text/html"}, `{"type":"GET_HEALTH"}`, 406, ""},
 		"no type":              {sendsJSON, `{}`, 400, "type"},
+		"type of tomorrow":     {map[string]string{"Content-Type": codec.Protobuf}, typeOfTomorrow(t, &mesosmaster.Call{Type: new(mesosmaster.Call_Type(4711))}), 400, "type"},
 		"unknown type":         {sendsJSON, `{"type":"UNKNOWN"}`, 501, ""},
 		"no payload":           {sendsJSON, `{"type":"GET_METRICS"}`, 400, "get_metrics"},
 		"missing field":        {sendsJSON, `{"type":"TEARDOWN","teardown":{}}`, 400, "teardown.framework_id"},

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
@@ -58,6 +60,8 @@ func TestSchedulerStatuses(t *testing.T) {
 		"not JSON":                          {header: sendsJSON, body: "{", status: 400},
 		"not protobuf":                      {header: header{"Content-Type": codec.Protobuf}, body: "\xff\xff", status: 400},
 		"no type":                           {header: sendsJSON, body: "{}", status: 400, text: "type"},
+		"type of tomorrow":                  {header: sendsJSON, body: `{"type":"TOMORROW"}`, status: 400, text: "type"},
+		"type of tomorrow in protobuf":      {header: header{"Content-Type": codec.Protobuf}, body: typeOfTomorrow(t, &scheduler.Call{Type: new(scheduler.Call_Type(4711))}), status: 400, text: "type"},
 		"missing required field":            {header: sendsJSON, body: `{"type":"SUBSCRIBE","subscribe":{"framework_info":{"name":"f"}}}`, status: 400, text: "subscribe.framework_info.user"},
 		"SUBSCRIBE with a stream ID":        {header: streamed, body: subscribeBody, status: 400, text: "Mesos-Stream-Id"},
 		"SUBSCRIBE that accepts nothing":    {header: with(sendsJSON, "Accept", "text/html"), body: subscribeBody, status: 406},
@@ -129,6 +133,16 @@ func rawSubscribe(t *testing.T, m *master, contentType, accept, extra string, bo
 		}
 		header.Add(name, strings.TrimSpace(value))
 	}
+}
+
+// typeOfTomorrow is a call of a newer client.
+func typeOfTomorrow(t *testing.T, call proto.Message) string {
+	t.Helper()
+	body, err := proto.Marshal(call)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func readChunk(t *testing.T, in *bufio.Reader) []byte {

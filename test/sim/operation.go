@@ -150,11 +150,16 @@ func (s *sim) checkOperations() {
 // holdsWithout says whether an agent has what is offered or in use there but for
 // tasks and executors that got lost on their way to it: these may name reservations
 // that got lost with them. Until the agent has said so the master believes in both.
+// Or they got there after the agent had said what it has: its registration crossed
+// with them, and it has to register once more.
 func (m *master) holdsWithout(v *state.View, a *state.Agent, sum resources.Resources) bool {
 	there := map[string]bool{}
 	for _, own := range m.sim.agents {
 		if own.machine == nil || own.machine.View().Agent.GetId().GetValue() != string(a.ID) {
 			continue
+		}
+		if holds(resources.Of(own.machine.View().Total...), sum) {
+			return true
 		}
 		for _, f := range own.machine.View().Frameworks {
 			for _, e := range f.Executors {

@@ -62,6 +62,15 @@ func (x *ACL_AccessMesosLog) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_AccessMesosLog) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Logs.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_AccessSandbox) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -98,6 +107,15 @@ func (x *ACL_AccessSandbox) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_AccessSandbox) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -138,6 +156,15 @@ func (x *ACL_AttachContainerInput) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_AttachContainerInput) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_AttachContainerOutput) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -174,6 +201,15 @@ func (x *ACL_AttachContainerOutput) UnmarshalMesosJSON(l *mesosjson.Lexer) error
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_AttachContainerOutput) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -214,6 +250,15 @@ func (x *ACL_CreateBlockDisk) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_CreateBlockDisk) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_CreateMountDisk) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -250,6 +295,15 @@ func (x *ACL_CreateMountDisk) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_CreateMountDisk) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -290,6 +344,15 @@ func (x *ACL_CreateVolume) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_CreateVolume) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_DeactivateAgent) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -326,6 +389,15 @@ func (x *ACL_DeactivateAgent) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_DeactivateAgent) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Agents.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -366,6 +438,15 @@ func (x *ACL_DestroyBlockDisk) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_DestroyBlockDisk) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_DestroyMountDisk) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -402,6 +483,15 @@ func (x *ACL_DestroyMountDisk) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_DestroyMountDisk) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -442,6 +532,15 @@ func (x *ACL_DestroyRawDisk) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_DestroyRawDisk) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_DestroyVolume) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -480,6 +579,15 @@ func (x *ACL_DestroyVolume) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_DestroyVolume) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.CreatorPrincipals.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_DrainAgent) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -516,6 +624,15 @@ func (x *ACL_DrainAgent) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_DrainAgent) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Agents.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -558,6 +675,21 @@ func (x *ACL_Entity) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_Entity) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_GetEndpoint) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -594,6 +726,15 @@ func (x *ACL_GetEndpoint) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_GetEndpoint) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Paths.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -634,6 +775,15 @@ func (x *ACL_GetMaintenanceSchedule) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_GetMaintenanceSchedule) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Machines.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_GetMaintenanceStatus) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -670,6 +820,15 @@ func (x *ACL_GetMaintenanceStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_GetMaintenanceStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Machines.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -710,6 +869,15 @@ func (x *ACL_GetQuota) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_GetQuota) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_KillNestedContainer) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -746,6 +914,15 @@ func (x *ACL_KillNestedContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_KillNestedContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -786,6 +963,15 @@ func (x *ACL_KillStandaloneContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_KillStandaloneContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_LaunchNestedContainerAsUser) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -822,6 +1008,15 @@ func (x *ACL_LaunchNestedContainerAsUser) UnmarshalMesosJSON(l *mesosjson.Lexer)
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_LaunchNestedContainerAsUser) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -862,6 +1057,15 @@ func (x *ACL_LaunchNestedContainerSessionAsUser) UnmarshalMesosJSON(l *mesosjson
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_LaunchNestedContainerSessionAsUser) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_LaunchNestedContainerSessionUnderParentWithUser) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -898,6 +1102,15 @@ func (x *ACL_LaunchNestedContainerSessionUnderParentWithUser) UnmarshalMesosJSON
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_LaunchNestedContainerSessionUnderParentWithUser) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -938,6 +1151,15 @@ func (x *ACL_LaunchNestedContainerUnderParentWithUser) UnmarshalMesosJSON(l *mes
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_LaunchNestedContainerUnderParentWithUser) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_LaunchStandaloneContainer) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -974,6 +1196,15 @@ func (x *ACL_LaunchStandaloneContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) e
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_LaunchStandaloneContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1014,6 +1245,15 @@ func (x *ACL_MarkAgentGone) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_MarkAgentGone) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Agents.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_MarkResourceProvidersGone) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1050,6 +1290,15 @@ func (x *ACL_MarkResourceProvidersGone) UnmarshalMesosJSON(l *mesosjson.Lexer) e
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_MarkResourceProvidersGone) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.ResourceProviders.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1090,6 +1339,15 @@ func (x *ACL_ModifyResourceProviderConfig) UnmarshalMesosJSON(l *mesosjson.Lexer
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ModifyResourceProviderConfig) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.ResourceProviders.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_PruneImages) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1126,6 +1384,15 @@ func (x *ACL_PruneImages) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_PruneImages) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Images.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1166,6 +1433,15 @@ func (x *ACL_ReactivateAgent) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ReactivateAgent) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Agents.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_RegisterAgent) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1202,6 +1478,15 @@ func (x *ACL_RegisterAgent) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_RegisterAgent) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Agents.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1242,6 +1527,15 @@ func (x *ACL_RegisterFramework) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_RegisterFramework) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_RemoveNestedContainer) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1278,6 +1572,15 @@ func (x *ACL_RemoveNestedContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) error
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_RemoveNestedContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1318,6 +1621,15 @@ func (x *ACL_RemoveStandaloneContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) e
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_RemoveStandaloneContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_ReserveResources) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1354,6 +1666,15 @@ func (x *ACL_ReserveResources) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ReserveResources) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1394,6 +1715,15 @@ func (x *ACL_ResizeVolume) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ResizeVolume) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_RunTask) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1430,6 +1760,15 @@ func (x *ACL_RunTask) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_RunTask) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1470,6 +1809,15 @@ func (x *ACL_SetLogLevel) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_SetLogLevel) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Level.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_StartMaintenance) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1506,6 +1854,15 @@ func (x *ACL_StartMaintenance) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_StartMaintenance) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Machines.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1546,6 +1903,15 @@ func (x *ACL_StopMaintenance) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_StopMaintenance) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Machines.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_TeardownFramework) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1582,6 +1948,15 @@ func (x *ACL_TeardownFramework) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_TeardownFramework) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.FrameworkPrincipals.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1622,6 +1997,15 @@ func (x *ACL_UnreserveResources) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_UnreserveResources) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.ReserverPrincipals.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_UpdateMaintenanceSchedule) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1658,6 +2042,15 @@ func (x *ACL_UpdateMaintenanceSchedule) UnmarshalMesosJSON(l *mesosjson.Lexer) e
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_UpdateMaintenanceSchedule) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Machines.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1698,6 +2091,15 @@ func (x *ACL_UpdateQuota) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_UpdateQuota) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_UpdateWeight) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1734,6 +2136,15 @@ func (x *ACL_UpdateWeight) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_UpdateWeight) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1774,6 +2185,15 @@ func (x *ACL_ViewContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ViewContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_ViewExecutor) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1810,6 +2230,15 @@ func (x *ACL_ViewExecutor) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ViewExecutor) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1850,6 +2279,15 @@ func (x *ACL_ViewFlags) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ViewFlags) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Flags.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_ViewFramework) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1886,6 +2324,15 @@ func (x *ACL_ViewFramework) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ViewFramework) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1926,6 +2373,15 @@ func (x *ACL_ViewResourceProvider) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ViewResourceProvider) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.ResourceProviders.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_ViewRole) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1962,6 +2418,15 @@ func (x *ACL_ViewRole) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ViewRole) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Roles.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2002,6 +2467,15 @@ func (x *ACL_ViewStandaloneContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ViewStandaloneContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_ViewTask) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2038,6 +2512,15 @@ func (x *ACL_ViewTask) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_ViewTask) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2078,6 +2561,15 @@ func (x *ACL_WaitNestedContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_WaitNestedContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ACL_WaitStandaloneContainer) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2114,6 +2606,15 @@ func (x *ACL_WaitStandaloneContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACL_WaitStandaloneContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Principals.DropUnknownEnums()
+	x.Users.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2949,4 +3450,173 @@ func (x *ACLs) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ACLs) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.RegisterFrameworks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.RunTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ReserveResources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.UnreserveResources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CreateVolumes {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.DestroyVolumes {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.TeardownFrameworks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.UpdateWeights {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.GetEndpoints {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.GetQuotas {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.UpdateQuotas {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ViewFrameworks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ViewTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ViewExecutors {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.AccessSandboxes {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.AccessMesosLogs {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ViewRoles {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ViewFlags {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.LaunchNestedContainersAsUser {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.LaunchNestedContainersUnderParentWithUser {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.KillNestedContainers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.WaitNestedContainers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.LaunchNestedContainerSessionsAsUser {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.LaunchNestedContainerSessionsUnderParentWithUser {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.AttachContainersInput {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.AttachContainersOutput {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ViewContainers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.SetLogLevel {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.RemoveNestedContainers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.RegisterAgents {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.UpdateMaintenanceSchedules {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.GetMaintenanceSchedules {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.StartMaintenances {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.StopMaintenances {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.GetMaintenanceStatuses {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.MarkAgentsGone {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.LaunchStandaloneContainers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.KillStandaloneContainers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.WaitStandaloneContainers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.RemoveStandaloneContainers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ModifyResourceProviderConfigs {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ViewStandaloneContainers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.PruneImages {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ResizeVolumes {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CreateBlockDisks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.DestroyBlockDisks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CreateMountDisks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.DestroyMountDisks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ViewResourceProviders {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.MarkResourceProvidersGone {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.DestroyRawDisks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.DrainAgents {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.DeactivateAgents {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ReactivateAgents {
+		v.DropUnknownEnums()
+	}
 }

@@ -59,6 +59,19 @@ func (x *ContainerDNSInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ContainerDNSInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Mesos {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Docker {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ContainerDNSInfo_DockerInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -102,6 +115,21 @@ func (x *ContainerDNSInfo_DockerInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ContainerDNSInfo_DockerInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.NetworkMode != nil {
+		switch *x.NetworkMode {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.NetworkMode))
+			x.NetworkMode = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -206,6 +234,21 @@ func (x *ContainerDNSInfo_MesosInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ContainerDNSInfo_MesosInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.NetworkMode != nil {
+		switch *x.NetworkMode {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.NetworkMode))
+			x.NetworkMode = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -321,6 +364,16 @@ func (x *ImageGcConfig) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ImageGcConfig) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.ExcludedImages {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *SlaveCapabilities) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -354,4 +407,14 @@ func (x *SlaveCapabilities) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *SlaveCapabilities) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Capabilities {
+		v.DropUnknownEnums()
+	}
 }

@@ -112,6 +112,14 @@ func (x *ApplyOperationMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ApplyOperationMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.OperationInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Archive) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -145,6 +153,16 @@ func (x *Archive) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Archive) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Frameworks {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -198,6 +216,17 @@ func (x *Archive_Framework) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Archive_Framework) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.FrameworkInfo.DropUnknownEnums()
+	for _, v := range x.Tasks {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *CheckpointResourcesMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -231,6 +260,16 @@ func (x *CheckpointResourcesMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CheckpointResourcesMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -356,6 +395,16 @@ func (x *ExecutorRegisteredMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ExecutorRegisteredMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.ExecutorInfo.DropUnknownEnums()
+	x.FrameworkInfo.DropUnknownEnums()
+	x.SlaveInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ExecutorReregisteredMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -392,6 +441,14 @@ func (x *ExecutorReregisteredMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ExecutorReregisteredMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.SlaveInfo.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -567,6 +624,14 @@ func (x *FrameworkRegisteredMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *FrameworkRegisteredMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.MasterInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *FrameworkReregisteredMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -603,6 +668,14 @@ func (x *FrameworkReregisteredMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) er
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *FrameworkReregisteredMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.MasterInfo.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -734,6 +807,16 @@ func (x *InverseOffersMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *InverseOffersMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.InverseOffers {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *KillTaskMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -847,6 +930,16 @@ func (x *LaunchTasksMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *LaunchTasksMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Tasks {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1093,6 +1186,17 @@ func (x *ReconcileTasksMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ReconcileTasksMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Statuses {
+		v.DropUnknownEnums()
+	}
+	x.Framework.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ReconnectExecutorMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1189,6 +1293,14 @@ func (x *RegisterFrameworkMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *RegisterFrameworkMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Framework.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *RegisterSlaveMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1264,6 +1376,20 @@ func (x *RegisterSlaveMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *RegisterSlaveMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Slave.DropUnknownEnums()
+	for _, v := range x.CheckpointedResources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.AgentCapabilities {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ReregisterExecutorMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1332,6 +1458,19 @@ func (x *ReregisterExecutorMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ReregisterExecutorMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Tasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Updates {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ReregisterFrameworkMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1366,6 +1505,14 @@ func (x *ReregisterFrameworkMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ReregisterFrameworkMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Framework.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1503,6 +1650,32 @@ func (x *ReregisterSlaveMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ReregisterSlaveMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Slave.DropUnknownEnums()
+	for _, v := range x.Tasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ExecutorInfos {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CompletedFrameworks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CheckpointedResources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Frameworks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.AgentCapabilities {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *RescindInverseOfferMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1609,6 +1782,16 @@ func (x *ResourceOffersMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceOffersMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Offers {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ResourceProviderCallMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1645,6 +1828,14 @@ func (x *ResourceProviderCallMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceProviderCallMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Call.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1694,6 +1885,14 @@ func (x *ResourceProviderEventMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) er
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceProviderEventMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Event.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ResourceRequestMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1736,6 +1935,16 @@ func (x *ResourceRequestMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceRequestMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Requests {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1887,6 +2096,16 @@ func (x *RunTaskGroupMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *RunTaskGroupMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Framework.DropUnknownEnums()
+	x.Executor.DropUnknownEnums()
+	x.TaskGroup.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *RunTaskMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1961,6 +2180,15 @@ func (x *RunTaskMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *RunTaskMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Framework.DropUnknownEnums()
+	x.Task.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2148,6 +2376,16 @@ func (x *SlaveReregisteredMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *SlaveReregisteredMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Reconciliations {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *StatusUpdate) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2225,6 +2463,22 @@ func (x *StatusUpdate) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *StatusUpdate) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Status.DropUnknownEnums()
+	if x.LatestState != nil {
+		switch *x.LatestState {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13:
+		default:
+			mesosjson.KeepUnknownEnum(x, 7, int32(*x.LatestState))
+			x.LatestState = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2317,6 +2571,14 @@ func (x *StatusUpdateMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *StatusUpdateMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Update.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *StatusUpdateRecord) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2362,6 +2624,22 @@ func (x *StatusUpdateRecord) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *StatusUpdateRecord) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Update.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2569,6 +2847,14 @@ func (x *UpdateFrameworkMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *UpdateFrameworkMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.FrameworkInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *UpdateOperationStatusMessage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2634,6 +2920,15 @@ func (x *UpdateOperationStatusMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) er
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *UpdateOperationStatusMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Status.DropUnknownEnums()
+	x.LatestStatus.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *UpdateOperationStatusRecord) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2681,6 +2976,22 @@ func (x *UpdateOperationStatusRecord) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *UpdateOperationStatusRecord) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Update.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2761,6 +3072,18 @@ func (x *UpdateSlaveMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *UpdateSlaveMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.OversubscribedResources {
+		v.DropUnknownEnums()
+	}
+	x.Operations.DropUnknownEnums()
+	x.ResourceProviders.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *UpdateSlaveMessage_Operations) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2794,6 +3117,16 @@ func (x *UpdateSlaveMessage_Operations) UnmarshalMesosJSON(l *mesosjson.Lexer) e
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *UpdateSlaveMessage_Operations) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Operations {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2858,6 +3191,18 @@ func (x *UpdateSlaveMessage_ResourceProvider) UnmarshalMesosJSON(l *mesosjson.Le
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *UpdateSlaveMessage_ResourceProvider) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Info.DropUnknownEnums()
+	for _, v := range x.TotalResources {
+		v.DropUnknownEnums()
+	}
+	x.Operations.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *UpdateSlaveMessage_ResourceProviders) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2891,4 +3236,14 @@ func (x *UpdateSlaveMessage_ResourceProviders) UnmarshalMesosJSON(l *mesosjson.L
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *UpdateSlaveMessage_ResourceProviders) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Providers {
+		v.DropUnknownEnums()
+	}
 }

@@ -87,6 +87,19 @@ func (x *AgentInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *AgentInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Attributes {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *AgentInfo_Capability) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -114,6 +127,21 @@ func (x *AgentInfo_Capability) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *AgentInfo_Capability) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -188,6 +216,21 @@ func (x *DrainInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *DrainInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.State != nil {
+		switch *x.State {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.State))
+			x.State = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -342,6 +385,21 @@ func (x *MachineInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *MachineInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Mode != nil {
+		switch *x.Mode {
+		case 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.Mode))
+			x.Mode = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *MasterInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -435,6 +493,16 @@ func (x *MasterInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *MasterInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Capabilities {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *MasterInfo_Capability) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -462,6 +530,21 @@ func (x *MasterInfo_Capability) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *MasterInfo_Capability) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.

@@ -83,6 +83,14 @@ func (x *CommandInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CommandInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Environment.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *CommandInfo_URI) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -240,6 +248,16 @@ func (x *Environment) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Environment) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Variables {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Environment_Variable) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -290,6 +308,22 @@ func (x *Environment_Variable) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Environment_Variable) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 3, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Secret.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Secret) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -335,6 +369,21 @@ func (x *Secret) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Secret) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.

@@ -44,6 +44,21 @@ func (x *CapabilityInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CapabilityInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Capabilities = slices.DeleteFunc(x.Capabilities, func(v CapabilityInfo_Capability) bool {
+		switch v {
+		case 0, 1000, 1001, 1002, 1003, 1004, 1005, 1006, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 1015, 1016, 1017, 1018, 1019, 1020, 1021, 1022, 1023, 1024, 1025, 1026, 1027, 1028, 1029, 1030, 1031, 1032, 1033, 1034, 1035, 1036, 1037, 1038, 1039, 1040:
+			return false
+		}
+		mesosjson.KeepUnknownEnum(x, 1, int32(v))
+		return true
+	})
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *CgroupInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -240,6 +255,31 @@ func (x *CgroupInfo_Blkio_CFQ_Statistics) UnmarshalMesosJSON(l *mesosjson.Lexer)
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CgroupInfo_Blkio_CFQ_Statistics) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.IoServiced {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.IoServiceBytes {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.IoServiceTime {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.IoWaitTime {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.IoMerged {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.IoQueued {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *CgroupInfo_Blkio_Statistics) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -303,6 +343,22 @@ func (x *CgroupInfo_Blkio_Statistics) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CgroupInfo_Blkio_Statistics) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Cfq {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CfqRecursive {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Throttling {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -381,6 +437,19 @@ func (x *CgroupInfo_Blkio_Throttling_Statistics) UnmarshalMesosJSON(l *mesosjson
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CgroupInfo_Blkio_Throttling_Statistics) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.IoServiced {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.IoServiceBytes {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *CgroupInfo_Blkio_Value) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -415,6 +484,21 @@ func (x *CgroupInfo_Blkio_Value) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CgroupInfo_Blkio_Value) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Op != nil {
+		switch *x.Op {
+		case 0, 1, 2, 3, 4, 5, 6:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Op))
+			x.Op = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -557,6 +641,31 @@ func (x *ContainerInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ContainerInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	for _, v := range x.Volumes {
+		v.DropUnknownEnums()
+	}
+	x.Docker.DropUnknownEnums()
+	x.Mesos.DropUnknownEnums()
+	for _, v := range x.NetworkInfos {
+		v.DropUnknownEnums()
+	}
+	x.LinuxInfo.DropUnknownEnums()
+	x.RlimitInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ContainerInfo_DockerInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -640,6 +749,21 @@ func (x *ContainerInfo_DockerInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ContainerInfo_DockerInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Network != nil {
+		switch *x.Network {
+		case 1, 2, 3, 4:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.Network))
+			x.Network = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ContainerInfo_DockerInfo_PortMapping) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -710,6 +834,14 @@ func (x *ContainerInfo_MesosInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ContainerInfo_MesosInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Image.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ContainerStatus) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -768,6 +900,16 @@ func (x *ContainerStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ContainerStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.NetworkInfos {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1008,6 +1150,22 @@ func (x *Image) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Image) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Docker.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Image_Appc) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1096,6 +1254,14 @@ func (x *Image_Docker) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Image_Docker) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Config.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *LinuxInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1180,6 +1346,24 @@ func (x *LinuxInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *LinuxInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.CapabilityInfo.DropUnknownEnums()
+	x.BoundingCapabilities.DropUnknownEnums()
+	x.EffectiveCapabilities.DropUnknownEnums()
+	if x.IpcMode != nil {
+		switch *x.IpcMode {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 6, int32(*x.IpcMode))
+			x.IpcMode = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *MountPropagation) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1207,6 +1391,21 @@ func (x *MountPropagation) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *MountPropagation) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Mode != nil {
+		switch *x.Mode {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Mode))
+			x.Mode = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1288,6 +1487,16 @@ func (x *NetworkInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *NetworkInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.IpAddresses {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *NetworkInfo_IPAddress) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1320,6 +1529,21 @@ func (x *NetworkInfo_IPAddress) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *NetworkInfo_IPAddress) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Protocol != nil {
+		switch *x.Protocol {
+		case 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Protocol))
+			x.Protocol = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1398,6 +1622,16 @@ func (x *RLimitInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *RLimitInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Rlimits {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *RLimitInfo_RLimit) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1439,6 +1673,21 @@ func (x *RLimitInfo_RLimit) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *RLimitInfo_RLimit) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1601,6 +1850,23 @@ func (x *Volume) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Volume) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Mode != nil {
+		switch *x.Mode {
+		case 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 3, int32(*x.Mode))
+			x.Mode = nil
+		}
+	}
+	x.Image.DropUnknownEnums()
+	x.Source.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Volume_Source) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1675,6 +1941,25 @@ func (x *Volume_Source) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Volume_Source) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.SandboxPath.DropUnknownEnums()
+	x.Secret.DropUnknownEnums()
+	x.HostPath.DropUnknownEnums()
+	x.CsiVolume.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Volume_Source_CSIVolume) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1709,6 +1994,14 @@ func (x *Volume_Source_CSIVolume) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Volume_Source_CSIVolume) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.StaticProvisioning.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1817,6 +2110,20 @@ func (x *Volume_Source_CSIVolume_StaticProvisioning) UnmarshalMesosJSON(l *mesos
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Volume_Source_CSIVolume_StaticProvisioning) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.VolumeCapability.DropUnknownEnums()
+	for _, v := range x.NodeStageSecrets {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.NodePublishSecrets {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Volume_Source_CSIVolume_VolumeCapability) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1864,6 +2171,14 @@ func (x *Volume_Source_CSIVolume_VolumeCapability) UnmarshalMesosJSON(l *mesosjs
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Volume_Source_CSIVolume_VolumeCapability) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.AccessMode.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Volume_Source_CSIVolume_VolumeCapability_AccessMode) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1893,6 +2208,21 @@ func (x *Volume_Source_CSIVolume_VolumeCapability_AccessMode) UnmarshalMesosJSON
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Volume_Source_CSIVolume_VolumeCapability_AccessMode) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Mode != nil {
+		switch *x.Mode {
+		case 0, 1, 2, 3, 4, 5:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Mode))
+			x.Mode = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2031,6 +2361,14 @@ func (x *Volume_Source_HostPath) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Volume_Source_HostPath) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.MountPropagation.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Volume_Source_SandboxPath) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2065,4 +2403,19 @@ func (x *Volume_Source_SandboxPath) UnmarshalMesosJSON(l *mesosjson.Lexer) error
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Volume_Source_SandboxPath) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }

@@ -151,6 +151,16 @@ func (x *FrameworkInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *FrameworkInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Capabilities {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *FrameworkInfo_Capability) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -178,6 +188,21 @@ func (x *FrameworkInfo_Capability) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *FrameworkInfo_Capability) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -440,6 +465,16 @@ func (x *Role) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Role) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.

@@ -112,6 +112,16 @@ func (x *InverseOffer) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *InverseOffer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Offer) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -247,6 +257,19 @@ func (x *Offer) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Attributes {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Offer_Operation) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -375,6 +398,31 @@ func (x *Offer_Operation) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 11, 12, 13, 14:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Launch.DropUnknownEnums()
+	x.Reserve.DropUnknownEnums()
+	x.Unreserve.DropUnknownEnums()
+	x.Create.DropUnknownEnums()
+	x.Destroy.DropUnknownEnums()
+	x.LaunchGroup.DropUnknownEnums()
+	x.GrowVolume.DropUnknownEnums()
+	x.ShrinkVolume.DropUnknownEnums()
+	x.CreateDisk.DropUnknownEnums()
+	x.DestroyDisk.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Offer_Operation_Create) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -408,6 +456,16 @@ func (x *Offer_Operation_Create) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_Create) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Volumes {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -457,6 +515,22 @@ func (x *Offer_Operation_CreateDisk) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_CreateDisk) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Source.DropUnknownEnums()
+	if x.TargetType != nil {
+		switch *x.TargetType {
+		case 0, 1, 2, 3, 4:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.TargetType))
+			x.TargetType = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Offer_Operation_Destroy) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -492,6 +566,16 @@ func (x *Offer_Operation_Destroy) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_Destroy) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Volumes {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Offer_Operation_DestroyDisk) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -519,6 +603,14 @@ func (x *Offer_Operation_DestroyDisk) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_DestroyDisk) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Source.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -559,6 +651,15 @@ func (x *Offer_Operation_GrowVolume) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_GrowVolume) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Volume.DropUnknownEnums()
+	x.Addition.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Offer_Operation_Launch) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -592,6 +693,16 @@ func (x *Offer_Operation_Launch) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_Launch) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.TaskInfos {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -630,6 +741,15 @@ func (x *Offer_Operation_LaunchGroup) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_LaunchGroup) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Executor.DropUnknownEnums()
+	x.TaskGroup.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -682,6 +802,19 @@ func (x *Offer_Operation_Reserve) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_Reserve) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Source {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Offer_Operation_ShrinkVolume) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -720,6 +853,14 @@ func (x *Offer_Operation_ShrinkVolume) UnmarshalMesosJSON(l *mesosjson.Lexer) er
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_ShrinkVolume) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Volume.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Offer_Operation_Unreserve) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -753,6 +894,16 @@ func (x *Offer_Operation_Unreserve) UnmarshalMesosJSON(l *mesosjson.Lexer) error
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Offer_Operation_Unreserve) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -833,6 +984,18 @@ func (x *Operation) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Operation) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Info.DropUnknownEnums()
+	x.LatestStatus.DropUnknownEnums()
+	for _, v := range x.Statuses {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -922,4 +1085,22 @@ func (x *OperationStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *OperationStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.State != nil {
+		switch *x.State {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.State))
+			x.State = nil
+		}
+	}
+	for _, v := range x.ConvertedResources {
+		v.DropUnknownEnums()
+	}
 }

@@ -5,6 +5,7 @@ package mesos
 
 import (
 	mesosjson "github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
+	slices "slices"
 )
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -75,6 +76,26 @@ func (x *CSIPluginContainerInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CSIPluginContainerInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Services = slices.DeleteFunc(x.Services, func(v CSIPluginContainerInfo_Service) bool {
+		switch v {
+		case 0, 1, 2:
+			return false
+		}
+		mesosjson.KeepUnknownEnum(x, 1, int32(v))
+		return true
+	})
+	x.Command.DropUnknownEnums()
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+	x.Container.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *CSIPluginEndpoint) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -111,6 +132,21 @@ func (x *CSIPluginEndpoint) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CSIPluginEndpoint) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.CsiService != nil {
+		switch *x.CsiService {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.CsiService))
+			x.CsiService = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -189,6 +225,19 @@ func (x *CSIPluginInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CSIPluginInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Containers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Endpoints {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Request) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -231,6 +280,16 @@ func (x *Request) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Request) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -374,6 +433,26 @@ func (x *Resource) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Resource) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Disk.DropUnknownEnums()
+	x.Reservation.DropUnknownEnums()
+	for _, v := range x.Reservations {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Resource_AllocationInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -446,6 +525,15 @@ func (x *Resource_DiskInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Resource_DiskInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Volume.DropUnknownEnums()
+	x.Source.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -561,6 +649,21 @@ func (x *Resource_DiskInfo_Source) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Resource_DiskInfo_Source) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Resource_DiskInfo_Source_Mount) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -665,6 +768,21 @@ func (x *Resource_ReservationInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Resource_ReservationInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 4, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -783,6 +901,20 @@ func (x *ResourceProviderInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceProviderInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Attributes {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.DefaultReservations {
+		v.DropUnknownEnums()
+	}
+	x.Storage.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ResourceProviderInfo_Storage) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -817,4 +949,12 @@ func (x *ResourceProviderInfo_Storage) UnmarshalMesosJSON(l *mesosjson.Lexer) er
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceProviderInfo_Storage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Plugin.DropUnknownEnums()
 }

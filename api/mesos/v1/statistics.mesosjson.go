@@ -59,6 +59,14 @@ func (x *DiskStatistics) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *DiskStatistics) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Source.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *IcmpStatistics) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1243,6 +1251,17 @@ func (x *ResourceStatistics) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceStatistics) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.DiskStatistics {
+		v.DropUnknownEnums()
+	}
+	x.BlkioStatistics.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ResourceStatistics_RatePercentiles) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1482,6 +1501,19 @@ func (x *ResourceUsage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceUsage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Executors {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Total {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ResourceUsage_Executor) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1559,6 +1591,21 @@ func (x *ResourceUsage_Executor) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceUsage_Executor) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.ExecutorInfo.DropUnknownEnums()
+	for _, v := range x.Allocated {
+		v.DropUnknownEnums()
+	}
+	x.Statistics.DropUnknownEnums()
+	for _, v := range x.Tasks {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ResourceUsage_Executor_Task) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1617,6 +1664,16 @@ func (x *ResourceUsage_Executor_Task) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ResourceUsage_Executor_Task) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.

@@ -80,6 +80,22 @@ func (x *CheckInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CheckInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Command.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *CheckInfo_Command) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -107,6 +123,14 @@ func (x *CheckInfo_Command) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CheckInfo_Command) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Command.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -224,6 +248,21 @@ func (x *CheckStatusInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *CheckStatusInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -435,6 +474,27 @@ func (x *ExecutorInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ExecutorInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+	x.Command.DropUnknownEnums()
+	x.Container.DropUnknownEnums()
+	x.Discovery.DropUnknownEnums()
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 15, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *HealthCheck) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -516,6 +576,24 @@ func (x *HealthCheck) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *HealthCheck) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Http.DropUnknownEnums()
+	x.Command.DropUnknownEnums()
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 8, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Tcp.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *HealthCheck_HTTPCheckInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -577,6 +655,21 @@ func (x *HealthCheck_HTTPCheckInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *HealthCheck_HTTPCheckInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Protocol != nil {
+		switch *x.Protocol {
+		case 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 5, int32(*x.Protocol))
+			x.Protocol = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *HealthCheck_TCPCheckInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -609,6 +702,21 @@ func (x *HealthCheck_TCPCheckInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *HealthCheck_TCPCheckInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Protocol != nil {
+		switch *x.Protocol {
+		case 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.Protocol))
+			x.Protocol = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -836,6 +944,38 @@ func (x *Task) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Task) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.State != nil {
+		switch *x.State {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13:
+		default:
+			mesosjson.KeepUnknownEnum(x, 6, int32(*x.State))
+			x.State = nil
+		}
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Statuses {
+		v.DropUnknownEnums()
+	}
+	if x.StatusUpdateState != nil {
+		switch *x.StatusUpdateState {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13:
+		default:
+			mesosjson.KeepUnknownEnum(x, 9, int32(*x.StatusUpdateState))
+			x.StatusUpdateState = nil
+		}
+	}
+	x.Discovery.DropUnknownEnums()
+	x.Container.DropUnknownEnums()
+	x.HealthCheck.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *TaskGroupInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -869,6 +1009,16 @@ func (x *TaskGroupInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *TaskGroupInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Tasks {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1043,6 +1193,22 @@ func (x *TaskInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *TaskInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+	x.Executor.DropUnknownEnums()
+	x.Command.DropUnknownEnums()
+	x.HealthCheck.DropUnknownEnums()
+	x.Container.DropUnknownEnums()
+	x.Discovery.DropUnknownEnums()
+	x.Check.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *TaskResourceLimitation) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1076,6 +1242,16 @@ func (x *TaskResourceLimitation) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *TaskResourceLimitation) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1232,4 +1408,38 @@ func (x *TaskStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *TaskStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.State != nil {
+		switch *x.State {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.State))
+			x.State = nil
+		}
+	}
+	if x.Source != nil {
+		switch *x.Source {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 9, int32(*x.Source))
+			x.Source = nil
+		}
+	}
+	if x.Reason != nil {
+		switch *x.Reason {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34:
+		default:
+			mesosjson.KeepUnknownEnum(x, 10, int32(*x.Reason))
+			x.Reason = nil
+		}
+	}
+	x.ContainerStatus.DropUnknownEnums()
+	x.CheckStatus.DropUnknownEnums()
+	x.Limitation.DropUnknownEnums()
 }

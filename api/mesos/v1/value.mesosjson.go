@@ -122,6 +122,21 @@ func (x *Attribute) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Attribute) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *DiscoveryInfo) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -197,6 +212,22 @@ func (x *DiscoveryInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *DiscoveryInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Visibility != nil {
+		switch *x.Visibility {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Visibility))
+			x.Visibility = nil
+		}
+	}
+	x.Ports.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -544,6 +575,21 @@ func (x *Port) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Port) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Visibility != nil {
+		switch *x.Visibility {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 4, int32(*x.Visibility))
+			x.Visibility = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Ports) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -577,6 +623,16 @@ func (x *Ports) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Ports) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Ports {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -774,6 +830,21 @@ func (x *Value) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Value) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.

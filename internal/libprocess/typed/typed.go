@@ -19,6 +19,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 )
 
@@ -63,7 +64,7 @@ func HandleAs[M any, P message[M]](mux *Mux, name string, f func(ctx context.Con
 	}
 	mux.handlers[name] = func(ctx context.Context, raw libprocess.Message) error {
 		m := P(new(M))
-		if err := proto.Unmarshal(raw.Body, m); err != nil {
+		if err := codec.Unmarshal(codec.Protobuf, raw.Body, m); err != nil {
 			return fmt.Errorf("%w: %s: %w", ErrMalformed, name, err)
 		}
 		return f(ctx, raw.From, m)

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 )
 
@@ -78,6 +79,25 @@ func TestWhatCannotBeHandled(t *testing.T) {
 		if err := mux.Message(t.Context(), tc.m); !errors.Is(err, tc.want) {
 			t.Errorf("%s: got %v, want %v", what, err, tc.want)
 		}
+	}
+}
+
+// TestTypeOfTomorrow: a value that is not known leaves its field unset.
+func TestTypeOfTomorrow(t *testing.T) {
+	body, err := proto.Marshal(&scheduler.Call{Type: scheduler.Call_Type(4711).Enum()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := NewMux()
+	called := false
+	Handle(mux, func(_ context.Context, _ libprocess.PID, m *scheduler.Call) error {
+		if called = true; m.Type != nil {
+			t.Errorf("the type is %v", *m.Type)
+		}
+		return nil
+	})
+	if err := mux.Message(t.Context(), libprocess.Message{Name: NameOf(&scheduler.Call{}), Body: body}); err != nil || !called {
+		t.Errorf("called %v, %v", called, err)
 	}
 }
 

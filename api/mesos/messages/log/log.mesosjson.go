@@ -91,6 +91,21 @@ func (x *Action) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Action) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 5, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Action_Append) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -208,6 +223,14 @@ func (x *LearnedMessage) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *LearnedMessage) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Action.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Metadata) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -240,6 +263,21 @@ func (x *Metadata) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Metadata) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Status != nil {
+		switch *x.Status {
+		case 1, 2, 3, 4:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Status))
+			x.Status = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -362,6 +400,22 @@ func (x *PromiseResponse) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *PromiseResponse) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Action.DropUnknownEnums()
+	if x.Type != nil {
+		switch *x.Type {
+		case 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 5, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Record) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -418,6 +472,23 @@ func (x *Record) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Record) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Action.DropUnknownEnums()
+	x.Metadata.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -480,6 +551,21 @@ func (x *RecoverResponse) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *RecoverResponse) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Status != nil {
+		switch *x.Status {
+		case 1, 2, 3, 4:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Status))
+			x.Status = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -561,6 +647,21 @@ func (x *WriteRequest) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *WriteRequest) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 4, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *WriteResponse) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -609,4 +710,19 @@ func (x *WriteResponse) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *WriteResponse) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 4, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }

@@ -159,6 +159,20 @@ func (x *Registry) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Registry) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Master.DropUnknownEnums()
+	x.Slaves.DropUnknownEnums()
+	x.Machines.DropUnknownEnums()
+	for _, v := range x.Quotas {
+		v.DropUnknownEnums()
+	}
+	x.Unreachable.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Registry_Master) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -186,6 +200,14 @@ func (x *Registry_Master) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Registry_Master) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Info.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -231,6 +253,15 @@ func (x *Registry_Slave) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Registry_Slave) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Info.DropUnknownEnums()
+	x.DrainInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Registry_Slaves) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -264,6 +295,16 @@ func (x *Registry_Slaves) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Registry_Slaves) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Slaves {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -318,6 +359,14 @@ func (x *Registry_UnreachableSlave) UnmarshalMesosJSON(l *mesosjson.Lexer) error
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Registry_UnreachableSlave) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.DrainInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Registry_UnreachableSlaves) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -351,6 +400,16 @@ func (x *Registry_UnreachableSlaves) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Registry_UnreachableSlaves) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Slaves {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -455,6 +514,14 @@ func (x *Registry_Machine) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Registry_Machine) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Info.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Registry_Machines) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -490,6 +557,16 @@ func (x *Registry_Machines) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Registry_Machines) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Machines {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Registry_Quota) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -517,6 +594,14 @@ func (x *Registry_Quota) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Registry_Quota) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Info.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.

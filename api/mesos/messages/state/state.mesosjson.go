@@ -106,6 +106,21 @@ func (x *Operation) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Operation) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Operation_Diff) AppendMesosJSON(b []byte) []byte {
 	if x == nil {

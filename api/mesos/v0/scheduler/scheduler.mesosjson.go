@@ -191,6 +191,25 @@ func (x *Call) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Subscribe.DropUnknownEnums()
+	x.Accept.DropUnknownEnums()
+	x.Request.DropUnknownEnums()
+	x.UpdateFramework.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_Subscribe) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -247,4 +266,13 @@ func (x *Call_Subscribe) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_Subscribe) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.FrameworkInfo.DropUnknownEnums()
+	x.OfferConstraints.DropUnknownEnums()
 }

@@ -228,6 +228,28 @@ func (x *Call) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.LaunchNestedContainer.DropUnknownEnums()
+	x.LaunchNestedContainerSession.DropUnknownEnums()
+	x.AttachContainerInput.DropUnknownEnums()
+	x.LaunchContainer.DropUnknownEnums()
+	x.AddResourceProviderConfig.DropUnknownEnums()
+	x.UpdateResourceProviderConfig.DropUnknownEnums()
+	x.PruneImages.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_AddResourceProviderConfig) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -255,6 +277,14 @@ func (x *Call_AddResourceProviderConfig) UnmarshalMesosJSON(l *mesosjson.Lexer) 
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_AddResourceProviderConfig) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Info.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -302,6 +332,22 @@ func (x *Call_AttachContainerInput) UnmarshalMesosJSON(l *mesosjson.Lexer) error
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_AttachContainerInput) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.ProcessIo.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -554,6 +600,18 @@ func (x *Call_LaunchContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_LaunchContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Command.DropUnknownEnums()
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+	x.Container.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_LaunchNestedContainer) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -601,6 +659,15 @@ func (x *Call_LaunchNestedContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_LaunchNestedContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Command.DropUnknownEnums()
+	x.Container.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_LaunchNestedContainerSession) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -646,6 +713,15 @@ func (x *Call_LaunchNestedContainerSession) UnmarshalMesosJSON(l *mesosjson.Lexe
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_LaunchNestedContainerSession) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Command.DropUnknownEnums()
+	x.Container.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -737,6 +813,16 @@ func (x *Call_PruneImages) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_PruneImages) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.ExcludedImages {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -937,6 +1023,14 @@ func (x *Call_UpdateResourceProviderConfig) UnmarshalMesosJSON(l *mesosjson.Lexe
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_UpdateResourceProviderConfig) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Info.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_WaitContainer) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1042,6 +1136,23 @@ func (x *ProcessIO) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ProcessIO) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Data.DropUnknownEnums()
+	x.Control.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ProcessIO_Control) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1087,6 +1198,21 @@ func (x *ProcessIO_Control) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ProcessIO_Control) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1152,6 +1278,21 @@ func (x *ProcessIO_Data) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ProcessIO_Data) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1336,6 +1477,31 @@ func (x *Response) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.GetState.DropUnknownEnums()
+	x.GetContainers.DropUnknownEnums()
+	x.GetFrameworks.DropUnknownEnums()
+	x.GetExecutors.DropUnknownEnums()
+	x.GetTasks.DropUnknownEnums()
+	x.WaitNestedContainer.DropUnknownEnums()
+	x.GetAgent.DropUnknownEnums()
+	x.WaitContainer.DropUnknownEnums()
+	x.GetResourceProviders.DropUnknownEnums()
+	x.GetOperations.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetAgent) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1383,6 +1549,14 @@ func (x *Response_GetAgent) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetAgent) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.AgentInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetContainers) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1416,6 +1590,16 @@ func (x *Response_GetContainers) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetContainers) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Containers {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1490,6 +1674,15 @@ func (x *Response_GetContainers_Container) UnmarshalMesosJSON(l *mesosjson.Lexer
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetContainers_Container) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.ContainerStatus.DropUnknownEnums()
+	x.ResourceStatistics.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetExecutors) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1540,6 +1733,19 @@ func (x *Response_GetExecutors) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetExecutors) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Executors {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CompletedExecutors {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetExecutors_Executor) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1567,6 +1773,14 @@ func (x *Response_GetExecutors_Executor) UnmarshalMesosJSON(l *mesosjson.Lexer) 
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetExecutors_Executor) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.ExecutorInfo.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1654,6 +1868,19 @@ func (x *Response_GetFrameworks) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetFrameworks) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Frameworks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CompletedFrameworks {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetFrameworks_Framework) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1681,6 +1908,14 @@ func (x *Response_GetFrameworks_Framework) UnmarshalMesosJSON(l *mesosjson.Lexer
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetFrameworks_Framework) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.FrameworkInfo.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1807,6 +2042,16 @@ func (x *Response_GetOperations) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetOperations) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Operations {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetResourceProviders) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1840,6 +2085,16 @@ func (x *Response_GetResourceProviders) UnmarshalMesosJSON(l *mesosjson.Lexer) e
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetResourceProviders) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.ResourceProviders {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1884,6 +2139,17 @@ func (x *Response_GetResourceProviders_ResourceProvider) UnmarshalMesosJSON(l *m
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetResourceProviders_ResourceProvider) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.ResourceProviderInfo.DropUnknownEnums()
+	for _, v := range x.TotalResources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1931,6 +2197,16 @@ func (x *Response_GetState) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetState) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.GetTasks.DropUnknownEnums()
+	x.GetExecutors.DropUnknownEnums()
+	x.GetFrameworks.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2026,6 +2302,28 @@ func (x *Response_GetTasks) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetTasks) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.PendingTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.QueuedTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.LaunchedTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.TerminatedTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CompletedTasks {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2187,6 +2485,30 @@ func (x *Response_WaitContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_WaitContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.State != nil {
+		switch *x.State {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.State))
+			x.State = nil
+		}
+	}
+	if x.Reason != nil {
+		switch *x.Reason {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34:
+		default:
+			mesosjson.KeepUnknownEnum(x, 3, int32(*x.Reason))
+			x.Reason = nil
+		}
+	}
+	x.Limitation.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_WaitNestedContainer) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2246,4 +2568,28 @@ func (x *Response_WaitNestedContainer) UnmarshalMesosJSON(l *mesosjson.Lexer) er
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_WaitNestedContainer) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.State != nil {
+		switch *x.State {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.State))
+			x.State = nil
+		}
+	}
+	if x.Reason != nil {
+		switch *x.Reason {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34:
+		default:
+			mesosjson.KeepUnknownEnum(x, 3, int32(*x.Reason))
+			x.Reason = nil
+		}
+	}
+	x.Limitation.DropUnknownEnums()
 }

@@ -56,3 +56,18 @@ func (x *InverseOfferStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	}
 	return l.Err()
 }
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *InverseOfferStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Status != nil {
+		switch *x.Status {
+		case 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Status))
+			x.Status = nil
+		}
+	}
+}

@@ -82,6 +82,23 @@ func (x *Call) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4:
+		default:
+			mesosjson.KeepUnknownEnum(x, 3, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Subscribe.DropUnknownEnums()
+	x.Update.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_Message) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -159,6 +176,19 @@ func (x *Call_Subscribe) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_Subscribe) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.UnacknowledgedTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.UnacknowledgedUpdates {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_Update) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -186,6 +216,14 @@ func (x *Call_Update) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_Update) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Status.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -278,6 +316,24 @@ func (x *Event) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Subscribed.DropUnknownEnums()
+	x.Launch.DropUnknownEnums()
+	x.LaunchGroup.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -410,6 +466,14 @@ func (x *Event_Launch) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_Launch) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Task.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_LaunchGroup) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -437,6 +501,14 @@ func (x *Event_LaunchGroup) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_LaunchGroup) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.TaskGroup.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -520,4 +592,14 @@ func (x *Event_Subscribed) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_Subscribed) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.ExecutorInfo.DropUnknownEnums()
+	x.FrameworkInfo.DropUnknownEnums()
+	x.AgentInfo.DropUnknownEnums()
 }

@@ -59,6 +59,16 @@ func (x *ClusterStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ClusterStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.DrainingMachines {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *ClusterStatus_DrainingMachine) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -101,6 +111,16 @@ func (x *ClusterStatus_DrainingMachine) UnmarshalMesosJSON(l *mesosjson.Lexer) e
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *ClusterStatus_DrainingMachine) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Statuses {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.

@@ -238,6 +238,28 @@ func (x *Call) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.ReserveResources.DropUnknownEnums()
+	x.UnreserveResources.DropUnknownEnums()
+	x.CreateVolumes.DropUnknownEnums()
+	x.DestroyVolumes.DropUnknownEnums()
+	x.SetQuota.DropUnknownEnums()
+	x.GrowVolume.DropUnknownEnums()
+	x.ShrinkVolume.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_CreateVolumes) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -280,6 +302,16 @@ func (x *Call_CreateVolumes) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_CreateVolumes) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Volumes {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -353,6 +385,16 @@ func (x *Call_DestroyVolumes) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_DestroyVolumes) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Volumes {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -470,6 +512,15 @@ func (x *Call_GrowVolume) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_GrowVolume) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Volume.DropUnknownEnums()
+	x.Addition.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -684,6 +735,19 @@ func (x *Call_ReserveResources) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_ReserveResources) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Source {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_SetLoggingLevel) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -749,6 +813,14 @@ func (x *Call_SetQuota) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_SetQuota) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.QuotaRequest.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_ShrinkVolume) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -794,6 +866,14 @@ func (x *Call_ShrinkVolume) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_ShrinkVolume) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Volume.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -937,6 +1017,16 @@ func (x *Call_UnreserveResources) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_UnreserveResources) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1146,6 +1236,28 @@ func (x *Event) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Subscribed.DropUnknownEnums()
+	x.TaskAdded.DropUnknownEnums()
+	x.TaskUpdated.DropUnknownEnums()
+	x.AgentAdded.DropUnknownEnums()
+	x.FrameworkAdded.DropUnknownEnums()
+	x.FrameworkUpdated.DropUnknownEnums()
+	x.FrameworkRemoved.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_AgentAdded) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1173,6 +1285,14 @@ func (x *Event_AgentAdded) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_AgentAdded) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Agent.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1233,6 +1353,14 @@ func (x *Event_FrameworkAdded) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_FrameworkAdded) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Framework.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_FrameworkRemoved) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1262,6 +1390,14 @@ func (x *Event_FrameworkRemoved) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_FrameworkRemoved) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.FrameworkInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_FrameworkUpdated) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1289,6 +1425,14 @@ func (x *Event_FrameworkUpdated) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_FrameworkUpdated) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Framework.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1327,6 +1471,14 @@ func (x *Event_Subscribed) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_Subscribed) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.GetState.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_TaskAdded) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1354,6 +1506,14 @@ func (x *Event_TaskAdded) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_TaskAdded) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Task.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1403,6 +1563,22 @@ func (x *Event_TaskUpdated) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_TaskUpdated) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Status.DropUnknownEnums()
+	if x.State != nil {
+		switch *x.State {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13:
+		default:
+			mesosjson.KeepUnknownEnum(x, 3, int32(*x.State))
+			x.State = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1605,6 +1781,31 @@ func (x *Response) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.GetState.DropUnknownEnums()
+	x.GetAgents.DropUnknownEnums()
+	x.GetFrameworks.DropUnknownEnums()
+	x.GetExecutors.DropUnknownEnums()
+	x.GetTasks.DropUnknownEnums()
+	x.GetRoles.DropUnknownEnums()
+	x.GetMaster.DropUnknownEnums()
+	x.GetMaintenanceStatus.DropUnknownEnums()
+	x.GetQuota.DropUnknownEnums()
+	x.GetOperations.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetAgents) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1653,6 +1854,19 @@ func (x *Response_GetAgents) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetAgents) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Agents {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.RecoveredAgents {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1823,6 +2037,30 @@ func (x *Response_GetAgents_Agent) UnmarshalMesosJSON(l *mesosjson.Lexer) error 
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetAgents_Agent) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.AgentInfo.DropUnknownEnums()
+	for _, v := range x.TotalResources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.AllocatedResources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.OfferedResources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Capabilities {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.ResourceProviders {
+		v.DropUnknownEnums()
+	}
+	x.DrainInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetAgents_Agent_ResourceProvider) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1865,6 +2103,17 @@ func (x *Response_GetAgents_Agent_ResourceProvider) UnmarshalMesosJSON(l *mesosj
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetAgents_Agent_ResourceProvider) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.ResourceProviderInfo.DropUnknownEnums()
+	for _, v := range x.TotalResources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1917,6 +2166,19 @@ func (x *Response_GetExecutors) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetExecutors) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Executors {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.OrphanExecutors {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetExecutors_Executor) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1953,6 +2215,14 @@ func (x *Response_GetExecutors_Executor) UnmarshalMesosJSON(l *mesosjson.Lexer) 
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetExecutors_Executor) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.ExecutorInfo.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2053,6 +2323,22 @@ func (x *Response_GetFrameworks) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetFrameworks) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Frameworks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CompletedFrameworks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.RecoveredFrameworks {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2201,6 +2487,27 @@ func (x *Response_GetFrameworks_Framework) UnmarshalMesosJSON(l *mesosjson.Lexer
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetFrameworks_Framework) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.FrameworkInfo.DropUnknownEnums()
+	for _, v := range x.Offers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.InverseOffers {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.AllocatedResources {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.OfferedResources {
+		v.DropUnknownEnums()
+	}
+	x.OfferConstraints.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetHealth) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2313,6 +2620,14 @@ func (x *Response_GetMaintenanceStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) e
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetMaintenanceStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Status.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetMaster) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2354,6 +2669,14 @@ func (x *Response_GetMaster) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetMaster) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.MasterInfo.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2426,6 +2749,16 @@ func (x *Response_GetOperations) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetOperations) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Operations {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_GetQuota) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -2453,6 +2786,14 @@ func (x *Response_GetQuota) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetQuota) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Status.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2488,6 +2829,16 @@ func (x *Response_GetRoles) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetRoles) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Roles {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2544,6 +2895,17 @@ func (x *Response_GetState) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetState) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.GetTasks.DropUnknownEnums()
+	x.GetExecutors.DropUnknownEnums()
+	x.GetFrameworks.DropUnknownEnums()
+	x.GetAgents.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -2639,6 +3001,28 @@ func (x *Response_GetTasks) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_GetTasks) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.PendingTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Tasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.CompletedTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.OrphanTasks {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.UnreachableTasks {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.

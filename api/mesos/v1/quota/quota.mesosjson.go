@@ -134,6 +134,16 @@ func (x *QuotaInfo) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *QuotaInfo) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Guarantee {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *QuotaRequest) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -181,6 +191,16 @@ func (x *QuotaRequest) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *QuotaRequest) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Guarantee {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -231,4 +251,14 @@ func (x *QuotaStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *QuotaStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Infos {
+		v.DropUnknownEnums()
+	}
 }

@@ -82,6 +82,25 @@ func (x *Call) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Subscribe.DropUnknownEnums()
+	x.UpdateOperationStatus.DropUnknownEnums()
+	x.UpdateState.DropUnknownEnums()
+	x.UpdatePublishResourcesStatus.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_Subscribe) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -109,6 +128,14 @@ func (x *Call_Subscribe) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_Subscribe) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.ResourceProviderInfo.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -167,6 +194,15 @@ func (x *Call_UpdateOperationStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) erro
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_UpdateOperationStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Status.DropUnknownEnums()
+	x.LatestStatus.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_UpdatePublishResourcesStatus) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -205,6 +241,21 @@ func (x *Call_UpdatePublishResourcesStatus) UnmarshalMesosJSON(l *mesosjson.Lexe
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_UpdatePublishResourcesStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Status != nil {
+		switch *x.Status {
+		case 0, 1, 2:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.Status))
+			x.Status = nil
+		}
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -264,6 +315,19 @@ func (x *Call_UpdateState) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_UpdateState) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Operations {
+		v.DropUnknownEnums()
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -338,6 +402,23 @@ func (x *Event) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.ApplyOperation.DropUnknownEnums()
+	x.PublishResources.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -434,6 +515,14 @@ func (x *Event_ApplyOperation) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_ApplyOperation) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Info.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_PublishResources) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -476,6 +565,16 @@ func (x *Event_PublishResources) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_PublishResources) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Resources {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.

@@ -53,6 +53,14 @@ func (x *APIResult) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *APIResult) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Response.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *AttributeConstraint) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -89,6 +97,14 @@ func (x *AttributeConstraint) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *AttributeConstraint) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Selector.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -339,6 +355,22 @@ func (x *AttributeConstraint_Selector) UnmarshalMesosJSON(l *mesosjson.Lexer) er
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *AttributeConstraint_Selector) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	switch v := x.Selector.(type) {
+	case *AttributeConstraint_Selector_PseudoattributeType_:
+		switch v.PseudoattributeType {
+		case 0, 1, 2, 3:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(v.PseudoattributeType))
+			x.Selector = nil
+		}
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -521,6 +553,25 @@ func (x *Call) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17:
+		default:
+			mesosjson.KeepUnknownEnum(x, 2, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Subscribe.DropUnknownEnums()
+	x.Accept.DropUnknownEnums()
+	x.Request.DropUnknownEnums()
+	x.UpdateFramework.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_Accept) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -578,6 +629,16 @@ func (x *Call_Accept) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_Accept) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Operations {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1093,6 +1154,16 @@ func (x *Call_Request) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_Request) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Requests {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_Revive) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1215,6 +1286,15 @@ func (x *Call_Subscribe) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_Subscribe) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.FrameworkInfo.DropUnknownEnums()
+	x.OfferConstraints.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Call_Suppress) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1297,6 +1377,15 @@ func (x *Call_UpdateFramework) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Call_UpdateFramework) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.FrameworkInfo.DropUnknownEnums()
+	x.OfferConstraints.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1418,6 +1507,26 @@ func (x *Event) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.Subscribed.DropUnknownEnums()
+	x.Offers.DropUnknownEnums()
+	x.Update.DropUnknownEnums()
+	x.InverseOffers.DropUnknownEnums()
+	x.UpdateOperationStatus.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_Error) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1525,6 +1634,16 @@ func (x *Event_InverseOffers) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_InverseOffers) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.InverseOffers {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_Message) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1603,6 +1722,16 @@ func (x *Event_Offers) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_Offers) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Offers {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1708,6 +1837,14 @@ func (x *Event_Subscribed) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_Subscribed) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.MasterInfo.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_Update) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1737,6 +1874,14 @@ func (x *Event_Update) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_Update) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Status.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Event_UpdateOperationStatus) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1764,6 +1909,14 @@ func (x *Event_UpdateOperationStatus) UnmarshalMesosJSON(l *mesosjson.Lexer) err
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Event_UpdateOperationStatus) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	x.Status.DropUnknownEnums()
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1810,6 +1963,16 @@ func (x *OfferConstraints) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *OfferConstraints) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.RoleConstraints {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *OfferConstraints_RoleConstraints) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1845,6 +2008,16 @@ func (x *OfferConstraints_RoleConstraints) UnmarshalMesosJSON(l *mesosjson.Lexer
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *OfferConstraints_RoleConstraints) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.Groups {
+		v.DropUnknownEnums()
+	}
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *OfferConstraints_RoleConstraints_Group) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1878,6 +2051,16 @@ func (x *OfferConstraints_RoleConstraints_Group) UnmarshalMesosJSON(l *mesosjson
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *OfferConstraints_RoleConstraints_Group) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.AttributeConstraints {
+		v.DropUnknownEnums()
+	}
 }
 
 // AppendMesosJSON implements mesosjson.Message.
@@ -1918,6 +2101,22 @@ func (x *Response) UnmarshalMesosJSON(l *mesosjson.Lexer) error {
 	return l.Err()
 }
 
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	if x.Type != nil {
+		switch *x.Type {
+		case 0, 1:
+		default:
+			mesosjson.KeepUnknownEnum(x, 1, int32(*x.Type))
+			x.Type = nil
+		}
+	}
+	x.ReconcileOperations.DropUnknownEnums()
+}
+
 // AppendMesosJSON implements mesosjson.Message.
 func (x *Response_ReconcileOperations) AppendMesosJSON(b []byte) []byte {
 	if x == nil {
@@ -1951,4 +2150,14 @@ func (x *Response_ReconcileOperations) UnmarshalMesosJSON(l *mesosjson.Lexer) er
 		}
 	}
 	return l.Err()
+}
+
+// DropUnknownEnums implements mesosjson.EnumDropper.
+func (x *Response_ReconcileOperations) DropUnknownEnums() {
+	if x == nil {
+		return
+	}
+	for _, v := range x.OperationStatuses {
+		v.DropUnknownEnums()
+	}
 }
