@@ -100,6 +100,9 @@ type OCI struct {
 	Bundle string `json:"bundle"`
 	// PIDFile is where the runtime writes the ID of the container's process.
 	PIDFile string `json:"pid_file"`
+	// Mounts are made, in their order, in a mount namespace of the stage's own that goes
+	// away with it: root file systems of images.
+	Mounts []Mount `json:"mounts,omitempty"`
 	// HostRoot is a directory on which the file system of the node is bound,
 	// in a mount namespace of the stage's own that goes away with it. Empty if
 	// the bundle has its own root.
@@ -109,6 +112,23 @@ type OCI struct {
 	ConsoleSocket string `json:"console_socket,omitempty"`
 	// Env is the environment of the runtime itself.
 	Env []string `json:"env,omitempty"`
+}
+
+// Mount is one that a container's root file system is made of. See mount(2).
+type Mount struct {
+	// Dir is what relative paths in Data are relative to; empty for the root. Data is
+	// short: a page has to hold it.
+	Dir string `json:"dir,omitempty"`
+	// Type is that of the file system; empty for a bind mount.
+	Type string `json:"type,omitempty"`
+	// Source is the device, or what is bound.
+	Source string `json:"source"`
+	// Target is where it appears.
+	Target string `json:"target"`
+	// ReadOnly forbids to change it.
+	ReadOnly bool `json:"read_only,omitempty"`
+	// Data are options of the file system.
+	Data string `json:"data,omitempty"`
 }
 
 // Go is the agent's permission to start the command.

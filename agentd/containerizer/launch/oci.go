@@ -12,10 +12,8 @@ import (
 // start has the runtime create and start the container. The runtime ends after
 // each, so the container's process becomes a child of this stage.
 func (o *OCI) start() (int, error) {
-	if o.HostRoot != "" {
-		if err := bindHostRoot(o.HostRoot); err != nil {
-			return 0, err
-		}
+	if err := o.prepareRoot(); err != nil {
+		return 0, err
 	}
 	create := []string{"create", "--bundle", o.Bundle, "--pid-file", o.PIDFile}
 	if o.ConsoleSocket != "" {
@@ -38,22 +36,55 @@ func (o *OCI) start() (int, error) {
 	return pid, nil
 }
 
-// bindHostRoot binds the whole file system of the node on a directory, where a
-// runtime can make it the root of a container: pivot_root(2) refuses a root that
-// is the present one. Nobody else sees the mounts, and the kernel removes them
-// with the last process of the namespace, so they can't be leaked. Mounts that
-// the node makes later arrive in the container.
-func bindHostRoot(dir string) error {
+// prepareRoot makes the container's root, which a runtime only takes as a directory: in
+// a mount namespace of the stage's own. Nobody else sees the mounts, and the kernel
+// removes them with the last process of the namespace, so they can't be leaked. Mounts that
+// the node makes later arrive in it.
+func (o *OCI) prepareRoot() error {
+	if o.HostRoot == "" && len(o.Mounts) == 0 {
+		return nil
+	}
 	if err := syscall.Unshare(syscall.CLONE_NEWNS); err != nil {
 		return errors.New("making a mount namespace: " + err.Error())
 	}
 	if err := syscall.Mount("", "/", "", syscall.MS_SLAVE|syscall.MS_REC, ""); err != nil {
 		return errors.New("making the mount namespace a slave: " + err.Error())
 	}
-	if err := syscall.Mount("/", dir, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
-		return errors.New("binding the root on " + dir + ": " + err.Error())
+	for _, m := range o.Mounts {
+		if err := m.mount(); err != nil {
+			return errors.New("mounting " + m.Target + ": " + err.Error())
+		}
+	}
+	if o.HostRoot == "" {
+		return nil
+	}
+	// The whole file system of the node: pivot_root(2) refuses a root that is the
+	// present one.
+	if err := syscall.Mount("/", o.HostRoot, "", syscall.MS_BIND|syscall.MS_REC, ""); err != nil {
+		return errors.New("binding the root on " + o.HostRoot + ": " + err.Error())
 	}
 	return nil
+}
+
+// mount mounts. A bind mount becomes read-only by a second step only.
+func (m *Mount) mount() error {
+	if m.Dir != "" {
+		if err := os.Chdir(m.Dir); err != nil {
+			return err
+		}
+		defer os.Chdir("/")
+	}
+	var flags uintptr
+	if m.ReadOnly {
+		flags = syscall.MS_RDONLY
+	}
+	if m.Type != "" {
+		return syscall.Mount(m.Source, m.Target, m.Type, flags, m.Data)
+	}
+	if err := syscall.Mount(m.Source, m.Target, "", syscall.MS_BIND, ""); err != nil || !m.ReadOnly {
+		return err
+	}
+	return syscall.Mount("", m.Target, "", syscall.MS_BIND|syscall.MS_REMOUNT|flags, "")
 }
 
 // run runs the runtime and waits for it. What it has to say in case of failure
