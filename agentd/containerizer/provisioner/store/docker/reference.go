@@ -3,6 +3,7 @@ package docker
 import (
 	"fmt"
 	"net"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -97,6 +98,10 @@ func (e endpoint) hostname() string {
 // dockerHub is part of the name of every host of Docker's own registry.
 const dockerHub = "docker.io"
 
+// repositories are the names that a registry takes, as the OCI distribution
+// specification has them.
+var repositories = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+
 // locate completes a reference to what a registry understands.
 func (r Reference) locate(standard endpoint) (endpoint, name.Reference, error) {
 	at := standard
@@ -107,12 +112,11 @@ func (r Reference) locate(standard endpoint) (endpoint, name.Reference, error) {
 		}
 	}
 	path := r.Repository
+	if !repositories.MatchString(path) {
+		return at, nil, fmt.Errorf("%w: repository %q: want lower case letters, digits and separators between them", store.ErrInvalid, path)
+	}
 	if strings.Contains(at.host, dockerHub) && !strings.Contains(path, "/") {
 		path = "library/" + path // where Docker's registry has those without an owner
-	}
-	// Only the registry is named as the agent wants it: the rest is checked here.
-	if _, err := name.NewRepository("registry.invalid/" + path); err != nil {
-		return at, nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
 	}
 	var options []name.Option
 	if at.scheme == "http" {

@@ -15,6 +15,7 @@ import (
 	registrytransport "github.com/google/go-containerregistry/pkg/v1/remote/transport"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/provisioner/store"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/provisioner/store/stall"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 )
 
@@ -46,14 +47,13 @@ func newSource(cfg Config) (source, error) {
 		own.IdleConnTimeout = 30 * time.Second
 		base = own
 	}
-	return &registry{standard: endpoint{u.Scheme, u.Host}, base: base, stall: cfg.StallTimeout, credentials: cfg.Credentials}, nil
+	return &registry{standard: endpoint{u.Scheme, u.Host}, base: &stall.Transport{Base: base, After: cfg.StallTimeout}, credentials: cfg.Credentials}, nil
 }
 
 // registry gets images from registries.
 type registry struct {
 	standard    endpoint
 	base        http.RoundTripper
-	stall       time.Duration
 	credentials Credentials
 }
 
@@ -65,7 +65,7 @@ func (g *registry) image(ctx context.Context, r Reference, credentials Credentia
 	descriptor, err := remote.Get(ref,
 		remote.WithContext(ctx),
 		remote.WithAuth(authenticator(at, credentials, g.credentials)),
-		remote.WithTransport(&transport{base: g.base, at: at, stall: g.stall}),
+		remote.WithTransport(&transport{base: g.base, at: at}),
 		remote.WithPlatform(v1.Platform{OS: "linux", Architecture: runtime.GOARCH}),
 		remote.WithUserAgent("mesos-agent/"+version.Mesos),
 	)
