@@ -44,6 +44,9 @@ type MesosClusterList struct {
 }
 
 // MesosClusterSpec is the wanted state of a MesosCluster.
+//
+// +kubebuilder:validation:XValidation:rule="!has(self.masters) || !has(self.masters.flags) || !('kube_token_audiences' in self.masters.flags) || !has(self.authentication) || !has(self.authentication.serviceAccounts)",message="write authentication.serviceAccounts.audiences in place of the flag kube_token_audiences of masters"
+// +kubebuilder:validation:XValidation:rule="!has(self.agentPools) || !has(self.authentication) || !has(self.authentication.serviceAccounts) || self.agentPools.all(pool, !has(pool.flags) || !('kube_token_audiences' in pool.flags))",message="write authentication.serviceAccounts.audiences in place of the flag kube_token_audiences of agents"
 type MesosClusterSpec struct {
 	// images says which container images to run; empty ones are the operator's defaults.
 	// +optional
@@ -66,6 +69,10 @@ type MesosClusterSpec struct {
 	// +optional
 	// +kubebuilder:default={}
 	Exposure Exposure `json:"exposure,omitzero"`
+
+	// authentication says who may make requests at all; ACLs, a flag, say what they may do.
+	// +optional
+	Authentication Authentication `json:"authentication,omitzero"`
 }
 
 // Images are the container images of a cluster.

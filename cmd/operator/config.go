@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/controllers/cluster/resources"
@@ -22,6 +23,8 @@ type config struct {
 	poll           time.Duration
 	pollTimeout    time.Duration
 	logLevel       string
+	tokenReviewers string
+	account        string
 }
 
 // parse reads the flags. It writes usage and what is wrong to out.
@@ -39,6 +42,10 @@ func parse(args []string, out io.Writer) (config, error) {
 	flags.IntVar(&c.workers, "workers", 4, "how many MesosClusters are reconciled at a time")
 	flags.DurationVar(&c.poll, "poll-interval", 3*time.Second, "how often each leading master is asked for its agents")
 	flags.DurationVar(&c.pollTimeout, "poll-timeout", 3*time.Second, "how long a leading master may take to answer")
+	flags.StringVar(&c.tokenReviewers, "token-reviewers", "",
+		"ClusterRoleBinding to list masters and agents in that review tokens of ServiceAccounts; without it no cluster can have spec.authentication.serviceAccounts")
+	flags.StringVar(&c.account, "account", "",
+		"the operator's own ServiceAccount, as namespace/name, whose tokens it shows to masters that ask for one")
 	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 	if err := flags.Parse(args); err != nil {
 		return config{}, err
@@ -66,6 +73,9 @@ func (c config) validate(rest []string) []error {
 	}
 	if c.poll < time.Second {
 		errs = append(errs, errors.New("--poll-interval: at least 1s; masters limit how often their metrics are read"))
+	}
+	if c.account != "" && strings.Count(c.account, "/") != 1 {
+		errs = append(errs, errors.New("--account: write namespace/name"))
 	}
 	if c.pollTimeout <= 0 {
 		errs = append(errs, errors.New("--poll-timeout: more than 0"))

@@ -73,7 +73,7 @@ func managerOptions(c config, log logr.Logger) (ctrl.Options, error) {
 
 // addClusters adds what MesosClusters need: the watch of leading masters, and the controller.
 func addClusters(mgr ctrl.Manager, c config, log logr.Logger) error {
-	watch := leader.NewWatch(leader.NewHTTPClient(c.pollTimeout),
+	watch := leader.NewWatch(leader.NewHTTPClient(c.pollTimeout, ownTokens(mgr, c)),
 		leader.Config{Interval: c.poll}, log.WithName("leader"))
 	if err := mgr.Add(watch); err != nil {
 		return fmt.Errorf("adding the watch of leading masters: %w", err)
@@ -83,7 +83,7 @@ func addClusters(mgr ctrl.Manager, c config, log logr.Logger) error {
 		Reader:   mgr.GetAPIReader(),
 		Leaders:  watch,
 		Recorder: mgr.GetEventRecorder("mesos-operator"),
-		Defaults: c.images,
+		Defaults: c.images, TokenReviewers: c.tokenReviewers,
 	})
 	if err != nil {
 		return err

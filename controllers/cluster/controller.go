@@ -20,7 +20,9 @@ import (
 
 // What the operator may do: its own resource, the kinds of children that it
 // applies, the pods that its masters' Roles grant (nobody can grant what they may
-// not do themselves), and the masters' claims when a MesosCluster is deleted.
+// not do themselves), and the masters' claims when a MesosCluster is deleted. What
+// reviewers.go needs is in config/rbac/token_review.yaml, as it is about objects that
+// are installed with the operator.
 //
 // +kubebuilder:rbac:groups=mesos.dev,resources=mesosclusters,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=mesos.dev,resources=mesosclusters/status,verbs=get;patch
@@ -34,7 +36,7 @@ import (
 
 // Leaders tells what the leading masters last answered; package leader implements it.
 type Leaders interface {
-	Track(cluster types.NamespacedName, url string)
+	Track(cluster types.NamespacedName, at leader.Target)
 	Forget(cluster types.NamespacedName)
 	Poke()
 	Last(cluster types.NamespacedName) (leader.Observation, bool)
@@ -48,6 +50,8 @@ type Reconciler struct {
 	recorder events.EventRecorder
 	defaults resources.Defaults
 	applier  *applier
+
+	tokenReviewers string
 }
 
 // Config is what a Reconciler needs.
@@ -62,6 +66,9 @@ type Config struct {
 	Recorder events.EventRecorder
 	// Defaults fills in where a MesosCluster is silent.
 	Defaults resources.Defaults
+	// TokenReviewers names the ClusterRoleBinding of those who may review tokens.
+	// Without it no cluster can have spec.authentication.serviceAccounts.
+	TokenReviewers string
 }
 
 // Validate reports what is missing.
@@ -82,7 +89,7 @@ func New(c Config) (*Reconciler, error) {
 	}
 	return &Reconciler{
 		client: c.Client, reader: c.Reader, leaders: c.Leaders, recorder: c.Recorder, defaults: c.Defaults,
-		applier: newApplier(c.Client),
+		applier: newApplier(c.Client), tokenReviewers: c.TokenReviewers,
 	}, nil
 }
 
@@ -122,6 +129,7 @@ func (r *Reconciler) phases(s *scope) []func(context.Context, *scope) error {
 	}
 	return []func(context.Context, *scope) error{
 		r.reconcileAccess,
+		r.reconcileReviewers,
 		r.reconcileMasters,
 		r.reconcileAgents,
 		r.observeLeader,

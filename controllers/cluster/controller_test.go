@@ -15,6 +15,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
+	"github.com/mesos-operator/mesos-operator/controllers/cluster/leader"
 )
 
 func TestFirstPassMakesTheChildren(t *testing.T) {
@@ -49,7 +50,7 @@ func TestFirstPassMakesTheChildren(t *testing.T) {
 	if !slices.Contains(w.cluster().Finalizers, v1alpha1.FinalizerCleanup) {
 		t.Error("no finalizer on the MesosCluster")
 	}
-	if want := []string{"http://demo-leader." + w.namespace + ".svc:5050"}; !cmp.Equal(w.leaders.tracked, want) {
+	if want := []leader.Target{{URL: "http://demo-leader." + w.namespace + ".svc:5050"}}; !cmp.Equal(w.leaders.tracked, want) {
 		t.Errorf("the leading master is asked at %q, want %q", w.leaders.tracked, want)
 	}
 }

@@ -26,6 +26,7 @@ func (r *Reconciler) reconcileDeletion(ctx context.Context, s *scope) error {
 		r.retirePools,
 		r.removeMasters,
 		r.reclaimStorage,
+		r.revokeReviews,
 	} {
 		if done, err := step(ctx, s); err != nil || !done {
 			return err

@@ -22,7 +22,7 @@ import (
 // fixedLeader answers for every cluster alike.
 type fixedLeader struct{ state leader.State }
 
-func (f fixedLeader) State(context.Context, string) (leader.State, error) { return f.state, nil }
+func (f fixedLeader) State(context.Context, leader.Target) (leader.State, error) { return f.state, nil }
 
 // TestManager runs the controller as the operator does: nothing steps it, so every
 // phase here is one that a watch has woken.
@@ -76,7 +76,7 @@ func (w *world) manage(agents int32) {
 	w.must(mgr.Add(watch))
 	r, err := New(Config{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Leaders: watch, Recorder: mgr.GetEventRecorder("mesos-operator"),
-		Defaults: resources.Defaults{MasterImage: "m", AgentImage: "a"},
+		Defaults: resources.Defaults{MasterImage: "m", AgentImage: "a"}, TokenReviewers: tokenReviewers,
 	})
 	w.must(err)
 	w.must(r.SetupWithManager(mgr, watch.Events(), 1))

@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
+	"github.com/mesos-operator/mesos-operator/controllers/cluster/leader"
 	"github.com/mesos-operator/mesos-operator/controllers/cluster/resources"
 )
 
@@ -73,7 +74,7 @@ func podReady(pod *corev1.Pod) bool {
 // observeLeader takes the leading master's last answer, and asks for a new one
 // when another pod leads now.
 func (r *Reconciler) observeLeader(_ context.Context, s *scope) error {
-	r.leaders.Track(s.key(), resources.LeaderURL(s.cluster))
+	r.leaders.Track(s.key(), leader.Target{URL: resources.LeaderURL(s.cluster), Audience: resources.TokenAudience(s.cluster)})
 	if s.leader != s.cluster.Status.Leader {
 		r.leaders.Poke()
 	}

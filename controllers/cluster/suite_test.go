@@ -6,11 +6,14 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/go-logr/logr"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
@@ -107,5 +110,25 @@ func grantOperator(config *rest.Config) error {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser}},
 	}
-	return errors.Join(c.Create(context.Background(), role), c.Create(context.Background(), binding))
+	return errors.Join(c.Create(context.Background(), role), c.Create(context.Background(), binding), installTokenReview(c))
+}
+
+// tokenReviewers is the binding that is installed with the operator.
+const tokenReviewers = "mesos-operator-token-reviewers"
+
+// installTokenReview installs the rights about tokens as they are shipped.
+func installTokenReview(c client.Client) error {
+	raw, err := os.ReadFile("../../config/rbac/token_review.yaml")
+	if err != nil {
+		return err
+	}
+	errs := []error{c.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "mesos-system"}})}
+	for _, text := range strings.Split(string(raw), "\n---\n") {
+		object := &unstructured.Unstructured{}
+		if err := yaml.Unmarshal([]byte(text), &object.Object); err != nil {
+			return err
+		}
+		errs = append(errs, c.Create(context.Background(), object))
+	}
+	return errors.Join(errs...)
 }

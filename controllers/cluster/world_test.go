@@ -85,7 +85,8 @@ func (w *world) restart() {
 	w.t.Helper()
 	r, err := New(Config{
 		Client: w.operator, Reader: w.operator, Leaders: w.leaders, Recorder: w.recorder,
-		Defaults: resources.Defaults{MasterImage: "registry.example/masterd:1", AgentImage: "registry.example/agentd:1"},
+		Defaults:       resources.Defaults{MasterImage: "registry.example/masterd:1", AgentImage: "registry.example/agentd:1"},
+		TokenReviewers: tokenReviewers,
 	})
 	w.must(err)
 	w.r = r
@@ -271,13 +272,15 @@ func (w *world) events() string {
 // fakeLeaders answers what the test says.
 type fakeLeaders struct {
 	answers map[types.NamespacedName]leader.Observation
-	tracked []string
+	tracked []leader.Target
 	poked   int
 }
 
-func (f *fakeLeaders) Track(_ types.NamespacedName, url string) { f.tracked = append(f.tracked, url) }
-func (f *fakeLeaders) Forget(key types.NamespacedName)          { delete(f.answers, key) }
-func (f *fakeLeaders) Poke()                                    { f.poked++ }
+func (f *fakeLeaders) Track(_ types.NamespacedName, at leader.Target) {
+	f.tracked = append(f.tracked, at)
+}
+func (f *fakeLeaders) Forget(key types.NamespacedName) { delete(f.answers, key) }
+func (f *fakeLeaders) Poke()                           { f.poked++ }
 func (f *fakeLeaders) Last(key types.NamespacedName) (leader.Observation, bool) {
 	last, ok := f.answers[key]
 	return last, ok

@@ -21,9 +21,14 @@ type State struct {
 // ErrNotLeading means that the master that answered does not lead.
 var ErrNotLeading = errors.New("the master that answers does not lead")
 
-// Client asks the master at a URL for its state.
+// Client asks a leading master for its state.
 type Client interface {
-	State(ctx context.Context, url string) (State, error)
+	State(ctx context.Context, at Target) (State, error)
+}
+
+// Tokens gives the operator's own token for an audience.
+type Tokens interface {
+	Token(ctx context.Context, audience string) (string, error)
 }
 
 const (
@@ -36,12 +41,14 @@ const (
 
 // HTTPClient asks over HTTP.
 type HTTPClient struct {
-	http *http.Client
+	http   *http.Client
+	tokens Tokens
 }
 
-// NewHTTPClient makes a Client that gives each request the given time.
-func NewHTTPClient(timeout time.Duration) *HTTPClient {
-	return &HTTPClient{http: &http.Client{
+// NewHTTPClient makes a Client that gives each request the given time. tokens may be
+// nil: then no token is shown to masters that ask for one.
+func NewHTTPClient(timeout time.Duration, tokens Tokens) *HTTPClient {
+	return &HTTPClient{tokens: tokens, http: &http.Client{
 		Timeout: timeout,
 		CheckRedirect: func(_ *http.Request, via []*http.Request) error {
 			if len(via) > maxRedirects {
@@ -59,9 +66,16 @@ type metrics struct {
 }
 
 // State implements Client.
-func (c *HTTPClient) State(ctx context.Context, url string) (State, error) {
+func (c *HTTPClient) State(ctx context.Context, at Target) (State, error) {
+	token := ""
+	if at.Audience != "" && c.tokens != nil {
+		var err error
+		if token, err = c.tokens.Token(ctx, at.Audience); err != nil {
+			return State{}, fmt.Errorf("asking the leading master: %w", err)
+		}
+	}
 	var m metrics
-	if err := c.get(ctx, url+"/metrics/snapshot", &m); err != nil {
+	if err := c.get(ctx, at.URL+"/metrics/snapshot", token, &m); err != nil {
 		return State{}, err
 	}
 	if m.Elected != 1 {
@@ -70,18 +84,21 @@ func (c *HTTPClient) State(ctx context.Context, url string) (State, error) {
 	var v struct {
 		Version string `json:"version"`
 	}
-	if err := c.get(ctx, url+"/version", &v); err != nil {
+	if err := c.get(ctx, at.URL+"/version", token, &v); err != nil {
 		return State{}, err
 	}
 	return State{Version: v.Version, ActiveAgents: int32(m.ActiveAgents)}, nil
 }
 
-func (c *HTTPClient) get(ctx context.Context, url string, into any) error {
+func (c *HTTPClient) get(ctx context.Context, url, token string, into any) error {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return fmt.Errorf("asking the leading master: %w", err)
 	}
 	request.Header.Set("Accept", "application/json")
+	if token != "" { // net/http leaves it out of redirects to other hosts
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
 		return fmt.Errorf("asking the leading master: %w", err)

@@ -1,6 +1,7 @@
 package leader
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -30,7 +31,7 @@ func answer(text string) http.HandlerFunc {
 }
 
 func TestState(t *testing.T) {
-	got, err := NewHTTPClient(time.Second).State(t.Context(), master(t, answer(snapshot)))
+	got, err := NewHTTPClient(time.Second, nil).State(t.Context(), Target{URL: master(t, answer(snapshot))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +45,7 @@ func TestStateFollowsToTheLeader(t *testing.T) {
 	following := master(t, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, strings.TrimPrefix(leading, "http:")+r.URL.Path, http.StatusTemporaryRedirect)
 	})
-	got, err := NewHTTPClient(time.Second).State(t.Context(), following)
+	got, err := NewHTTPClient(time.Second, nil).State(t.Context(), Target{URL: following})
 	if err != nil || got.ActiveAgents != 7 {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -67,7 +68,7 @@ func TestStateFailures(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			_, err := NewHTTPClient(200*time.Millisecond).State(t.Context(), master(t, tc.metrics))
+			_, err := NewHTTPClient(200*time.Millisecond, nil).State(t.Context(), Target{URL: master(t, tc.metrics)})
 			if err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("got %v, want %q", err, tc.want)
 			}
@@ -76,8 +77,28 @@ func TestStateFailures(t *testing.T) {
 }
 
 func TestNobodyThere(t *testing.T) {
-	_, err := NewHTTPClient(time.Second).State(t.Context(), "http://127.0.0.1:1")
+	_, err := NewHTTPClient(time.Second, nil).State(t.Context(), Target{URL: "http://127.0.0.1:1"})
 	if err == nil || errors.Is(err, ErrNotLeading) {
 		t.Errorf("got %v", err)
+	}
+}
+
+type fixedToken string
+
+func (f fixedToken) Token(_ context.Context, audience string) (string, error) {
+	return string(f) + " for " + audience, nil
+}
+
+func TestStateShowsAToken(t *testing.T) {
+	for audience, want := range map[string]string{"": "", "mesos": "Bearer own for mesos"} {
+		url := master(t, func(w http.ResponseWriter, r *http.Request) {
+			if got := r.Header.Get("Authorization"); got != want {
+				t.Errorf("for %q: %q, want %q", audience, got, want)
+			}
+			fmt.Fprint(w, snapshot)
+		})
+		if _, err := NewHTTPClient(time.Second, fixedToken("own")).State(t.Context(), Target{url, audience}); err != nil {
+			t.Error(err)
+		}
 	}
 }

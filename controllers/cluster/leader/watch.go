@@ -55,8 +55,16 @@ type Watch struct {
 	targets map[types.NamespacedName]*target
 }
 
+// Target is where a leading master is found, and what it asks of who comes.
+type Target struct {
+	// URL of the leading master, without a slash at the end.
+	URL string
+	// Audience is whom the operator's token must be made for; "" if none is asked for.
+	Audience string
+}
+
 type target struct {
-	url      string
+	Target
 	observed bool
 	last     Observation
 }
@@ -73,15 +81,15 @@ func NewWatch(c Client, config Config, log logr.Logger) *Watch {
 	}
 }
 
-// Track begins to watch a cluster at a URL. An answer from another URL is
+// Track begins to watch a cluster's leading master. An answer of another target is
 // forgotten; a cluster that is watched there already is left alone.
-func (w *Watch) Track(cluster types.NamespacedName, url string) {
+func (w *Watch) Track(cluster types.NamespacedName, at Target) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if t := w.targets[cluster]; t != nil && t.url == url {
+	if t := w.targets[cluster]; t != nil && t.Target == at {
 		return
 	}
-	w.targets[cluster] = &target{url: url}
+	w.targets[cluster] = &target{Target: at}
 	w.Poke()
 }
 
@@ -137,35 +145,35 @@ func (w *Watch) Start(ctx context.Context) error {
 func (w *Watch) round(ctx context.Context) {
 	places := make(chan struct{}, w.config.Concurrency)
 	var asked sync.WaitGroup
-	for cluster, url := range w.snapshot() {
+	for cluster, at := range w.snapshot() {
 		select {
 		case <-ctx.Done():
 		case places <- struct{}{}:
 			asked.Go(func() {
 				defer func() { <-places }()
-				w.ask(ctx, cluster, url)
+				w.ask(ctx, cluster, at)
 			})
 		}
 	}
 	asked.Wait()
 }
 
-func (w *Watch) snapshot() map[types.NamespacedName]string {
+func (w *Watch) snapshot() map[types.NamespacedName]Target {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	out := make(map[types.NamespacedName]string, len(w.targets))
+	out := make(map[types.NamespacedName]Target, len(w.targets))
 	for cluster, t := range w.targets {
-		out[cluster] = t.url
+		out[cluster] = t.Target
 	}
 	return out
 }
 
-func (w *Watch) ask(ctx context.Context, cluster types.NamespacedName, url string) {
-	state, err := w.client.State(ctx, url)
+func (w *Watch) ask(ctx context.Context, cluster types.NamespacedName, at Target) {
+	state, err := w.client.State(ctx, at)
 	if ctx.Err() != nil {
 		return // The operator is stopping; the master is not to blame.
 	}
-	if !w.record(cluster, url, state, err) {
+	if !w.record(cluster, at, state, err) {
 		return
 	}
 	w.log.V(1).Info("the leading master's state changed", "cluster", cluster, "agents", state.ActiveAgents, "error", err)
@@ -177,11 +185,11 @@ func (w *Watch) ask(ctx context.Context, cluster types.NamespacedName, url strin
 
 // record keeps an answer and reports whether it says anything new. A failure
 // keeps the last good state beside it.
-func (w *Watch) record(cluster types.NamespacedName, url string, state State, err error) bool {
+func (w *Watch) record(cluster types.NamespacedName, at Target, state State, err error) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	t := w.targets[cluster]
-	if t == nil || t.url != url {
+	if t == nil || t.Target != at {
 		return false // Forgotten or moved while the question was under way.
 	}
 	next := Observation{State: state}

@@ -23,7 +23,8 @@ type masters struct {
 	asked  int
 }
 
-func (m *masters) State(ctx context.Context, url string) (State, error) {
+func (m *masters) State(ctx context.Context, at Target) (State, error) {
+	url := at.URL
 	m.mu.Lock()
 	state, ok := m.states[url]
 	err := m.errs[url]
@@ -99,7 +100,7 @@ func last(t *testing.T, w *Watch, want Observation) {
 func TestWatchTellsOfChangesOnly(t *testing.T) {
 	running(t, func(m *masters, w *Watch) {
 		m.set("a", State{Version: "1.11.0", ActiveAgents: 1}, nil)
-		w.Track(demo, "a")
+		w.Track(demo, Target{URL: "a"})
 		if got := next(t, w, time.Millisecond); got != demo {
 			t.Errorf("event about %v", got)
 		}
@@ -115,7 +116,7 @@ func TestWatchTellsOfChangesOnly(t *testing.T) {
 func TestWatchKeepsTheLastStateBesideAFailure(t *testing.T) {
 	running(t, func(m *masters, w *Watch) {
 		m.set("a", State{ActiveAgents: 5}, nil)
-		w.Track(demo, "a")
+		w.Track(demo, Target{URL: "a"})
 		next(t, w, time.Second)
 		m.set("a", State{}, errors.New("refused"))
 		next(t, w, 4*time.Second)
@@ -127,7 +128,7 @@ func TestWatchKeepsTheLastStateBesideAFailure(t *testing.T) {
 func TestWatchForgets(t *testing.T) {
 	running(t, func(m *masters, w *Watch) {
 		m.set("a", State{}, nil)
-		w.Track(demo, "a")
+		w.Track(demo, Target{URL: "a"})
 		next(t, w, time.Second)
 		w.Forget(demo)
 		if _, ok := w.Last(demo); ok {
@@ -148,9 +149,9 @@ func TestWatchMovesToAnotherURL(t *testing.T) {
 	running(t, func(m *masters, w *Watch) {
 		m.set("a", State{ActiveAgents: 1}, nil)
 		m.set("b", State{ActiveAgents: 2}, nil)
-		w.Track(demo, "a")
+		w.Track(demo, Target{URL: "a"})
 		next(t, w, time.Second)
-		w.Track(demo, "b")
+		w.Track(demo, Target{URL: "b"})
 		if _, ok := w.Last(demo); ok {
 			t.Error("the answer of another URL is kept")
 		}
@@ -162,8 +163,8 @@ func TestWatchMovesToAnotherURL(t *testing.T) {
 func TestOneSilentMasterHoldsUpNoOther(t *testing.T) {
 	running(t, func(m *masters, w *Watch) {
 		m.set("a", State{ActiveAgents: 1}, nil)
-		w.Track(types.NamespacedName{Name: "silent"}, "nowhere")
-		w.Track(demo, "a")
+		w.Track(types.NamespacedName{Name: "silent"}, Target{URL: "nowhere"})
+		w.Track(demo, Target{URL: "a"})
 		if got := next(t, w, time.Second); got != demo {
 			t.Errorf("event about %v", got)
 		}

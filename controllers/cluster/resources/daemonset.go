@@ -53,7 +53,7 @@ func agentUpdates(pool v1alpha1.AgentPool) *appsv1ac.DaemonSetUpdateStrategyAppl
 func agentPod(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *corev1ac.PodSpecApplyConfiguration {
 	pod := corev1ac.PodSpec().
 		WithServiceAccountName(AgentAccountName(c)).
-		WithAutomountServiceAccountToken(false).
+		WithAutomountServiceAccountToken(ReviewsTokens(c)).
 		WithEnableServiceLinks(false).
 		WithHostPID(true).
 		WithHostNetwork(true).

@@ -89,6 +89,7 @@ func fullest() *v1alpha1.MesosCluster {
 	pool.Port = 5061
 	pool.MaxUnavailable = new(intstr.FromString("10%"))
 	pool.Flags = v1alpha1.Flags{"switch_user": "false", "executor_environment_variables": `{"A":"$(B)"}`}
+	c.Spec.Authentication.ServiceAccounts = &v1alpha1.ServiceAccountTokens{Audiences: []v1alpha1.Audience{"mesos", "https://mesos.example.com"}}
 	c.Spec.Exposure = v1alpha1.Exposure{
 		Type: corev1.ServiceTypeLoadBalancer, NodePort: new(int32(30050)), LoadBalancerClass: new("example.com/internal"),
 		Annotations: map[string]string{"external-dns.alpha.kubernetes.io/hostname": "mesos.example.com"},

@@ -33,6 +33,7 @@ func masterArgs(c *v1alpha1.MesosCluster, advertise string) []string {
 	if replicated(c) {
 		args = append(args, option("raft_peers", "file://"+masterPeersDir+"/"+peersKey))
 	}
+	args = append(args, masterAuthentication(c)...)
 	return append(args, userFlags(c.Spec.Masters.Flags)...)
 }
 

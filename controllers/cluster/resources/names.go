@@ -33,7 +33,7 @@ func LeaderServiceName(c *v1alpha1.MesosCluster) string { return c.Name + "-lead
 // PeersName names the ConfigMap that lists the masters for one another.
 func PeersName(c *v1alpha1.MesosCluster) string { return c.Name + "-peers" }
 
-// AgentAccountName names the agents' ServiceAccount, which may do nothing.
+// AgentAccountName names the agents' ServiceAccount, which may do nothing but review tokens.
 func AgentAccountName(c *v1alpha1.MesosCluster) string { return c.Name + "-agent" }
 
 // AgentName names the DaemonSet of a pool.

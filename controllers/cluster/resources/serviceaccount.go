@@ -12,7 +12,8 @@ func MasterAccount(c *v1alpha1.MesosCluster) *corev1ac.ServiceAccountApplyConfig
 }
 
 // AgentAccount is the ServiceAccount of the agents and of their clean-up, which
-// speak to the node and to the masters but never to the API server.
+// speak to the node and to the masters. The agents speak to the API server only if
+// they have tokens to ask about.
 func AgentAccount(c *v1alpha1.MesosCluster) *corev1ac.ServiceAccountApplyConfiguration {
 	return account(c, AgentAccountName(c), v1alpha1.RoleAgent)
 }

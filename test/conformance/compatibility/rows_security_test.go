@@ -14,7 +14,7 @@ var accessRows = []row{
 	{"realms and their switches", works, sec + "TestRealms " + sec + "TestOpenRealms", "authentication comes before method and content type"},
 	{"several authenticators", works, "internal/auth/httpauth.TestCombined internal/auth/httpauth.TestAuthenticatorsThatFail", "in the order of `--http_authenticators`"},
 	{"tokens of executors (JWT)", works, sec + "TestExecutorsHaveTokens internal/auth/token.TestVerifyRefuses", "an executor's calls must be its own"},
-	{"tokens of Kubernetes's ServiceAccounts", works, "internal/auth/httpauth.TestAccounts", "authenticator `serviceaccount`; not in Mesos"},
+	{"tokens of Kubernetes's ServiceAccounts", works, sec + "TestServiceAccounts internal/auth/httpauth.TestAccounts controllers/cluster.TestReviewers controllers/cluster.TestOperatorGrantsNothingElse", "authenticator `serviceaccount`, checked by a real kube-apiserver; not in Mesos"},
 	{"principal of a framework", works, sec + "TestPrincipalOfAFramework", ""},
 	{"CRAM-MD5, drivers", works, sec + "TestDriversAuthenticate " + sec + "TestWithoutCredentialsDriversAreRefused", ""},
 	{"CRAM-MD5, agents", works, sec + "TestNativeAgentsAuthenticate " + sec + "TestOurAgentAuthenticates " + sec + "TestAgentWaitsForASilentMaster", "both sides"},

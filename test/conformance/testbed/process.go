@@ -39,6 +39,8 @@ type Process struct {
 	Scheme string
 	// Username and Password are those of the testbed's own requests, if set.
 	Username, Password string
+	// Token is a bearer token that they show instead.
+	Token string
 
 	t      testing.TB
 	binary string
@@ -130,6 +132,9 @@ func (p *Process) Header(h http.Header) http.Header {
 	if p.Username != "" {
 		r := http.Request{Header: h}
 		r.SetBasicAuth(p.Username, p.Password)
+	}
+	if p.Token != "" {
+		h.Set("Authorization", "Bearer "+p.Token)
 	}
 	return h
 }
