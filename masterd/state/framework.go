@@ -39,7 +39,7 @@ type framework struct {
 	// unreachable are its tasks on unreachable agents, oldest first.
 	unreachable     map[TaskID]*unreachableTask
 	unreachableList list[unreachableTask]
-	done            fifo // its completed tasks in published.completedTasks
+	done            doneTasks // in published.completedTasks
 
 	used, offered resources.Resources
 

@@ -169,32 +169,6 @@ func (m *Machine) release(t *task) {
 	m.recoverResources(t.framework.id, t.agent, t.resources, nil)
 }
 
-// completeTask remembers a task after its end.
-func (m *Machine) completeTask(f *framework, info *mesos.Task) {
-	if m.cfg.MaxCompletedTasksPerFramework == 0 {
-		return
-	}
-	m.published.nextCompleted++
-	key := m.published.nextCompleted
-	m.published.completedTasks.put(key, info)
-	if oldest, full := f.done.push(key, m.cfg.MaxCompletedTasksPerFramework); full {
-		m.published.completedTasks.drop(oldest)
-	}
-}
-
-// uncomplete forgets that a task ended which its agent still has: we declared
-// it lost, and were wrong.
-func (m *Machine) uncomplete(t *task) {
-	q := &t.framework.done
-	q.keys = slices.DeleteFunc(q.keys, func(key uint64) bool {
-		same := m.published.completedTasks.get(key).GetTaskId().GetValue() == string(t.key.Task)
-		if same {
-			m.published.completedTasks.drop(key)
-		}
-		return same
-	})
-}
-
 // updateTask takes a status over. latest is the state that the agent knows the
 // task to be in, which is ahead of the status while updates wait for their
 // acknowledgement; nil means that of the status.
