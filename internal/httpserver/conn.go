@@ -1,18 +1,30 @@
 package httpserver
 
 import (
+	"errors"
+	"io"
 	"net"
+	"os"
+	"sync"
+	"syscall"
 	"time"
+
+	"github.com/mesos-operator/mesos-operator/internal/lane"
 )
 
-// writePiece is how much a client must take within the write timeout.
+// writePiece is how much a client must take within the write timeout, and how
+// much is written in one turn.
 const writePiece = 64 << 10
+
+// turnFrom is the length from which a write waits for its turn.
+const turnFrom = 16 << 10
 
 // patientListener gives connections a deadline for each write. The server's own
 // WriteTimeout counts from the request, which is of no use for streams.
 type patientListener struct {
 	net.Listener
 	timeout time.Duration
+	lane    *lane.Lane
 }
 
 func (l *patientListener) Accept() (net.Conn, error) {
@@ -20,12 +32,27 @@ func (l *patientListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &patientConn{Conn: conn, timeout: l.timeout}, nil
+	c := &patientConn{Conn: conn, timeout: l.timeout, lane: l.lane}
+	if plain, ok := conn.(syscall.Conn); ok {
+		c.raw, _ = plain.SyscallConn() // none with TLS
+	}
+	return c, nil
 }
 
 type patientConn struct {
 	net.Conn
 	timeout time.Duration
+	lane    *lane.Lane
+	raw     syscall.RawConn // nil: there is only Conn
+}
+
+// InMemory is an answer that is all in memory: its Read never waits, and fills
+// the buffer unless that was the end. io.Copy to an answer's
+// http.ResponseWriter lets each of its blocks be made and written in one turn of
+// the server's Lane.
+type InMemory interface {
+	io.Reader
+	InMemory()
 }
 
 func (c *patientConn) Write(b []byte) (written int, err error) {
@@ -34,12 +61,85 @@ func (c *patientConn) Write(b []byte) (written int, err error) {
 		if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 			return written, err
 		}
-		n, err := c.Conn.Write(piece)
+		n, err := c.writePiece(piece)
 		written += n
 		if b = b[n:]; err != nil || len(b) == 0 {
 			return written, err
 		}
 	}
+}
+
+func (c *patientConn) writePiece(piece []byte) (int, error) {
+	if c.raw == nil || len(piece) < turnFrom {
+		return c.Conn.Write(piece)
+	}
+	return c.inTurns(func() ([]byte, error) { return piece, nil })
+}
+
+var blocks = sync.Pool{New: func() any { return new([writePiece]byte) }}
+
+// ReadFrom implements io.ReaderFrom, which http.Server looks for when an answer
+// has a length.
+func (c *patientConn) ReadFrom(src io.Reader) (written int64, err error) {
+	block := blocks.Get().(*[writePiece]byte)
+	defer blocks.Put(block)
+	if _, ready := src.(InMemory); !ready || c.raw == nil {
+		return io.CopyBuffer(struct{ io.Writer }{c}, struct{ io.Reader }{src}, block[:])
+	}
+	for {
+		if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+			return written, err
+		}
+		n, err := c.inTurns(func() ([]byte, error) {
+			n, err := src.Read(block[:])
+			return block[:n], err
+		})
+		written += int64(n)
+		if errors.Is(err, io.EOF) {
+			return written, nil
+		}
+		if err != nil {
+			return written, err
+		}
+	}
+}
+
+// inTurns makes a block and writes it. A client that doesn't read makes it wait
+// outside of the Lane.
+func (c *patientConn) inTurns(fill func() ([]byte, error)) (written int, err error) {
+	var block []byte
+	var made bool
+	var broken error
+	waiting := c.raw.Write(func(fd uintptr) bool {
+		c.lane.Enter()
+		defer c.lane.Leave()
+		if !made {
+			made = true
+			block, err = fill()
+		}
+		for written < len(block) {
+			n, failed := syscall.Write(int(fd), block[written:])
+			if errors.Is(failed, syscall.EINTR) {
+				continue
+			}
+			if errors.Is(failed, syscall.EAGAIN) {
+				return false
+			}
+			if failed != nil {
+				broken = os.NewSyscallError("write", failed)
+				return true
+			}
+			written += n
+		}
+		return true
+	})
+	if waiting != nil {
+		return written, waiting
+	}
+	if broken != nil {
+		return written, &net.OpError{Op: "write", Net: "tcp", Addr: c.RemoteAddr(), Err: broken}
+	}
+	return written, err
 }
 
 // CloseWrite lets http.Server end an answer to a request that it didn't read to

@@ -92,6 +92,17 @@ func (w *gzipWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
+// ReadFrom implements io.ReaderFrom.
+func (w *gzipWriter) ReadFrom(src io.Reader) (int64, error) {
+	if !w.begun {
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.gzip != nil {
+		return io.Copy(w.gzip, src)
+	}
+	return io.Copy(w.ResponseWriter, src)
+}
+
 // Flush is for streams; with compression it sends what there is.
 func (w *gzipWriter) Flush() {
 	if !w.begun {

@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"io"
 	"net/http"
 	"strconv"
 )
@@ -75,6 +76,12 @@ func (w *jsonpWriter) WriteHeader(status int) {
 func (w *jsonpWriter) Write(b []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
 	return w.ResponseWriter.Write(b)
+}
+
+// ReadFrom implements io.ReaderFrom.
+func (w *jsonpWriter) ReadFrom(src io.Reader) (int64, error) {
+	w.WriteHeader(http.StatusOK)
+	return io.Copy(w.ResponseWriter, src)
 }
 
 func (w *jsonpWriter) finish() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/mesos-operator/mesos-operator/internal/lane"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 )
 
@@ -42,6 +43,9 @@ type Config struct {
 	// ShutdownTimeout is how long requests may go on after Serve's context
 	// ended. Default 5 s.
 	ShutdownTimeout time.Duration
+
+	// Lane is where large writes take turns. Default: all at once.
+	Lane *lane.Lane
 
 	// Log gets what goes wrong with connections at V(1), and panics.
 	Log logr.Logger
@@ -120,7 +124,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		listener = s.cfg.Node.Listener(listener)
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(&patientListener{listener, s.cfg.WriteTimeout}) }()
+	go func() { failed <- s.http.Serve(&patientListener{listener, s.cfg.WriteTimeout, s.cfg.Lane}) }()
 	select {
 	case err := <-failed:
 		s.http.Close()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -185,6 +186,14 @@ func (p *prefixed) Close() error {
 		p.once.Do(p.release)
 	}
 	return p.Conn.Close()
+}
+
+// SyscallConn gives what the connection itself has: nothing with TLS.
+func (p *prefixed) SyscallConn() (syscall.RawConn, error) {
+	if plain, ok := p.Conn.(syscall.Conn); ok {
+		return plain.SyscallConn()
+	}
+	return nil, fmt.Errorf("a connection of type %T: %w", p.Conn, errors.ErrUnsupported)
 }
 
 // CloseWrite lets http.Server end an answer to a request that it didn't read

@@ -19,6 +19,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/auth/cram"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
+	"github.com/mesos-operator/mesos-operator/internal/lane"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
@@ -133,6 +134,7 @@ func (a *App) serveHTTP() error {
 		}
 		break
 	}
+	long := lane.New()
 	api, err := httpapi.New(httpapi.Config{
 		Self:   a.self,
 		Leader: a.elector.Leader,
@@ -143,6 +145,7 @@ func (a *App) serveHTTP() error {
 		Started:             a.started,
 		Authenticate:        a.access.authenticate,
 		Authorizer:          a.access.authorizer,
+		Lane:                long,
 		Metrics:             a.metrics,
 		Files:               shown,
 		Verbosity:           a.logs.Verbosity,
@@ -154,7 +157,7 @@ func (a *App) serveHTTP() error {
 	router := httpserver.NewRouter(httpapi.Process)
 	api.Register(router)
 	router.Disable(a.access.disabled)
-	a.server = httpserver.New(httpserver.Config{Handler: router, Node: a.node, Log: a.log.WithName("http")})
+	a.server = httpserver.New(httpserver.Config{Handler: router, Node: a.node, Lane: long, Log: a.log.WithName("http")})
 	return nil
 }
 

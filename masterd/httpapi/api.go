@@ -12,6 +12,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
+	"github.com/mesos-operator/mesos-operator/internal/lane"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
 	"github.com/mesos-operator/mesos-operator/internal/metrics/host"
@@ -53,6 +54,9 @@ type Config struct {
 	// Started is when the process began.
 	Started time.Time
 
+	// Lane is where long answers are put together. Default: no bound.
+	Lane *lane.Lane
+
 	Metrics   *metrics.Registry
 	Files     *files.Files
 	Verbosity *logging.Verbosity
@@ -72,7 +76,7 @@ type API struct {
 	flags []byte // as JSON
 	// workshop is where long answers are put together; answers are those of the
 	// operator API.
-	workshop workshop
+	workshop *workshop
 	answers  map[answerKind]*shared
 	// snapshots are what streams of events begin with, by content type.
 	snapshots map[string]*shared
@@ -87,7 +91,7 @@ func New(cfg Config) (*API, error) {
 	if cfg.Authenticate == nil {
 		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (string, bool) { return "", true }
 	}
-	a := &API{cfg: cfg, flags: appendFlags(nil, cfg.Flags), workshop: newWorkshop()}
+	a := &API{cfg: cfg, flags: appendFlags(nil, cfg.Flags), workshop: newWorkshop(cfg.Lane)}
 	a.answers, a.snapshots = sharedAnswers(a.workshop), sharedSnapshots(a.workshop)
 	host.Register(cfg.Metrics)
 	cfg.Metrics.Pull(a.pullMetrics)

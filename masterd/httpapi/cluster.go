@@ -96,7 +96,7 @@ func (a *API) readCluster(c *operatorCall, how reading) {
 	if err := a.workshop.enter(c.r.Context()); err != nil {
 		return // the client is gone
 	}
-	b := response(c.call.GetType(), c.contentType, how.part(see.of(view), see))
+	b := response(a.workshop.body(), c.call.GetType(), c.contentType, how.part(see.of(view), see))
 	a.workshop.leave()
 	b.send(c.w, c.r, c.contentType)
 }
@@ -108,13 +108,13 @@ type answerKind struct {
 }
 
 // sharedAnswers makes the answers for who sees everything.
-func sharedAnswers(w workshop) map[answerKind]*shared {
+func sharedAnswers(w *workshop) map[answerKind]*shared {
 	answers := map[answerKind]*shared{}
 	for t, how := range readings {
 		for _, contentType := range []string{codec.JSON, codec.Protobuf} {
 			if how.part != nil {
-				answers[answerKind{t, contentType}] = newShared(w, func(v *state.View) *body {
-					return response(t, contentType, how.part(v, visible{}))
+				answers[answerKind{t, contentType}] = newShared(w, func(b *body, v *state.View) {
+					response(b, t, contentType, how.part(v, visible{}))
 				})
 			}
 		}
@@ -123,9 +123,9 @@ func sharedAnswers(w workshop) map[answerKind]*shared {
 }
 
 // response is a whole Response, whose type has the name of the call.
-func response(t mesosmaster.Call_Type, contentType string, p part) *body {
+func response(b *body, t mesosmaster.Call_Type, contentType string, p part) *body {
 	kind := mesosmaster.Response_Type(mesosmaster.Response_Type_value[t.String()])
-	return compose(contentType, name{responseType, kind.String(), kind.Number()}, p)
+	return compose(b, contentType, name{responseType, kind.String(), kind.Number()}, p)
 }
 
 func getState(v *state.View, see visible) part { return stateAs(stateField, v, see) }

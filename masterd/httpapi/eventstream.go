@@ -77,7 +77,7 @@ func (s *eventStream) whole(b *body) error {
 	if _, err := fmt.Fprintf(s.conn, "%x\r\n%s", len(length)+b.size, length); err != nil {
 		return err
 	}
-	if _, err := b.WriteTo(s.conn); err != nil {
+	if _, err := io.Copy(s.conn, b.reader()); err != nil {
 		return err
 	}
 	_, err := io.WriteString(s.conn, "\r\n")

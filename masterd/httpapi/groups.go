@@ -24,12 +24,12 @@ var (
 	v0Executor = element(appendExecutor)
 )
 
-// group groups what all frameworks have, or only one of them.
-func group(v *state.View, one only) *groups {
+// group groups what all frameworks have, or only one of them, for a body.
+func group(b *body, v *state.View, one only) *groups {
 	g := &groups{byFramework: map[state.FrameworkID]*frameworkGroup{}, only: one}
-	groupTasks(g, v.Tasks, func(f *frameworkGroup) *[][]byte { return &f.tasks })
-	groupTasks(g, v.UnreachableTasks, func(f *frameworkGroup) *[][]byte { return &f.unreachable })
-	groupTasks(g, v.CompletedTasks, func(f *frameworkGroup) *[][]byte { return &f.completed })
+	groupTasks(b, g, v.Tasks, func(f *frameworkGroup) *[][]byte { return &f.tasks })
+	groupTasks(b, g, v.UnreachableTasks, func(f *frameworkGroup) *[][]byte { return &f.unreachable })
+	groupTasks(b, g, v.CompletedTasks, func(f *frameworkGroup) *[][]byte { return &f.completed })
 	for o, kept := range v.Offers.Each() {
 		if f := g.framework(o.Offer.GetFrameworkId().GetValue()); f != nil {
 			f.offers = append(f.offers, keep(kept, formV0, o, v0Offer))
@@ -43,11 +43,12 @@ func group(v *state.View, one only) *groups {
 	return g
 }
 
-func groupTasks(g *groups, table state.Table[mesos.Task], list func(*frameworkGroup) *[][]byte) {
+func groupTasks(b *body, g *groups, table state.Table[mesos.Task], list func(*frameworkGroup) *[][]byte) {
 	if !g.only.given {
-		prepare(table, formV0, v0Task)
+		prepare(b.lane, table, formV0, v0Task)
 	}
 	for t, kept := range table.Each() {
+		b.step()
 		if f := g.framework(t.GetFrameworkId().GetValue()); f != nil {
 			to := list(f)
 			*to = append(*to, keep(kept, formV0, t, v0Task))

@@ -2,13 +2,13 @@ package httpapi
 
 import (
 	"bytes"
-	"runtime"
 	"sync"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/lane"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
@@ -42,37 +42,46 @@ func keep[T any](k *state.Kept, f state.Form, r *T, encode encoder[T]) []byte {
 	return k.Get(f, func() []byte { return encode(nil, r) })
 }
 
-// breath is after how many records whoever encodes lets others run: what they
-// take together is less than what a client would notice.
+// breath is how many records are encoded in one turn of the lane.
 const breath = 32
 
-// prepare makes a form of all records of a table that don't have it yet, on all
-// cores.
-func prepare[T any](t state.Table[T], f state.Form, encode encoder[T]) {
+// prepare makes a form of all records of a table that don't have it yet, by as
+// many goroutines as the lane has turns. The caller has one of these.
+func prepare[T any](l *lane.Lane, t state.Table[T], f state.Form, encode encoder[T]) {
+	l.Leave()
+	defer l.Enter()
 	var work sync.WaitGroup
-	for _, piece := range t.Split(runtime.GOMAXPROCS(0)) {
-		work.Go(func() {
-			var scratch []byte
-			made := 0
-			for r, kept := range piece.Each() {
-				kept.Get(f, func() []byte {
-					if made++; made%breath == 0 {
-						runtime.Gosched()
-					}
-					scratch = encode(scratch[:0], r)
-					return bytes.Clone(scratch)
-				})
-			}
-		})
+	for _, piece := range t.Split(l.Turns()) {
+		work.Go(func() { encodeMissing(l, piece, f, encode) })
 	}
 	work.Wait()
 }
 
+func encodeMissing[T any](l *lane.Lane, t state.Table[T], f state.Form, encode encoder[T]) {
+	l.Enter()
+	defer l.Leave()
+	var scratch []byte
+	made, passed := 0, 0
+	for r, kept := range t.Each() {
+		if passed++; passed%turn == 0 {
+			l.Pass()
+		}
+		kept.Get(f, func() []byte {
+			if made++; made%breath == 0 {
+				l.Pass()
+			}
+			scratch = encode(scratch[:0], r)
+			return bytes.Clone(scratch)
+		})
+	}
+}
+
 // appendTable appends a form of all records.
 func appendTable[T any](b *body, t state.Table[T], f state.Form, encode encoder[T]) {
-	prepare(t, f, encode)
+	prepare(b.lane, t, f, encode)
 	for r, kept := range t.Each() {
 		b.keep(keep(kept, f, r, encode))
+		b.step()
 	}
 }
 

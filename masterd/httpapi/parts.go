@@ -47,7 +47,7 @@ func (n nested) json(b *body) {
 }
 
 func (n nested) protobuf(b *body) {
-	inner := &body{}
+	inner := &body{lane: b.lane}
 	for _, p := range n.parts {
 		p.protobuf(inner)
 	}
@@ -84,6 +84,7 @@ func (r repeated[T]) elements(b *body, f state.Form, encode encoder[T]) {
 	}
 	for record := range r.table.All() {
 		b.write(func(text []byte) []byte { return encode(text, record) })
+		b.step()
 	}
 }
 
@@ -120,9 +121,8 @@ func (d double) protobuf(b *body) {
 	b.text = protowire.AppendFixed64(b.text, math.Float64bits(d.value))
 }
 
-// compose puts a whole message together.
-func compose(contentType string, parts ...part) *body {
-	b := &body{}
+// compose puts a whole message together, and returns the body.
+func compose(b *body, contentType string, parts ...part) *body {
 	if contentType == codec.JSON {
 		b.open('{')
 		for _, p := range parts {

@@ -8,27 +8,38 @@ import (
 	"sync"
 	"weak"
 
+	"github.com/mesos-operator/mesos-operator/internal/lane"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
-// workshop is where long answers are put together: one at a time, so that they
-// never take more than the cores they are given from who makes calls, however
-// many ask for them. It is a semaphore.
-type workshop chan struct{}
+// workshop is where long answers are put together: one at a time, and in turns
+// with those that are being sent, so that they never take more than the cores
+// they are given from who makes calls, however many ask for them.
+type workshop struct {
+	place chan struct{}
+	lane  *lane.Lane
+}
 
-func newWorkshop() workshop { return make(workshop, 1) }
+func newWorkshop(l *lane.Lane) *workshop { return &workshop{make(chan struct{}, 1), l} }
 
-// enter waits for a place; leave gives it back.
-func (w workshop) enter(ctx context.Context) error {
+// body returns an empty body, to be filled within enter and leave.
+func (w *workshop) body() *body { return &body{lane: w.lane} }
+
+// enter waits for the place, and a turn; leave gives them back.
+func (w *workshop) enter(ctx context.Context) error {
 	select {
-	case w <- struct{}{}:
+	case w.place <- struct{}{}:
+		w.lane.Enter()
 		return nil
 	case <-ctx.Done():
 		return fmt.Errorf("waiting for other answers: %w", ctx.Err())
 	}
 }
 
-func (w workshop) leave() { <-w }
+func (w *workshop) leave() {
+	w.lane.Leave()
+	<-w.place
+}
 
 // shared is one answer for all requests to an endpoint that see everything. Who
 // comes while one is put together gets the next one, together with all others
@@ -36,8 +47,8 @@ func (w workshop) leave() { <-w }
 // nothing changes, the last answer is good for all. It keeps neither View nor
 // answer alive: that is up to the requests.
 type shared struct {
-	workshop workshop
-	compose  func(*state.View) *body
+	workshop *workshop
+	compose  func(*body, *state.View)
 
 	mu   sync.Mutex
 	next *round // hasn't begun
@@ -59,7 +70,7 @@ type round struct {
 	err    error
 }
 
-func newShared(w workshop, compose func(*state.View) *body) *shared {
+func newShared(w *workshop, compose func(*body, *state.View)) *shared {
 	return &shared{workshop: w, compose: compose}
 }
 
@@ -101,7 +112,7 @@ func (s *shared) run(r *round) {
 	}
 }
 
-// of returns the answer about a View.
+// of returns the answer about a View. It is called in the workshop.
 func (s *shared) of(v *state.View) *body {
 	s.mu.Lock()
 	same := s.view == weak.Make(v)
@@ -110,7 +121,8 @@ func (s *shared) of(v *state.View) *body {
 	if same && b != nil {
 		return b
 	}
-	b = s.compose(v)
+	b = s.workshop.body()
+	s.compose(b, v)
 	s.mu.Lock()
 	s.view, s.last = weak.Make(v), weak.Make(b)
 	s.mu.Unlock()

@@ -28,9 +28,8 @@ func (s still) View(context.Context) (*state.View, error) { return s.view, nil }
 func TestWhoComesMeanwhileSharesTheNextAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &changing{}
-		s := newShared(newWorkshop(), func(*state.View) *body {
+		s := newShared(newWorkshop(nil), func(*body, *state.View) {
 			time.Sleep(time.Second) // much to put together
-			return &body{}
 		})
 		answers := map[*body]int{}
 		var mu sync.Mutex
@@ -56,15 +55,14 @@ func TestWhoComesMeanwhileSharesTheNextAnswer(t *testing.T) {
 
 func TestAnswersArePutTogetherOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := newWorkshop()
+		w := newWorkshop(nil)
 		var inside atomic.Int32
-		compose := func(*state.View) *body {
+		compose := func(*body, *state.View) {
 			if inside.Add(1) > 1 {
 				t.Error("two answers at one time")
 			}
 			time.Sleep(time.Second)
 			inside.Add(-1)
-			return &body{}
 		}
 		var work sync.WaitGroup
 		for range 5 {
@@ -77,9 +75,8 @@ func TestAnswersArePutTogetherOneAtATime(t *testing.T) {
 
 func TestAsLongAsNothingChangesTheAnswerIsTheSame(t *testing.T) {
 	made := 0
-	s := newShared(newWorkshop(), func(*state.View) *body {
+	s := newShared(newWorkshop(nil), func(*body, *state.View) {
 		made++
-		return &body{}
 	})
 	e := still{&state.View{}}
 	func() { // nothing of it stays behind
@@ -100,7 +97,7 @@ func TestAsLongAsNothingChangesTheAnswerIsTheSame(t *testing.T) {
 }
 
 func TestAPanicIsAnError(t *testing.T) {
-	s := newShared(newWorkshop(), func(*state.View) *body { panic("mistake") })
+	s := newShared(newWorkshop(nil), func(*body, *state.View) { panic("mistake") })
 	for range 2 {
 		if _, err := s.get(t.Context(), &changing{}); err == nil {
 			t.Error("no error")
@@ -109,9 +106,9 @@ func TestAPanicIsAnError(t *testing.T) {
 }
 
 func TestARequestThatIsGoneWaitsNoLonger(t *testing.T) {
-	w := newWorkshop()
+	w := newWorkshop(nil)
 	_ = w.enter(t.Context())
-	s := newShared(w, func(*state.View) *body { return &body{} })
+	s := newShared(w, func(*body, *state.View) {})
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := s.get(ctx, &changing{}); err == nil {

@@ -80,18 +80,18 @@ var (
 )
 
 // subscribedEvent is SUBSCRIBED: everything there is.
-func subscribedEvent(contentType string, v *state.View, see visible) *body {
-	return compose(contentType,
+func subscribedEvent(b *body, contentType string, v *state.View, see visible) *body {
+	return compose(b, contentType,
 		name{eventType, mesosmaster.Event_SUBSCRIBED.String(), mesosmaster.Event_SUBSCRIBED.Number()},
 		nested{subscribedField, []part{stateAs(subscribedState, v, see), double{heartbeatInterval, heartbeatSeconds}}})
 }
 
 // sharedSnapshots are those for who sees everything: many come at once when a
 // new master leads.
-func sharedSnapshots(w workshop) map[string]*shared {
+func sharedSnapshots(w *workshop) map[string]*shared {
 	snapshots := map[string]*shared{}
 	for _, contentType := range []string{codec.JSON, codec.Protobuf} {
-		snapshots[contentType] = newShared(w, func(v *state.View) *body { return subscribedEvent(contentType, v, visible{}) })
+		snapshots[contentType] = newShared(w, func(b *body, v *state.View) { subscribedEvent(b, contentType, v, visible{}) })
 	}
 	return snapshots
 }
@@ -105,7 +105,7 @@ func (a *API) greet(ctx context.Context, out *eventStream, v *state.View, see vi
 	if see.everything() {
 		snapshot = a.snapshots[out.contentType].of(v)
 	} else {
-		snapshot = subscribedEvent(out.contentType, see.of(v), see)
+		snapshot = subscribedEvent(a.workshop.body(), out.contentType, see.of(v), see)
 	}
 	a.workshop.leave()
 	if err := out.whole(snapshot); err != nil {

@@ -33,13 +33,11 @@ type composer func(b *body, v *state.View, query asked)
 // compose answers an endpoint from a View. Without parameters all requests of
 // those who see everything get the same body.
 func (a *API) compose(f composer) handler {
-	whole := func(v *state.View, query asked) *body {
-		b := &body{}
+	whole := func(b *body, v *state.View, query asked) {
 		f(b, v, query)
 		b.seal()
-		return b
 	}
-	all := newShared(a.workshop, func(v *state.View) *body { return whole(v, asked{}) })
+	all := newShared(a.workshop, func(b *body, v *state.View) { whole(b, v, asked{}) })
 	return func(w http.ResponseWriter, r *http.Request, principal string) {
 		e := a.leading(w, r)
 		if e == nil {
@@ -64,7 +62,8 @@ func (a *API) compose(f composer) handler {
 			a.failed(w, r, err)
 			return
 		}
-		b := whole(view, query)
+		b := a.workshop.body()
+		whole(b, view, query)
 		a.workshop.leave()
 		b.send(w, r, codec.JSON)
 	}

@@ -12,7 +12,7 @@ func composeFrameworks(b *body, v *state.View, query asked) {
 	one := query.only("framework_id")
 	v = query.of(v)
 	b.open('{')
-	frameworkMembers(b, v, group(v, one), one)
+	frameworkMembers(b, v, group(b, v, one), one)
 	b.write(func(text []byte) []byte { return append(key(text, "unregistered_frameworks"), '[', ']') })
 	b.close('}')
 }
@@ -50,6 +50,7 @@ func composeFramework(b *body, f *state.Framework, g *frameworkGroup) {
 		b.open('[')
 		for _, e := range list.elements {
 			b.keep(e)
+			b.step()
 		}
 		b.close(']')
 	}

@@ -22,7 +22,7 @@ func (a *API) composeState(b *body, v *state.View, query asked) {
 	b.close(']')
 	b.write(func(text []byte) []byte { return recoveredMember(text, v, only{}) })
 	seen := query.of(v)
-	frameworkMembers(b, seen, group(seen, only{}), only{})
+	frameworkMembers(b, seen, group(b, seen, only{}), only{})
 	// Both are always empty since Mesos 1.0, and clients still look.
 	b.write(func(text []byte) []byte { return append(text, `,"orphan_tasks":[],"unregistered_frameworks":[]`...) })
 	b.close('}')
@@ -132,7 +132,7 @@ func (a *API) composeSummary(b *body, v *state.View, query asked) {
 func summarize(b *body, v *state.View, c counts, see visible) {
 	encode := element(func(text []byte, a *state.Agent) []byte { return appendSlave(text, a, see) })
 	if see.roles.Always() {
-		prepare(v.Agents, formV0, encode)
+		prepare(b.lane, v.Agents, formV0, encode)
 	}
 	for a, kept := range v.Agents.Each() {
 		var slave []byte
@@ -145,6 +145,7 @@ func summarize(b *body, v *state.View, c counts, see visible) {
 			text = append(text, slave[:len(slave)-1]...)
 			return append(c.agents[string(a.ID)].members(text, "framework_ids"), '}')
 		})
+		b.step()
 	}
 }
 

@@ -64,12 +64,12 @@ func TestAnswersTellNoMoreThanMayBeSeen(t *testing.T) {
 		"flags":    {`"flags"`},
 	} {
 		asked := asked{visible: a.visibleTo(who)}
-		body := string(composed(a.composeState, v, asked))
-		if who == "" && (!strings.Contains(body, `"tasks":[{`) || !strings.Contains(body, `"flags"`)) {
-			t.Errorf("nothing is shown to anybody: %.300s", body)
+		whole := string(composed(a.composeState, v, asked))
+		if who == "" && (!strings.Contains(whole, `"tasks":[{`) || !strings.Contains(whole, `"flags"`)) {
+			t.Errorf("nothing is shown to anybody: %.300s", whole)
 		}
 		for _, text := range hidden {
-			if strings.Contains(body, text) {
+			if strings.Contains(whole, text) {
 				t.Errorf("/state shows %q %s", who, text)
 			}
 		}
@@ -79,7 +79,7 @@ func TestAnswersTellNoMoreThanMayBeSeen(t *testing.T) {
 		if body := string(composed(composeTasks, v, asked)); body != `{"tasks":[]}` {
 			t.Errorf("/tasks shows %q %.200s", who, body)
 		}
-		if body := string(compose(codec.JSON, getState(asked.of(v), asked.visible)).bytes()); strings.Contains(body, `"tasks":[{`) {
+		if text := string(compose(&body{}, codec.JSON, getState(asked.of(v), asked.visible)).bytes()); strings.Contains(text, `"tasks":[{`) {
 			t.Errorf("GET_STATE shows %q tasks", who)
 		}
 	}

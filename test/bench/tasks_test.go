@@ -10,7 +10,12 @@ import (
 	"github.com/mesos-operator/mesos-operator/test/conformance/testbed"
 )
 
-func TestMain(m *testing.M) { testbed.Main(m) }
+func TestMain(m *testing.M) {
+	if url := os.Getenv(pollVariable); url != "" {
+		pollForEver(url)
+	}
+	testbed.Main(m)
+}
 
 // How many tasks each benchmark runs: enough for a p99, and the numbers that
 // users of one agent ask about.

@@ -1,0 +1,92 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// pollVariable makes this program nothing but clients that poll the URL which is
+// its value.
+const pollVariable = "BENCH_POLL"
+
+// pollClients is how many clients poll.
+const pollClients = 20
+
+// poll begins a process of clients that poll a URL; the returned function ends
+// them and returns how many answers they got.
+func poll(b *testing.B, url string) (stop func() int) {
+	b.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		b.Fatal(err)
+	}
+	clients := exec.Command(self)
+	clients.Env = append(os.Environ(), pollVariable+"="+url)
+	clients.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	clients.Stderr = os.Stderr
+	var counted strings.Builder
+	clients.Stdout = &counted
+	end, err := clients.StdinPipe()
+	if err == nil {
+		err = clients.Start()
+	}
+	if err != nil {
+		b.Fatal(err)
+	}
+	return func() int {
+		end.Close()
+		if err := clients.Wait(); err != nil {
+			b.Fatalf("those who poll: %v", err)
+		}
+		n, err := strconv.Atoi(strings.TrimSpace(counted.String()))
+		if err != nil {
+			b.Fatal(err)
+		}
+		return n
+	}
+}
+
+// pollForEver polls until standard input ends, says how many answers there were,
+// and ends the process.
+func pollForEver(url string) {
+	var mu sync.Mutex
+	answers := 0
+	for range pollClients {
+		go func() {
+			for {
+				if err := readAll(url); err != nil {
+					fmt.Fprintln(os.Stderr, "polling:", err)
+					os.Exit(1)
+				}
+				mu.Lock()
+				answers++
+				mu.Unlock()
+			}
+		}()
+	}
+	_, _ = io.Copy(io.Discard, os.Stdin) // its end is what is waited for
+	mu.Lock()
+	fmt.Println(answers)
+	os.Exit(0)
+}
+
+func readAll(url string) error {
+	response, err := uncompressed.Get(url)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s: %s", url, response.Status)
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return err
+}
