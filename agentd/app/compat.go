@@ -61,7 +61,7 @@ var (
 		"executor_reregistration_retry_interval", "hadoop_home", "hooks",
 		"image_gc_config", "image_providers", "image_provisioner_backend", "ip6",
 		"ip6_discovery_command", "ip_discovery_command", "lo_name", "master_detector",
-		"network_cni_config_dir", "network_cni_plugins_dir", "nvidia_gpu_devices", "perf_events",
+		"network_cni_config_dir", "network_cni_plugins_dir", "perf_events",
 		"resource_provider_config_dir",
 		"secret_resolver", "volume_gid_range", "xfs_project_range",
 	}

@@ -53,6 +53,10 @@ func (f *Flags) containerizerConfig() (mesos.Config, error) {
 	if cfg.Logger, err = f.logger.logger(f.modules); err != nil {
 		return cfg, err
 	}
+	cfg.GPU = f.isolators.gpus.config("")
+	if cfg.GPU.Indices, err = f.gpus(); err != nil {
+		return cfg, err
+	}
 	return cfg, f.isolators.apply(&cfg, f.offeredPorts)
 }
 
@@ -83,21 +87,13 @@ func (f *Flags) weight() (float64, error) {
 	if f.MountNamespace == "" {
 		return 0, nil
 	}
-	text := ""
-	if f.Resources != nil {
-		text = *f.Resources
-	}
-	has, err := offered(text, f.DefaultRole, detectMachine(f.WorkDir))
+	has, err := f.offers()
 	return has.Scalar("cpus").Float(), err
 }
 
 // offeredPorts are the ports that the agent offers.
 func (f *Flags) offeredPorts() (resources.Ranges, error) {
-	text := ""
-	if f.Resources != nil {
-		text = *f.Resources
-	}
-	has, err := offered(text, f.DefaultRole, detectMachine(f.WorkDir))
+	has, err := f.offers()
 	return portsAmong(has.Proto()), err
 }
 

@@ -19,11 +19,7 @@ import (
 
 // agentInfo describes this agent to masters.
 func (f *Flags) agentInfo(ctx context.Context, address libprocess.Address) (*mesos.AgentInfo, error) {
-	text := ""
-	if f.Resources != nil {
-		text = *f.Resources
-	}
-	has, err := offered(text, f.DefaultRole, detectMachine(f.WorkDir))
+	has, err := f.offers()
 	if err != nil {
 		return nil, err
 	}

@@ -34,9 +34,11 @@ type isolatorFlags struct {
 	shmSize                             *flags.Bytes
 	forbidSharedIPC, forbidSharedPID    bool
 	hostPathCreate                      *string
+	gpus                                gpuFlags
 }
 
 func (f *isolatorFlags) define(s *flags.Set) {
+	f.gpus.define(s)
 	flags.Optional(s, &f.effective, "effective_capabilities", flags.JSONType, "Capabilities of containers that ask for none.")
 	flags.Optional(s, &f.bounding, "bounding_capabilities", flags.JSONType, "Capabilities that containers may ask for.")
 	flags.Optional(s, &f.allowedDevices, "allowed_devices", flags.JSONType, "Devices that containers may use beside the usual.")

@@ -27,16 +27,27 @@ const (
 type machine struct {
 	cpus      int
 	mem, disk flags.Bytes // 0 if unknown
+	gpus      int         // that an isolator can give away
 }
 
 // detectMachine looks at the machine, and at the disk that the work directory is on.
-func detectMachine(workDir string) machine {
-	m := machine{cpus: runtime.NumCPU(), mem: flags.Bytes(host.Stats()["mem_total_bytes"])}
+func (f *Flags) detectMachine() (machine, error) {
+	gpus, err := f.gpus()
+	m := machine{cpus: runtime.NumCPU(), mem: flags.Bytes(host.Stats()["mem_total_bytes"]), gpus: len(gpus)}
 	var s unix.Statfs_t
-	if err := unix.Statfs(workDir, &s); err == nil {
+	if err := unix.Statfs(f.WorkDir, &s); err == nil {
 		m.disk = flags.Bytes(s.Blocks) * flags.Bytes(s.Bsize)
 	}
-	return m
+	return m, err
+}
+
+// offers are the resources of the agent.
+func (f *Flags) offers() (resources.Resources, error) {
+	m, err := f.detectMachine()
+	if err != nil {
+		return resources.Resources{}, err
+	}
+	return offered(given(f.Resources), f.DefaultRole, m)
 }
 
 // offered are the resources of the flag and, for what the flag doesn't name, those
@@ -59,8 +70,9 @@ func offered(text, defaultRole string, m machine) (resources.Resources, error) {
 		"mem":   megabytes(spare(m.mem, defaultMem, 2*flags.Gigabyte, memLeft)),
 		"disk":  megabytes(spare(m.disk, defaultDisk, 10*flags.Gigabyte, diskLeft)),
 		"ports": defaultPorts,
+		"gpus":  strconv.Itoa(m.gpus),
 	} {
-		if has[name] {
+		if has[name] || name == "gpus" && m.gpus == 0 {
 			continue
 		}
 		found, err := resources.Parse(name+":"+value, defaultRole)

@@ -11,7 +11,7 @@ import (
 
 // Set sets the limits that are given and leaves the others. Of the v1 limits
 // it knows those of CPU, memory and devices that isolators set; on v2 it writes
-// Unified, and devices are the runtime's business.
+// Unified, and filters devices.
 func (g *Group) Set(r *specs.LinuxResources) error {
 	if r == nil {
 		return nil
@@ -23,7 +23,7 @@ func (g *Group) Set(r *specs.LinuxResources) error {
 				return err
 			}
 		}
-		return nil
+		return g.setDevices(r.Devices)
 	}
 	if err := g.setCPU(r.CPU); err != nil {
 		return err
@@ -32,30 +32,6 @@ func (g *Group) Set(r *specs.LinuxResources) error {
 		return err
 	}
 	return g.setDevices(r.Devices)
-}
-
-// setDevices applies the rules in their order.
-func (g *Group) setDevices(rules []specs.LinuxDeviceCgroup) error {
-	for _, r := range rules {
-		file := "devices.deny"
-		if r.Allow {
-			file = "devices.allow"
-		}
-		kind, number := r.Type, func(n *int64) string {
-			if n == nil {
-				return "*"
-			}
-			return signed(n)
-		}
-		if kind == "" {
-			kind = "a"
-		}
-		rule := kind + " " + number(r.Major) + ":" + number(r.Minor) + " " + r.Access
-		if err := g.Write("devices", file, rule); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // setCPU writes the period first: the quota is relative to it.

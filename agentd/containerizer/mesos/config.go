@@ -14,6 +14,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/gpu"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/capabilities"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/seccomp"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/ipc"
@@ -81,6 +82,7 @@ type Config struct {
 	PID          pid.Config
 	Disk         du.Config
 	Ports        ports.Config
+	GPU          gpu.Config
 	// AllowedDevices are devices beyond those of every container
 	// (--allowed_devices).
 	AllowedDevices *mesos.DeviceWhitelist

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/filesystem"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/gpu"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/capabilities"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/nnp"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/seccomp"
@@ -31,6 +33,7 @@ import (
 
 	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
 	cgmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/mem"
+	lindevices "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/devices"
 	posixcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/cpu"
 	posixmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/mem"
 )
@@ -58,6 +61,8 @@ var kinds = []kind{
 	{name: devices.Name, cgroups: true, make: newDevices},
 	{name: member.HugeTLB, cgroups: true, make: newMember(member.HugeTLB)},
 	{name: cgmem.Name, cgroups: true, make: func(m *Containerizer) (isolator.Isolator, error) { return cgmem.New(m.cfg.Mem, m.tree) }},
+	{name: lindevices.Name, cgroups: true, oci: true, make: newLinuxDevices},
+	{name: gpu.Name, cgroups: true, oci: true, make: newGPU},
 	{name: netcls.Name, cgroups: true, make: func(m *Containerizer) (isolator.Isolator, error) { return netcls.New(m.cfg.NetCls, m.tree) }},
 	{name: member.NetPrio, cgroups: true, make: newMember(member.NetPrio)},
 	{name: member.PerfEvent, cgroups: true, make: newMember(member.PerfEvent)},
@@ -94,7 +99,28 @@ func newMember(name string) func(*Containerizer) (isolator.Isolator, error) {
 }
 
 func newDevices(m *Containerizer) (isolator.Isolator, error) {
-	return devices.New(devices.Config{Allowed: m.cfg.AllowedDevices, Root: m.root, OCI: m.cfg.Runtime == oci.Name}, m.tree)
+	return devices.New(devices.Config{Allowed: m.cfg.AllowedDevices, Root: m.root}, m.tree)
+}
+
+func newLinuxDevices(m *Containerizer) (isolator.Isolator, error) {
+	if !slices.Contains(m.cfg.Isolation, filesystem.Linux) {
+		return nil, fmt.Errorf("isolator %s needs the isolator %s", lindevices.Name, filesystem.Linux)
+	}
+	return lindevices.New(lindevices.Config{Allowed: m.cfg.AllowedDevices, Root: m.root})
+}
+
+func newGPU(m *Containerizer) (isolator.Isolator, error) {
+	cfg := m.cfg.GPU
+	if !slices.Contains(m.cfg.Isolation, filesystem.Linux) {
+		return nil, fmt.Errorf("isolator %s needs the isolator %s", gpu.Name, filesystem.Linux)
+	}
+	at := slices.IndexFunc(m.isolators, func(i isolator.Isolator) bool { return i.Name() == devices.Name })
+	if at < 0 {
+		return nil, fmt.Errorf("isolator %s needs the isolator %s or %s", gpu.Name, devices.Name, allCgroups)
+	}
+	cfg.Base = m.isolators[at].(*devices.Isolator).Rules()
+	cfg.Dir, cfg.Root = filepath.Join(m.cfg.RuntimeDir, "gpus"), m.root
+	return gpu.New(cfg)
 }
 
 func newSandboxPath(m *Containerizer) (isolator.Isolator, error) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/devices"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
@@ -92,7 +93,9 @@ func (m *Containerizer) isolatorsOf(cfg containerizer.Config) []isolator.Isolato
 	}
 	var out []isolator.Isolator
 	for _, i := range m.isolators {
-		if !sharesCgroups(cfg) || !strings.HasPrefix(i.Name(), "cgroups/") {
+		// What devices the outermost has, all below it are to have, and not more: a
+		// runtime that starts one of them has to be told.
+		if !sharesCgroups(cfg) || !strings.HasPrefix(i.Name(), "cgroups/") || i.Name() == devices.Name {
 			out = append(out, i)
 		}
 	}

@@ -9,6 +9,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
 )
 
@@ -32,7 +33,7 @@ func complete(c *runtime.Container) *specs.Spec {
 		linux.CgroupsPath = filepath.Join(c.Group.Path(), Group)
 	}
 	// Of limits only those on devices: the others are those of the group above.
-	linux.Resources = &specs.LinuxResources{Devices: devices(c.Spec.Linux.Resources)}
+	linux.Resources = &specs.LinuxResources{Devices: devices(c)}
 	linux.Namespaces = append(slices.Clone(linux.Namespaces), specs.LinuxNamespace{Type: specs.MountNamespace})
 	if linux.RootfsPropagation == "" {
 		linux.RootfsPropagation = "rslave"
@@ -48,9 +49,13 @@ func complete(c *runtime.Container) *specs.Spec {
 	return &spec
 }
 
-// devices are all, as for any process of the node, unless somebody says otherwise.
-func devices(r *specs.LinuxResources) []specs.LinuxDeviceCgroup {
-	if r != nil && r.Devices != nil {
+// devices are all, as for any process of the node, unless somebody says otherwise: on
+// cgroup v1, where a group can't be given more than the one above it has, the same as
+// that one. On v2 the filter of the group above holds for this one too, also when it
+// changes.
+func devices(c *runtime.Container) []specs.LinuxDeviceCgroup {
+	r := c.Spec.Linux.Resources
+	if r != nil && r.Devices != nil && (c.Group == nil || c.Group.Tree().Version() == cgroups.V1) {
 		return r.Devices
 	}
 	return []specs.LinuxDeviceCgroup{{Allow: true, Access: "rwm"}}

@@ -1,20 +1,20 @@
 // Package devices is the isolator "cgroups/devices": a container may use only the
 // devices that every container needs, and those that the agent is told to allow.
 //
-// It works through the runtime's specification: on cgroup v1 with any runtime, on
-// v2, where the kernel wants a program for it, with the OCI runtime.
+// The rules hold for the container's group and all below it: processes that are
+// forked into it, such as those of debug containers, included. On cgroup v1 they
+// are lines of a file, on v2 a program that the kernel runs.
 package devices
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
-	"syscall"
+	"slices"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
-	"golang.org/x/sys/unix"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups/devicefilter"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/device"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -28,8 +28,6 @@ type Config struct {
 	Allowed *mesos.DeviceWhitelist
 	// Root is a prefix by which the agent reaches the node's files.
 	Root string
-	// OCI says that containers are started by the OCI runtime.
-	OCI bool
 }
 
 // Isolator implements isolator.Isolator.
@@ -44,19 +42,21 @@ func New(cfg Config, tree *cgroups.Tree) (*Isolator, error) {
 	switch {
 	case tree.Version() == cgroups.V1 && !tree.Has("devices"):
 		return nil, fmt.Errorf("isolator %s: %w: %q", Name, cgroups.ErrNoController, "devices")
-	case tree.Version() == cgroups.V2 && !cfg.OCI:
-		return nil, fmt.Errorf("isolator %s: on cgroup v2 it needs the OCI runtime", Name)
+	case tree.Version() == cgroups.V2:
+		if err := devicefilter.Supported(); err != nil {
+			return nil, fmt.Errorf("isolator %s: %w", Name, err)
+		}
 	}
 	i := &Isolator{rules: []specs.LinuxDeviceCgroup{{Access: "rwm"}}} // none, but
 	for _, d := range usual {
 		i.rules = append(i.rules, specs.LinuxDeviceCgroup{Allow: true, Type: d.kind, Major: d.major, Minor: d.minor, Access: d.access})
 	}
-	for _, a := range cfg.Allowed.GetAllowedDevices() {
-		rule, err := ruleOf(cfg.Root, a)
-		if err != nil {
-			return nil, fmt.Errorf("isolator %s: %w", Name, err)
-		}
-		i.rules = append(i.rules, rule)
+	allowed, err := device.Whitelist(cfg.Root, cfg.Allowed)
+	if err != nil {
+		return nil, fmt.Errorf("isolator %s: %w", Name, err)
+	}
+	for _, a := range allowed {
+		i.rules = append(i.rules, a.Rule(a.Access))
 	}
 	return i, nil
 }
@@ -84,44 +84,14 @@ var usual = []struct {
 	{"c", new(int64(1)), new(int64(8)), "rwm"},    // random
 }
 
-func ruleOf(root string, a *mesos.DeviceAccess) (specs.LinuxDeviceCgroup, error) {
-	path := a.GetDevice().GetPath()
-	if path == "" {
-		return specs.LinuxDeviceCgroup{}, fmt.Errorf("an allowed device without a path")
-	}
-	rule := specs.LinuxDeviceCgroup{Allow: true}
-	for letter, allowed := range map[string]bool{
-		"r": a.GetAccess().GetRead(), "w": a.GetAccess().GetWrite(), "m": a.GetAccess().GetMknod(),
-	} {
-		if allowed {
-			rule.Access += letter
-		}
-	}
-	if rule.Access == "" {
-		return rule, fmt.Errorf("device %s is allowed for nothing: want read, write or mknod", path)
-	}
-	info, err := os.Stat(filepath.Join(root, path))
-	if err != nil {
-		return rule, fmt.Errorf("device %s: %w", path, err)
-	}
-	switch {
-	case info.Mode()&os.ModeCharDevice != 0:
-		rule.Type = "c"
-	case info.Mode()&os.ModeDevice != 0:
-		rule.Type = "b"
-	default:
-		return rule, fmt.Errorf("%s is not a device", path)
-	}
-	number := uint64(info.Sys().(*syscall.Stat_t).Rdev) //nolint:unconvert // 32 bits on some platforms
-	rule.Major, rule.Minor = new(int64(unix.Major(number))), new(int64(unix.Minor(number)))
-	return rule, nil
-}
-
 // Name implements isolator.Isolator.
 func (*Isolator) Name() string { return Name }
 
+// Rules are those of every container.
+func (i *Isolator) Rules() []specs.LinuxDeviceCgroup { return slices.Clone(i.rules) }
+
 // Prepare implements isolator.Isolator.
 func (i *Isolator) Prepare(_ *isolator.Container, _ isolator.Demand, spec *specs.Spec) error {
-	spec.Linux.Resources.Devices = i.rules
+	spec.Linux.Resources.Devices = i.Rules() // others add to them
 	return nil
 }

@@ -38,7 +38,7 @@ func TestAllowed(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	v1, v2 := cgrouptest.FakeV1(t, "/c", nil, "devices").Tree(), cgrouptest.FakeV2(t, "/c", nil).Tree()
+	v1 := cgrouptest.FakeV1(t, "/c", nil, "devices").Tree()
 	all := &mesos.DeviceAccess_Access{Read: new(true), Write: new(true), Mknod: new(true)}
 	for want, cfg := range map[string]Config{
 		"without a path":       {Allowed: allow("", all)},
@@ -49,11 +49,5 @@ func TestRefused(t *testing.T) {
 		if _, err := New(cfg, v1); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("New: %v, want one with %q", err, want)
 		}
-	}
-	if _, err := New(Config{}, v2); err == nil {
-		t.Error("a fork was to be kept from devices on cgroup v2")
-	}
-	if _, err := New(Config{OCI: true}, v2); err != nil {
-		t.Error(err)
 	}
 }
