@@ -58,7 +58,7 @@ var (
 		"disk_profile_adaptor", "docker_config", "docker_mesos_image",
 		"domain_socket_location", "egress_flow_classifier_parent",
 		"egress_rate_limit_per_container", "ephemeral_ports_per_container", "eth0_name",
-		"executor_reregistration_retry_interval", "hadoop_home", "hooks",
+		"hadoop_home", "hooks",
 		"image_gc_config", "image_providers", "image_provisioner_backend", "ip6",
 		"ip6_discovery_command", "ip_discovery_command", "lo_name", "master_detector",
 		"network_cni_config_dir", "network_cni_plugins_dir", "perf_events",

@@ -35,6 +35,7 @@ type Flags struct {
 	RecoveryTimeout                     time.Duration
 	ExecutorRegistration                time.Duration
 	ExecutorReregistration              time.Duration
+	ReconnectRetry                      *time.Duration
 	ExecutorShutdownGrace               time.Duration
 	ExecutorEnvironment                 *json.RawMessage
 	MaxCompletedExecutors               int
@@ -132,6 +133,8 @@ func (f *Flags) define() {
 	s.Duration(&f.ExecutorRegistration, "executor_registration_timeout", time.Minute, "How long an executor may take to register.")
 	s.Duration(&f.ExecutorReregistration, "executor_reregistration_timeout", 2*time.Second,
 		"How long executors may take to come back to a restarted agent.", flags.Check(f.checkReregistration))
+	flags.Optional(s, &f.ReconnectRetry, "executor_reregistration_retry_interval", flags.DurationType,
+		"How often to ask executors of the native driver to come back. Default: once.", flags.Check(f.checkReconnectRetry))
 	s.Duration(&f.ExecutorShutdownGrace, "executor_shutdown_grace_period", 5*time.Second, "How long an executor may take to end.")
 	flags.Optional(s, &f.ExecutorEnvironment, "executor_environment_variables", flags.JSONType, "Variables for all executors, as an object of strings.")
 	s.Int(&f.MaxCompletedExecutors, "max_completed_executors_per_framework", 150, "How many ended executors to remember.")
@@ -189,6 +192,21 @@ func (f *Flags) checkReregistration() error {
 		return fmt.Errorf("want more than zero and at most %s", flags.FormatDuration(maxReregistration))
 	}
 	return nil
+}
+
+func (f *Flags) checkReconnectRetry() error {
+	if f.ReconnectRetry != nil && *f.ReconnectRetry <= 0 {
+		return fmt.Errorf("want more than zero")
+	}
+	return nil
+}
+
+// reconnectRetry is zero for not at all.
+func (f *Flags) reconnectRetry() time.Duration {
+	if f.ReconnectRetry == nil {
+		return 0
+	}
+	return *f.ReconnectRetry
 }
 
 func (f *Flags) checkHeadroom() error {

@@ -48,6 +48,7 @@ type Config struct {
 	RegistrationBackoff     time.Duration        // --registration_backoff_factor
 	ExecutorRegistration    time.Duration        // --executor_registration_timeout
 	ExecutorReregistration  time.Duration        // --executor_reregistration_timeout
+	ReconnectRetry          time.Duration        // --executor_reregistration_retry_interval; 0 asks once
 	ExecutorShutdownGrace   time.Duration        // --executor_shutdown_grace_period
 	MaxCompletedExecutors   int                  // --max_completed_executors_per_framework
 	SwitchUser              bool                 // --switch_user

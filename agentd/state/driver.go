@@ -53,9 +53,7 @@ func (m *Machine) registerDriver(from string, msg *messages.RegisterExecutorMess
 		return
 	}
 	m.connectDriver(r, from)
-	if len(r.queued) == 0 && !r.everSent() {
-		m.warn("executor has nothing to do: all its tasks were killed before it came", fields(r)...)
-		m.shutdownRun(r)
+	if m.shutdownIfIdle(r) {
 		return
 	}
 	m.do(Send{To: from, Message: &messages.ExecutorRegisteredMessage{
@@ -65,12 +63,17 @@ func (m *Machine) registerDriver(from string, msg *messages.RegisterExecutorMess
 	m.resizeThenDeliver(r, r.queued)
 }
 
-// reregisterDriver connects an executor that outlived the agent's former life, or that
-// repeats itself.
+// reregisterDriver connects an executor that outlived the agent's former life. One that
+// is connected already is shut down, unless the agent asks more than once and may have
+// caused the repetition itself.
 func (m *Machine) reregisterDriver(from string, msg *messages.ReregisterExecutorMessage) {
 	r := m.expected(msg.GetFrameworkId(), msg.GetExecutorId())
-	if !m.reconnect || r == nil || r.phase != Registering && r.pid != from {
+	switch {
+	case !m.reconnect || r == nil || r.phase == Active && m.cfg.ReconnectRetry == 0:
 		m.refuseDriver(from, msg.GetExecutorId())
+		return
+	case r.phase == Active:
+		m.warn("executor's registration ignored: it has registered", append(fields(r), "from", from)...)
 		return
 	}
 	m.connectDriver(r, from)
@@ -79,6 +82,10 @@ func (m *Machine) reregisterDriver(from string, msg *messages.ReregisterExecutor
 		m.driverUpdate(from, u)
 	}
 	m.dropUndelivered(r, msg.GetTasks())
+	if m.shutdownIfIdle(r) {
+		m.recoveredEarly()
+		return
+	}
 	m.resizeThenDeliver(r, r.queued)
 	m.recoveredEarly()
 }
@@ -110,13 +117,17 @@ func (m *Machine) connectDriver(r *run, pid string) {
 	m.inform("executor registered", append(fields(r), "pid", pid)...)
 }
 
-// reconnectDriver asks an executor of the agent's former life to come back.
+// reconnectDriver asks an executor of the agent's former life to come back, and asks
+// again if it is told to.
 func (m *Machine) reconnectDriver(r *run) {
-	if r.pid == "" || r.phase != Registering {
+	if r == nil || r.pid == "" || r.phase != Registering || m.phase != Recovering {
 		return
 	}
 	m.do(Link{PID: r.pid})
 	m.do(Send{To: r.pid, Message: &messages.ReconnectExecutorMessage{SlaveId: m.info.GetId()}})
+	if m.cfg.ReconnectRetry > 0 {
+		m.do(Arm{Timer: Timer{Kind: TimerExecutorReconnect, Container: r.container}, After: m.cfg.ReconnectRetry})
+	}
 }
 
 // driverUpdate takes in a status update, which drivers send without what the agent
@@ -124,6 +135,14 @@ func (m *Machine) reconnectDriver(r *run) {
 func (m *Machine) driverUpdate(from string, u *messages.StatusUpdate) {
 	r := m.driverRun(from, u.GetFrameworkId(), u.GetExecutorId())
 	if r == nil || u.Status == nil {
+		return
+	}
+	if u.Status.GetState() == mesos.TaskState_TASK_STAGING {
+		// Executors have no business with it: this one is broken.
+		m.warn("shutting down executor: it sent TASK_STAGING", updateFields(u)...)
+		if r.phase == Active {
+			m.shutdownRun(r)
+		}
 		return
 	}
 	u.SlaveId = m.info.GetId()

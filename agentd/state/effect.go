@@ -131,6 +131,7 @@ const (
 	TimerRetryOperation     TimerKind = "retry-operation"     // Task: the operation's UUID
 	TimerExecutorRegister   TimerKind = "executor-register"   // Container
 	TimerExecutorReregister TimerKind = "executor-reregister" // after recovery
+	TimerExecutorReconnect  TimerKind = "executor-reconnect"  // Container
 	TimerExecutorShutdown   TimerKind = "executor-shutdown"   // Container
 )
 

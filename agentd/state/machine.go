@@ -221,6 +221,8 @@ func (m *Machine) fired(t Timer) {
 		m.registrationTimeout(m.containers[t.Container])
 	case TimerExecutorReregister:
 		m.reregistrationTimeout()
+	case TimerExecutorReconnect:
+		m.reconnectDriver(m.containers[t.Container])
 	case TimerExecutorShutdown:
 		m.shutdownTimeout(m.containers[t.Container])
 	}

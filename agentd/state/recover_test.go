@@ -45,6 +45,8 @@ func (d *disk) record(r Record) {
 			}
 		}
 		f.Executors = append(f.Executors, e)
+	case ExecutorPIDRecord:
+		d.run(r.Run).PID = r.PID
 	case CompletedRecord:
 		d.run(r.Run).Completed = true
 	case TaskRecord:

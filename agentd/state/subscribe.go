@@ -2,6 +2,7 @@ package state
 
 import (
 	"fmt"
+	"slices"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
@@ -92,19 +93,29 @@ func (m *Machine) subscribe(r *run, stream StreamID, call *executor.Call_Subscri
 	m.subscribed[stream] = r
 	m.do(Disarm{Timer{Kind: TimerExecutorRegister, Container: r.container}})
 	m.inform("executor subscribed", fields(r)...)
+	greeting := len(m.out) // where SUBSCRIBED goes: before what answers the updates
 	for _, u := range call.GetUnacknowledgedUpdates() {
 		m.update(m.executorUpdate(r.framework.info.GetId(), u.GetStatus()), r)
 	}
 	m.dropUndelivered(r, call.GetUnacknowledgedTasks())
-	if len(r.queued) == 0 && !r.everSent() {
-		m.warn("executor has nothing to do: all its tasks were killed before it came", fields(r)...)
-		m.shutdownRun(r)
+	if m.shutdownIfIdle(r) {
 		m.recoveredEarly()
 		return
 	}
-	m.event(r, subscribedEvent(r, m.info))
+	m.out = slices.Insert(m.out, greeting, Effect(SendEvent{Stream: stream, Event: subscribedEvent(r, m.info)}))
 	m.resizeThenDeliver(r, r.queued)
 	m.recoveredEarly()
+}
+
+// shutdownIfIdle ends an executor that was never given a task and has none to get:
+// it would wait for one for ever. It says whether it did.
+func (m *Machine) shutdownIfIdle(r *run) bool {
+	if len(r.queued) > 0 || r.everSent() {
+		return false
+	}
+	m.warn("executor has nothing to do: all its tasks were killed before it came", fields(r)...)
+	m.shutdownRun(r)
+	return true
 }
 
 // dropUndelivered ends tasks that the agent sent, but the executor never got:
