@@ -16,6 +16,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/checkpoint"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/pending"
 	"github.com/mesos-operator/mesos-operator/agentd/engine"
 	"github.com/mesos-operator/mesos-operator/agentd/httpapi"
 	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
@@ -71,7 +72,7 @@ func Run(ctx context.Context, f *Flags) error {
 		return err
 	}
 	defer logs.Close()
-	a := &app{flags: f, logs: logs, log: logs.Logger, started: time.Now(), metrics: metrics.NewRegistry()}
+	a := &app{flags: f, logs: logs, log: logs.Logger, started: time.Now(), metrics: metrics.NewRegistry(), pending: pending.New()}
 	defer a.close()
 	err = a.run(ctx)
 	if err != nil {
@@ -88,6 +89,7 @@ type app struct {
 	started time.Time
 
 	metrics  *metrics.Registry
+	pending  *pending.List // steps of containers
 	listener net.Listener
 	node     *libprocess.Node
 	engine   *engine.Engine
@@ -200,7 +202,7 @@ func (a *app) assemble(ctx context.Context) error {
 		Authenticate: a.access.guard.Authenticate, Authorizer: a.access.authorizer,
 		Engine: a.engine, MasterHostname: names.of, Flags: a.flags.set.Values(),
 		LogDir: text(a.flags.LogDir), ExternalLogFile: text(a.flags.ExternalLogFile), Started: a.started,
-		Metrics: a.metrics, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),
+		Pending: a.pending, Metrics: a.metrics, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),
 	})
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/pending"
 	"github.com/mesos-operator/mesos-operator/agentd/engine"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
@@ -53,6 +54,9 @@ type Config struct {
 	LogDir, ExternalLogFile string
 	// Started is when the process began.
 	Started time.Time
+
+	// Pending is what the containerizer waits for. Optional.
+	Pending *pending.List
 
 	Metrics   *metrics.Registry
 	Files     *files.Files

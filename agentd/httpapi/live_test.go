@@ -313,6 +313,37 @@ func TestEndpoints(t *testing.T) {
 	}
 }
 
+// TestUnmeasurable: who can't be measured is left out, or shown without statistics.
+func TestUnmeasurable(t *testing.T) {
+	containers := enginetest.NewContainers()
+	containers.FailUsage(errors.New("no such cgroup"))
+	a := newAgent(t, enginetest.NewMaster(t), containers)
+	a.runTask("t1")
+	a.eventually("the container runs", func() error {
+		if _, body := a.do("GET", "/containers", ""); !strings.Contains(body, "executor_pid") || strings.Contains(body, "statistics") {
+			return errors.New(body)
+		}
+		return nil
+	})
+	if resp, body := a.do("GET", "/monitor/statistics", ""); resp.StatusCode != 200 || body != "[]" {
+		t.Errorf("%d %s", resp.StatusCode, body)
+	}
+}
+
+// TestLaunchErrorIsCounted: a container that can't be started is a metric, and its
+// task has failed.
+func TestLaunchErrorIsCounted(t *testing.T) {
+	containers := enginetest.NewContainers()
+	containers.FailLaunches(errors.New("no such user"))
+	master := enginetest.NewMaster(t)
+	a := newAgent(t, master, containers)
+	a.runTask("t1")
+	master.Update(mesos.TaskState_TASK_FAILED)
+	if _, body := a.do("GET", "/metrics/snapshot", ""); !strings.Contains(body, `"slave/container_launch_errors":1`) {
+		t.Error(body)
+	}
+}
+
 func TestFiles(t *testing.T) {
 	a := newAgent(t, enginetest.NewMaster(t), enginetest.NewContainers())
 	a.runTask("t1")

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/pending"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
@@ -151,10 +152,22 @@ func (a *API) masterHostname(pid string) string {
 	return address[:max(strings.LastIndexByte(address, ':'), 0)]
 }
 
-// serveContainerizerDebug lists what the containerizer waits for. Ours keeps no
-// operation pending that could hang there unnoticed: calls have deadlines.
+// serveContainerizerDebug lists what the containerizer waits for.
 func (a *API) serveContainerizerDebug(w http.ResponseWriter, _ *http.Request) {
 	out := &writer{}
-	out.element(func() { out.list("pending", func() {}) })
+	out.element(func() { out.list("pending", func() { out.operations(a.cfg.Pending.All()) }) })
 	jsonBody(w, out.b)
+}
+
+func (w *writer) operations(pending []pending.Operation) {
+	for _, o := range pending {
+		w.element(func() {
+			w.string("operation", o.Name)
+			w.object("args", func() {
+				for _, name := range slices.Sorted(maps.Keys(o.Args)) {
+					w.string(name, o.Args[name])
+				}
+			})
+		})
+	}
 }

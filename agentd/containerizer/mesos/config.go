@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/pending"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
@@ -91,6 +92,8 @@ type Config struct {
 	// HostPathCreate are directories below which host paths are made if they don't
 	// exist (--host_path_volume_force_creation).
 	HostPathCreate []string
+	// Pending is where what a launch or an end waits for is listed. Optional.
+	Pending *pending.List
 }
 
 // DefaultConfig has Mesos's defaults.

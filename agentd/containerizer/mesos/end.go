@@ -115,6 +115,7 @@ func (m *Containerizer) kill(c *container) {
 
 // killAll kills every process of the container, the stage among them.
 func (m *Containerizer) killAll(c *container) error {
+	defer m.pending("launcher::destroy", c)()
 	ctx, cancel := context.WithTimeout(context.Background(), m.cfg.DestroyTimeout)
 	defer cancel()
 	if c.iso.Group != nil {

@@ -271,7 +271,7 @@ func (m *Containerizer) isolation(context.Context) error {
 		i, err := k.make(m)
 		switch {
 		case err == nil:
-			m.isolators = append(m.isolators, i)
+			m.isolators = append(m.isolators, isolator.Tracked(i, m.cfg.Pending))
 		case named:
 			return err
 		default:

@@ -137,10 +137,16 @@ func (m *Containerizer) fetch(c *container, who specs.User, s *streams) error {
 	if c.cfg.User != "" && int(who.UID) != syscall.Geteuid() {
 		r.Credential = &syscall.Credential{Uid: who.UID, Gid: who.GID, Groups: who.AdditionalGids}
 	}
+	defer m.pending("fetcher::fetch", c)()
 	if err := m.fetcher.Fetch(c.ctx, r); err != nil {
 		return fmt.Errorf("%w: %w", containerizer.ErrFetch, err)
 	}
 	return nil
+}
+
+// pending lists a step of a container until it is done.
+func (m *Containerizer) pending(step string, c *container) (done func()) {
+	return m.cfg.Pending.Begin(step, map[string]string{"containerId": string(c.id)})
 }
 
 // isolate lets the isolators specify, and makes the cgroup that they want.
@@ -176,6 +182,7 @@ func (m *Containerizer) attach(c *container, again bool) error {
 // run has the runtime start the process.
 func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s *streams) error {
 	var id process.Identity
+	defer m.pending("launcher::fork", c)()
 	child, pid, err := c.runtime.Start(c.ctx, &runtime.Container{
 		ID: c.id, Dir: c.dir, Spec: spec, Executable: executable, Group: c.iso.Group,
 		Stdin: s.in, Stdout: s.out, Stderr: s.err, ConsoleSocket: c.console, Life: s.life,

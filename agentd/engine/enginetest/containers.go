@@ -18,7 +18,8 @@ type Containers struct {
 	mu      sync.Mutex
 	running map[containerizer.ID]*container
 	known   []containerizer.Recovered
-	fail    error
+	// fail is the error of launches, unmeasurable that of Usage.
+	fail, unmeasurable error
 }
 
 type container struct {
@@ -37,6 +38,13 @@ func (f *Containers) FailLaunches(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fail = err
+}
+
+// FailUsage makes measuring fail from now on.
+func (f *Containers) FailUsage(err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.unmeasurable = err
 }
 
 // Config returns what a container was launched with.
@@ -139,6 +147,11 @@ func (f *Containers) Remove(_ context.Context, id containerizer.ID) error {
 func (f *Containers) Usage(_ context.Context, id containerizer.ID) (*mesos.ResourceStatistics, error) {
 	if _, err := f.get(id); err != nil {
 		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.unmeasurable != nil {
+		return nil, f.unmeasurable
 	}
 	return &mesos.ResourceStatistics{Timestamp: new(1.0)}, nil
 }

@@ -77,3 +77,30 @@ func TestExecutorsHaveTokens(t *testing.T) {
 	expect(t, "a principal that is no executor", testbed.Do(t, http.MethodPost, a.URL("/api/v1/executor"), header, []byte(
 		`{"type":"MESSAGE","framework_id":{"value":"`+f.ID+`"},"executor_id":{"value":"own"},"message":{"data":"aGVsbG8="}}`)), http.StatusForbidden)
 }
+
+// TestTokensOutliveTheirSwitch: an executor that was given a token while none was asked
+// for comes back to an agent that asks for one.
+func TestTokensOutliveTheirSwitch(t *testing.T) {
+	m := testbed.StartMaster(t)
+	a := testbed.StartAgent(t, m.Address, testbed.Posix, "--executor_reregistration_timeout=15secs",
+		"--jwt_secret_key="+file(t, "key", "a key of executors' tokens"), "--http_credentials="+credentials(t))
+	f := testbed.Subscribe(t, m, testbed.FrameworkOptions{Info: testbed.Object{"checkpoint": true}})
+	s := testbed.NewSleeper()
+	f.Run("t", s.Command())
+	f.Follow("t", "TASK_STARTING", "TASK_RUNNING")
+	pid := s.PID(t)
+	a.Kill()
+	a.SetFlags("--authenticate_http_executors")
+	a.Start()
+	testbed.Eventually(t, "the executor is back", func() error {
+		if !strings.Contains(a.Log(), "executor subscribed") || !strings.Contains(a.Log(), `"reregistered"`) {
+			return http.ErrNoLocation
+		}
+		return nil
+	})
+	f.Call("KILL", testbed.Object{"task_id": testbed.Object{"value": "t"}})
+	f.AwaitUpdate("t", "TASK_KILLED")
+	if got := s.PIDs(); len(got) > 0 {
+		t.Errorf("the task's process %d is %v", pid, got)
+	}
+}
