@@ -232,7 +232,7 @@ func (a *app) newEngine(
 	return engine.New(engine.Config{
 		Oversubscription: lending,
 		State:            machine, Node: a.node, ProcessID: httpapi.Process,
-		Store: store, Containerizer: containers, Detector: find, Files: shown, Metrics: registry, BootID: bootID(),
+		Store: store, Containerizer: containers, Detector: find, Files: shown, Metrics: registry, BootID: bootID(), Strict: a.flags.Strict,
 		Authorizer: a.access.authorizer,
 		Authentication: engine.Authentication{
 			Credential: a.access.credential, TimeoutMin: a.flags.access.TimeoutMin, TimeoutMax: a.flags.access.TimeoutMax,

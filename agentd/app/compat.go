@@ -31,8 +31,7 @@ var (
 		"network_enable_snmp_statistics":           false,
 		"network_enable_socket_statistics_details": false,
 		"network_enable_socket_statistics_summary": false,
-		"strict":                 true,
-		"systemd_enable_support": false,
+		"systemd_enable_support":                   false,
 	}
 	ignoredTexts = map[string]string{
 		"appc_simple_discovery_uri_prefix": "http://",

@@ -32,6 +32,7 @@ type Flags struct {
 	Domain                              *json.RawMessage
 	RegistrationBackoff                 time.Duration
 	Recover, Reconfiguration            string
+	Strict                              bool
 	RecoveryTimeout                     time.Duration
 	ExecutorRegistration                time.Duration
 	ExecutorReregistration              time.Duration
@@ -127,6 +128,7 @@ func (f *Flags) define() {
 	flags.Optional(s, &f.Domain, "domain", flags.JSONType, "Region and zone of the machine.")
 	s.Duration(&f.RegistrationBackoff, "registration_backoff_factor", time.Second, "Base of the pauses between attempts to register.")
 	flags.Var(s, &f.Recover, "recover", "reconnect", flags.OneOf("reconnect", "cleanup"), "Whether to go on with live executors, or to end them and exit.")
+	s.Bool(&f.Strict, "strict", true, "Don't start with checkpoints that are damaged; else they are skipped and reported.")
 	flags.Var(s, &f.Reconfiguration, "reconfiguration_policy", "equal", flags.OneOf("equal", "additive", "any"),
 		"How the agent's description may have changed since it last ran.")
 	s.Duration(&f.RecoveryTimeout, "recovery_timeout", 15*time.Minute, "How long executors wait for an agent that is away.")

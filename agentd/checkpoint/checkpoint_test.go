@@ -139,7 +139,7 @@ func TestRoundTrip(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			got, problems, err := s.Recover("boot")
+			got, problems, err := s.Recover("boot", true)
 			if err != nil || len(problems) > 0 {
 				t.Fatal(err, problems)
 			}
@@ -178,7 +178,7 @@ func TestReplacesAndRemoves(t *testing.T) {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 		t.Error("volume was not removed:", err)
 	}
-	got, _, err := s.Recover("")
+	got, _, err := s.Recover("", false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestReplacesAndRemoves(t *testing.T) {
 		t.Errorf("drain %v, target %v, resources %v: the change is under way", got.Drain, got.Target, got.Resources)
 	}
 	apply(state.ResourcesRecord{}, state.ForgetAgentRecord{})
-	if got, _, err = s.Recover(""); err != nil || got.Agent != nil || got.Target != nil || len(got.Resources) != 0 {
+	if got, _, err = s.Recover("", false); err != nil || got.Agent != nil || got.Target != nil || len(got.Resources) != 0 {
 		t.Errorf("recovered %v, %v", got, err)
 	}
 }
@@ -198,7 +198,7 @@ func TestBootID(t *testing.T) {
 		boot     string
 		rebooted bool
 	}{{"a", false}, {"a", false}, {"b", true}} {
-		got, _, err := s.Recover(tt.boot)
+		got, _, err := s.Recover(tt.boot, true)
 		if err != nil || got.Rebooted != tt.rebooted {
 			t.Errorf("start %d: rebooted = %v, %v", i, got.Rebooted, err)
 		}
@@ -234,7 +234,7 @@ func TestDamage(t *testing.T) {
 		defer damage(rt, file)()
 		s := open(t, base)
 		defer s.Close()
-		got, problems, err := s.Recover("")
+		got, problems, err := s.Recover("", false)
 		if err != nil {
 			if !errors.Is(err, ErrCorrupt) && !errors.Is(err, ErrVersion) {
 				rt.Fatal(err)
@@ -245,7 +245,7 @@ func TestDamage(t *testing.T) {
 			rt.Fatalf("nothing is reported of damage to %s:\n%s", file, diff(want, got))
 		}
 		within(rt, want, got)
-		again, problems, err := s.Recover("")
+		again, problems, err := s.Recover("", false)
 		if err != nil || size(got) != size(again) {
 			rt.Fatalf("recovering once more: %v %v", err, problems)
 		}
@@ -415,7 +415,7 @@ func TestDamagedProviders(t *testing.T) {
 		if err := os.WriteFile(path, data[:n], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := s.Recover(""); err == nil {
+		if _, _, err := s.Recover("", false); err == nil {
 			t.Fatalf("the first %d bytes of %d are taken for all", n, len(data))
 		}
 	}

@@ -37,7 +37,9 @@
 // # Crashes
 //
 // Apply returns when its records are on the disk. Of a crash before that, any
-// part of them may be there. Recover reads what is whole, and reports and skips
-// what is not: a task.updates up to its first bad record, which is cut off
-// there; another file with a bad record as a whole, with all that it stands for.
+// part of them may be there: whole files or not, and of a task.updates the
+// beginning of what was added. Recover reads what is whole, and reports and skips
+// what is not: a task.updates up to its first bad record, which is cut off there;
+// another file with a bad record as a whole, with all that it stands for. What no
+// crash leaves behind is damage, on which a strict Recover gives up.
 package checkpoint

@@ -1,10 +1,12 @@
 package checkpoint
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"strings"
 )
 
 // kind says what the payload of a record is.
@@ -42,6 +44,9 @@ const maxPayload = 256 << 20
 var (
 	// ErrCorrupt: a file is not what was written.
 	ErrCorrupt = errors.New("corrupt checkpoint")
+	// errTorn: a file ends within a record, as an append does that a crash kept
+	// from its end.
+	errTorn = fmt.Errorf("%w: torn", ErrCorrupt)
 	// ErrVersion: a file was written by another version of the schema.
 	ErrVersion = errors.New("unknown version of checkpoint")
 )
@@ -67,6 +72,9 @@ type record struct {
 // parse reads the records of a file. With an error it returns those before it,
 // and good is how many bytes of the file they take, header included.
 func parse(data []byte) (records []record, good int, err error) {
+	if len(data) < len(header) && strings.HasPrefix(string(header), string(data)) || isZero(data) {
+		return nil, 0, errTorn
+	}
 	if len(data) < len(header) || string(data[:3]) != string(header[:3]) {
 		return nil, 0, fmt.Errorf("%w: no header", ErrCorrupt)
 	}
@@ -76,13 +84,27 @@ func parse(data []byte) (records []record, good int, err error) {
 	for good = len(header); good < len(data); {
 		r, size, err := parseFrame(data[good:])
 		if err != nil {
-			return records, good, fmt.Errorf("%w at byte %d: %w", ErrCorrupt, good, err)
+			return records, good, fmt.Errorf("%w at byte %d: %w", kindOfDamage(data[good:]), good, err)
 		}
 		records = append(records, r)
 		good += size
 	}
 	return records, good, nil
 }
+
+// kindOfDamage tells what a crash leaves of the last append, part of it or space
+// that was never filled, from what a crash does not.
+func kindOfDamage(rest []byte) error {
+	if len(rest) < frameHead || isZero(rest) {
+		return errTorn
+	}
+	if end := frameHead + uint64(binary.LittleEndian.Uint32(rest)); end >= uint64(len(rest)) {
+		return errTorn
+	}
+	return ErrCorrupt
+}
+
+func isZero(b []byte) bool { return len(bytes.Trim(b, "\x00")) == 0 }
 
 func parseFrame(data []byte) (record, int, error) {
 	if len(data) < frameHead {
@@ -102,6 +124,9 @@ func parseFrame(data []byte) (record, int, error) {
 // parseWhole is parse for files that are written as a whole: it takes off the End.
 func parseWhole(data []byte) ([]record, error) {
 	records, _, err := parse(data)
+	if errors.Is(err, errTorn) && len(data) > 0 { // it was whole before it got its name
+		return nil, fmt.Errorf("%w: incomplete", ErrCorrupt)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,12 @@ type Problem struct {
 	Err  error
 }
 
+// Harmless says that a crash explains it: something was not written yet, or only
+// in part, and nobody had acted on it.
+func (p Problem) Harmless() bool {
+	return errors.Is(p.Err, fs.ErrNotExist) || errors.Is(p.Err, errTorn)
+}
+
 // Error implements error.
 func (p Problem) Error() string { return p.Path + ": " + p.Err.Error() }
 
@@ -29,10 +35,11 @@ func (p Problem) Unwrap() error { return p.Err }
 
 // Recover reads everything. It returns an error only where skipping would be
 // worse than not starting: for the agent's own identity, for its resources,
-// which tell whose volumes are whose, and for its resource providers. bootID is that of the running system;
-// empty if unknown.
-func (s *Store) Recover(bootID string) (*state.Snapshot, []Problem, error) {
-	r := &recovery{store: s}
+// which tell whose volumes are whose, and for its resource providers. If strict,
+// it does so for every problem that is not harmless, and leaves the files as they
+// are. bootID is that of the running system; empty if unknown.
+func (s *Store) Recover(bootID string, strict bool) (*state.Snapshot, []Problem, error) {
+	r := &recovery{store: s, strict: strict}
 	snapshot := &state.Snapshot{}
 	if err := r.resources(snapshot); err != nil {
 		return nil, nil, err
@@ -44,7 +51,24 @@ func (s *Store) Recover(bootID string) (*state.Snapshot, []Problem, error) {
 	if err := r.agent(snapshot); err != nil {
 		return nil, nil, err
 	}
-	return snapshot, r.problems, nil
+	return snapshot, r.problems, r.refusal()
+}
+
+// refusal is the error of a strict recovery, with all that is damaged.
+func (r *recovery) refusal() error {
+	if !r.strict {
+		return nil
+	}
+	var damaged []error
+	for _, p := range r.problems {
+		if !p.Harmless() {
+			damaged = append(damaged, p)
+		}
+	}
+	if len(damaged) == 0 {
+		return nil
+	}
+	return fmt.Errorf("recovering checkpoints (--no-strict skips what is damaged, and what it stands for): %w", errors.Join(damaged...))
 }
 
 // SaveBootID notes in which boot the checkpoints are valid. It is called when
@@ -58,6 +82,7 @@ func (s *Store) SaveBootID(bootID string) error {
 
 type recovery struct {
 	store    *Store
+	strict   bool
 	problems []Problem
 }
 

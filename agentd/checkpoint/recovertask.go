@@ -28,7 +28,7 @@ func (r *recovery) task(run state.RunID, id string) (state.TaskSnapshot, bool) {
 }
 
 // updates reads a stream up to its first bad record, and cuts it off there so
-// that it can be added to.
+// that it can be added to, unless that would be the end of recovery.
 func (r *recovery) updates(path string, t *state.TaskSnapshot) {
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,8 +46,11 @@ func (r *recovery) updates(path string, t *state.TaskSnapshot) {
 		}
 		at += frameHead + len(rec.payload)
 	}
-	if err != nil {
-		r.problem(path, err)
+	if err == nil {
+		return
+	}
+	r.problem(path, err)
+	if !r.strict || errors.Is(err, errTorn) {
 		if err := os.Truncate(path, int64(good)); err != nil {
 			r.problem(path, err)
 		}

@@ -29,7 +29,7 @@ type Detector interface {
 // Store is where checkpoints go: a checkpoint.Store.
 type Store interface {
 	Apply([]state.Record) error
-	Recover(bootID string) (*state.Snapshot, []checkpoint.Problem, error)
+	Recover(bootID string, strict bool) (*state.Snapshot, []checkpoint.Problem, error)
 	SaveBootID(bootID string) error
 }
 
@@ -47,6 +47,9 @@ type Config struct {
 	// Files gets the sandboxes. Metrics gets what Mesos counts of an agent.
 	Files   *files.Files
 	Metrics *metrics.Registry
+	// Strict is --strict: damaged checkpoints keep the agent from starting. Else
+	// they are skipped.
+	Strict bool
 	// BootID is that of the running system; "" if unknown.
 	BootID string
 

@@ -92,15 +92,19 @@ func (e *Engine) PID() libprocess.PID { return e.process.PID() }
 func (e *Engine) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	snapshot, problems, err := e.cfg.Store.Recover(e.cfg.BootID)
+	snapshot, problems, err := e.cfg.Store.Recover(e.cfg.BootID, e.cfg.Strict)
 	if err != nil {
 		close(e.stopped)
 		return err
 	}
 	for _, p := range problems {
+		if p.Harmless() {
+			e.log.Info("checkpoint skipped: a crash kept it from being written", "path", p.Path, "reason", p.Err.Error())
+			continue
+		}
 		e.log.Error(p.Err, "checkpoint skipped", "path", p.Path)
+		e.recovery.errors.Add(1)
 	}
-	e.recovery.errors.Store(uint64(len(problems)))
 	e.inputs <- state.Recovered{Snapshot: snapshot}
 
 	committed := make(chan error, 1)
