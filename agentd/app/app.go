@@ -142,15 +142,9 @@ func (a *app) run(ctx context.Context) error {
 
 // listen opens the port, by which the agent's identity is known.
 func (a *app) listen(ctx context.Context) error {
-	endpoint := httpserver.Endpoint{Port: a.flags.Port}
-	if a.flags.IP != nil {
-		endpoint.IP = *a.flags.IP
-	}
-	if a.flags.AdvertiseIP != nil {
-		endpoint.AdvertiseIP = *a.flags.AdvertiseIP
-	}
-	if a.flags.AdvertisePort != nil {
-		endpoint.AdvertisePort = *a.flags.AdvertisePort
+	endpoint, err := a.flags.endpoint(ctx)
+	if err != nil {
+		return err
 	}
 	listener, address, err := httpserver.Listen(ctx, endpoint)
 	if err != nil {
@@ -199,7 +193,8 @@ func (a *app) assemble(ctx context.Context) error {
 	}
 	names := newMasterNames()
 	api, err := httpapi.New(httpapi.Config{
-		Authenticate: a.access.guard.Authenticate, Authorizer: a.access.authorizer,
+		AttachHeartbeat: a.flags.Heartbeat,
+		Authenticate:    a.access.guard.Authenticate, Authorizer: a.access.authorizer,
 		Engine: a.engine, MasterHostname: names.of, Flags: a.flags.set.Values(),
 		LogDir: text(a.flags.LogDir), ExternalLogFile: text(a.flags.ExternalLogFile), Started: a.started,
 		Pending: a.pending, Metrics: a.metrics, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 )
@@ -44,7 +45,6 @@ var (
 		"docker_stop_timeout":              "0ns",
 		"docker_store_dir":                 "/tmp/mesos/store/docker",
 		"docker_volume_checkpoint_dir":     "/var/run/mesos/isolators/docker/volume",
-		"http_heartbeat_interval":          "30secs",
 		"launcher_dir":                     "/usr/local/libexec/mesos",
 		"logbufsecs":                       "0",
 		"perf_duration":                    "10secs",
@@ -52,14 +52,13 @@ var (
 		"systemd_runtime_directory":        "/run/systemd/system",
 	}
 	optionalTexts = []string{
-		"agent_features", "agent_subsystems",
+		"agent_subsystems",
 		"csi_plugin_config_dir", "default_container_dns",
 		"disk_profile_adaptor", "docker_config", "docker_mesos_image",
 		"domain_socket_location", "egress_flow_classifier_parent",
 		"egress_rate_limit_per_container", "ephemeral_ports_per_container", "eth0_name",
-		"hadoop_home", "hooks",
 		"image_gc_config", "image_providers", "image_provisioner_backend", "ip6",
-		"ip6_discovery_command", "ip_discovery_command", "lo_name", "master_detector",
+		"ip6_discovery_command", "lo_name",
 		"network_cni_config_dir", "network_cni_plugins_dir", "perf_events",
 		"resource_provider_config_dir",
 		"secret_resolver", "volume_gid_range", "xfs_project_range",
@@ -76,7 +75,7 @@ func defineCompat(s *flags.Set) *compat {
 		c.texts[name] = new(string)
 		s.String(c.texts[name], name, value, "Accepted, without effect.", flags.Hidden())
 	}
-	for _, name := range optionalTexts {
+	for _, name := range slices.Concat(optionalTexts, refusedTexts) {
 		c.optional[name] = new(*string)
 		// PATH-like values must not be read: they may be secrets, or not exist.
 		flags.Optional(s, c.optional[name], name, flags.PathType, "Accepted, without effect.", flags.Hidden())
@@ -84,11 +83,19 @@ func defineCompat(s *flags.Set) *compat {
 	return c
 }
 
+// refusedTexts would load a module of somebody's, which can't be done.
+var refusedTexts = []string{"hooks", "master_detector"}
+
 // check returns the flags that were given and have no effect. It fails for those
 // that must not be ignored.
 func (c *compat) check(s *flags.Set) (ignored []string, err error) {
 	if got := *c.texts["containerizers"]; got != "mesos" {
 		return nil, fmt.Errorf("--containerizers=%s: only mesos is supported yet", got)
+	}
+	for _, name := range refusedTexts {
+		if v := *c.optional[name]; v != nil && *v != "" {
+			return nil, fmt.Errorf("--%s=%s: modules can't be loaded", name, *v)
+		}
 	}
 	for name, v := range c.switches {
 		if s.Given(name) && *v != ignoredSwitches[name] {

@@ -14,7 +14,6 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/executor/taskgroup"
 	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
-	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/internal/version"
@@ -109,11 +108,15 @@ func (a *app) machineConfig(ctx context.Context, binary string) (state.Config, e
 	if err != nil {
 		return state.Config{}, err
 	}
+	features, err := f.capabilities()
+	if err != nil {
+		return state.Config{}, err
+	}
 	limits := func(isolators ...string) bool {
 		return slices.ContainsFunc(isolators, func(i string) bool { return strings.Contains(f.Isolation, i) })
 	}
 	return state.Config{
-		Agent: info, Capabilities: capabilities(), Version: version.Mesos, IP: a.node.Address().Host, WorkDir: f.WorkDir,
+		Agent: info, Capabilities: features, Version: version.Mesos, IP: a.node.Address().Host, WorkDir: f.WorkDir,
 		Reconnect: f.Recover == "reconnect", Reconfiguration: f.Reconfiguration,
 		RegistrationBackoff: f.RegistrationBackoff, ExecutorRegistration: f.ExecutorRegistration,
 		ExecutorReregistration: f.ExecutorReregistration, ReconnectRetry: f.reconnectRetry(),
@@ -125,29 +128,10 @@ func (a *app) machineConfig(ctx context.Context, binary string) (state.Config, e
 	}, nil
 }
 
-// capabilities are those of Mesos 1.11's agents: masters send messages of the
-// newer protocols to agents that name them.
-func capabilities() []*v1.AgentInfo_Capability {
-	var out []*v1.AgentInfo_Capability
-	for _, c := range []v1.AgentInfo_Capability_Type{
-		v1.AgentInfo_Capability_MULTI_ROLE,
-		v1.AgentInfo_Capability_HIERARCHICAL_ROLE,
-		v1.AgentInfo_Capability_RESERVATION_REFINEMENT,
-		v1.AgentInfo_Capability_RESOURCE_PROVIDER,
-		v1.AgentInfo_Capability_RESIZE_VOLUME,
-		v1.AgentInfo_Capability_AGENT_OPERATION_FEEDBACK,
-		v1.AgentInfo_Capability_AGENT_DRAINING,
-		v1.AgentInfo_Capability_TASK_RESOURCE_LIMITS,
-	} {
-		out = append(out, &v1.AgentInfo_Capability{Type: &c})
-	}
-	return out
-}
-
 // fetcher fetches URIs by processes that the containerizer's spawner starts.
 func (a *app) fetcher(spawner *spawn.Spawner) (mesos.Fetcher, error) {
 	cfg := fetcher.DefaultConfig()
-	cfg.FrameworksHome, cfg.StallTimeout = a.flags.FrameworksHome, a.flags.FetcherStallTimeout
+	cfg.FrameworksHome, cfg.StallTimeout, cfg.HadoopHome = a.flags.FrameworksHome, a.flags.FetcherStallTimeout, text(a.flags.HadoopHome)
 	cfg.CacheDir, cfg.CacheSize = a.flags.fetcherCache(), int64(a.flags.FetcherCacheSize)
 	f, err := fetcher.New(cfg, spawner)
 	if err != nil {

@@ -24,6 +24,9 @@ type Flags struct {
 	WorkDir, RuntimeDir                 string
 	IP, AdvertiseIP                     *netip.Addr
 	Port                                uint16
+	IPDiscovery, HadoopHome             *string
+	Heartbeat                           time.Duration
+	Features                            *json.RawMessage
 	AdvertisePort                       *uint16
 	Hostname                            *string
 	HostnameLookup                      bool
@@ -91,6 +94,12 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	if f.Master == "" || f.WorkDir == "" {
 		return f, fmt.Errorf("flags --master and --work_dir are required")
 	}
+	if f.IP != nil && f.IPDiscovery != nil {
+		return f, fmt.Errorf("only one of --ip and --ip_discovery_command can be given")
+	}
+	if _, err := f.capabilities(); err != nil {
+		return f, err
+	}
 	if err := detector.Validate(f.Master); err != nil {
 		return f, fmt.Errorf("flag --master: %w", err)
 	}
@@ -117,6 +126,7 @@ func (f *Flags) define() {
 		"How long a session with ZooKeeper lasts without a word.")
 	s.String(&f.WorkDir, "work_dir", "", "Directory for sandboxes, persistent volumes and checkpoints. It has to survive a reboot.")
 	flags.Optional(s, &f.IP, "ip", flags.IPType, "Address to listen on. Default: all.")
+	s.OptionalString(&f.IPDiscovery, "ip_discovery_command", "Shell command that prints the address to listen on. Not with --ip.")
 	flags.Var(s, &f.Port, "port", 5051, flags.PortType, "Port to listen on.")
 	flags.Optional(s, &f.AdvertiseIP, "advertise_ip", flags.IPType, "Address that masters and executors reach the agent at.")
 	flags.Optional(s, &f.AdvertisePort, "advertise_port", flags.PortType, "Port likewise.")
@@ -128,6 +138,9 @@ func (f *Flags) define() {
 	flags.Optional(s, &f.Domain, "domain", flags.JSONType, "Region and zone of the machine.")
 	s.Duration(&f.RegistrationBackoff, "registration_backoff_factor", time.Second, "Base of the pauses between attempts to register.")
 	flags.Var(s, &f.Recover, "recover", "reconnect", flags.OneOf("reconnect", "cleanup"), "Whether to go on with live executors, or to end them and exit.")
+	flags.Optional(s, &f.Features, "agent_features", flags.JSONType, "What masters are told that the agent can do. Default: all.")
+	s.Duration(&f.Heartbeat, "http_heartbeat_interval", 30*time.Second, "Pause between heartbeats to who is attached to a container.")
+	s.OptionalString(&f.HadoopHome, "hadoop_home", "Where the hadoop client is, for URIs that nothing else can fetch. Default: $HADOOP_HOME, or in $PATH.")
 	s.Bool(&f.Strict, "strict", true, "Don't start with checkpoints that are damaged; else they are skipped and reported.")
 	flags.Var(s, &f.Reconfiguration, "reconfiguration_policy", "equal", flags.OneOf("equal", "additive", "any"),
 		"How the agent's description may have changed since it last ran.")

@@ -107,7 +107,11 @@ func TestParseFlags(t *testing.T) {
 		"ACLs":                 {args: append(minimal, "--acls={}")},
 		"bad ACLs":             {args: append(minimal, `--acls={"view_flags":[{}]}`), wrong: "--acls"},
 		"docker containerizer": {args: append(minimal, "--containerizers=docker,mesos"), wrong: "only mesos"},
-		"ignored":              {args: append(minimal, "--hadoop_home=file:///does/not/exist", "--no-strict")},
+		"ignored":              {args: append(minimal, "--perf_events=file:///does/not/exist", "--systemd_enable_support")},
+		"hooks":                {args: append(minimal, "--hooks=a"), wrong: "modules can't be loaded"},
+		"two ways to an IP":    {args: append(minimal, "--ip=127.0.0.1", "--ip_discovery_command=x"), wrong: "--ip_discovery_command"},
+		"a feature less":       {args: append(minimal, `--agent_features={"capabilities":[{"type":"MULTI_ROLE"}]}`), wrong: "HIERARCHICAL_ROLE"},
+		"a feature more":       {args: append(minimal, `--agent_features={"capabilities":[{"type":"TELEPATHY"}]}`), wrong: "TELEPATHY"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -117,12 +121,12 @@ func TestParseFlags(t *testing.T) {
 			}
 		})
 	}
-	f, err := ParseFlags(append(minimal, "--hadoop_home=file:///does/not/exist", "--no-strict"), nil)
+	f, err := ParseFlags(append(minimal, "--perf_events=file:///does/not/exist", "--systemd_enable_support"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(f.ignored)
-	if diff := cmp.Diff([]string{"hadoop_home", "strict"}, f.ignored); diff != "" {
+	if diff := cmp.Diff([]string{"perf_events", "systemd_enable_support"}, f.ignored); diff != "" {
 		t.Errorf("ignored flags (-want +got):\n%s", diff)
 	}
 }
@@ -205,6 +209,52 @@ func TestWeight(t *testing.T) {
 		f := &Flags{MountNamespace: namespace, Resources: new("cpus:2.5;mem:64"), DefaultRole: "*", WorkDir: t.TempDir()}
 		if got, err := f.weight(); err != nil || got != want {
 			t.Errorf("%q: %v, error %v", namespace, got, err)
+		}
+	}
+}
+
+func TestFeatures(t *testing.T) {
+	names := func(f *Flags) (out []string) {
+		cs, err := f.capabilities()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range cs {
+			out = append(out, c.GetType().String())
+		}
+		return out
+	}
+	all := names(&Flags{})
+	if len(all) != 8 {
+		t.Errorf("by default %v", all)
+	}
+	var list []string
+	for _, name := range all {
+		if name != "RESIZE_VOLUME" {
+			list = append(list, `{"type":"`+name+`"}`)
+		}
+	}
+	f, err := ParseFlags(append([]string{`--agent_features={"capabilities":[` + strings.Join(list, ",") + `]}`}, minimal...), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := names(f); len(got) != 7 || slices.Contains(got, "RESIZE_VOLUME") {
+		t.Errorf("told of %v", got)
+	}
+}
+
+func TestEndpoint(t *testing.T) {
+	f, err := ParseFlags(append([]string{"--ip_discovery_command=echo 127.0.0.1", "--port=7", "--advertise_ip=10.0.0.7", "--advertise_port=8"}, minimal...), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := f.endpoint(t.Context())
+	if err != nil || e.IP.String() != "127.0.0.1" || e.Port != 7 || e.AdvertiseIP.String() != "10.0.0.7" || e.AdvertisePort != 8 {
+		t.Errorf("%+v, %v", e, err)
+	}
+	for _, bad := range []string{"exit 1", "echo localhost"} {
+		if _, err := (&Flags{IPDiscovery: &bad}).endpoint(t.Context()); err == nil {
+			t.Errorf("%q gave an address", bad)
 		}
 	}
 }

@@ -13,9 +13,32 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
+
+// endpoint is where to listen, and where the agent is reached.
+func (f *Flags) endpoint(ctx context.Context) (httpserver.Endpoint, error) {
+	e := httpserver.Endpoint{Port: f.Port}
+	if f.IP != nil {
+		e.IP = *f.IP
+	}
+	if f.IPDiscovery != nil {
+		ip, err := httpserver.DiscoverIP(ctx, *f.IPDiscovery)
+		if err != nil {
+			return e, fmt.Errorf("--ip_discovery_command: %w", err)
+		}
+		e.IP = ip
+	}
+	if f.AdvertiseIP != nil {
+		e.AdvertiseIP = *f.AdvertiseIP
+	}
+	if f.AdvertisePort != nil {
+		e.AdvertisePort = *f.AdvertisePort
+	}
+	return e, nil
+}
 
 // agentInfo describes this agent to masters.
 func (f *Flags) agentInfo(ctx context.Context, address libprocess.Address) (*mesos.AgentInfo, error) {

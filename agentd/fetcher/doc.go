@@ -41,6 +41,9 @@ var (
 type Config struct {
 	// FrameworksHome is the directory of relative paths (--frameworks_home).
 	FrameworksHome string
+	// HadoopHome is the directory of bin/hadoop (--hadoop_home); without it
+	// HADOOP_HOME of the environment, or PATH.
+	HadoopHome string
 	// StallTimeout ends a download that has been silent for so long
 	// (--fetcher_stall_timeout).
 	StallTimeout time.Duration

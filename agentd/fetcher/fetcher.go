@@ -82,13 +82,16 @@ type (
 
 // environment of the process. What leads to a proxy or to certificates is
 // the agent's.
-func environment() []string {
+func environment(hadoop string) []string {
 	env := []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "GOMAXPROCS=2"}
 	for _, name := range []string{"HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
 		"SSL_CERT_FILE", "SSL_CERT_DIR", "HADOOP_HOME", "JAVA_HOME"} {
 		if v, ok := os.LookupEnv(name); ok {
 			env = append(env, name+"="+v)
 		}
+	}
+	if hadoop != "" { // the last one counts
+		env = append(env, "HADOOP_HOME="+hadoop)
 	}
 	return env
 }
@@ -133,7 +136,7 @@ func (f *Fetcher) process(ctx context.Context, r mesos.FetchRequest, req request
 	}
 	defer out.read.Close()
 	child, err := f.spawner.Start(ctx, spawn.Command{
-		Args: []string{Name}, Env: environment(), Dir: r.Sandbox,
+		Args: []string{Name}, Env: environment(f.cfg.HadoopHome), Dir: r.Sandbox,
 		Files: []*os.File{in, out.write, r.Output}, Credential: r.Credential,
 	})
 	in.Close()

@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"net/netip"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -31,7 +29,7 @@ func (f *Flags) endpoint(ctx context.Context) (httpserver.Endpoint, error) {
 		e.IP = *f.IP
 	}
 	if f.IPDiscoveryCommand != nil {
-		ip, err := discoverIP(ctx, *f.IPDiscoveryCommand)
+		ip, err := httpserver.DiscoverIP(ctx, *f.IPDiscoveryCommand)
 		if err != nil {
 			return e, fmt.Errorf("flag --ip_discovery_command: %w", err)
 		}
@@ -44,20 +42,6 @@ func (f *Flags) endpoint(ctx context.Context) (httpserver.Endpoint, error) {
 		e.AdvertisePort = *f.AdvertisePort
 	}
 	return e, nil
-}
-
-func discoverIP(ctx context.Context, command string) (netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "sh", "-c", command).Output()
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("running %q: %w", command, err)
-	}
-	ip, err := netip.ParseAddr(strings.TrimSpace(string(out)))
-	if err != nil {
-		return netip.Addr{}, fmt.Errorf("%q printed no IP address: %w", command, err)
-	}
-	return ip, nil
 }
 
 // masterInfo is what this master tells of itself, but for its ID: every term

@@ -223,6 +223,7 @@ var protections = map[string]string{
 	"acls": "{}", "authenticate_http_executors": "true", "authenticate_http_readonly": "true", "authenticate_http_readwrite": "true",
 	"authenticate_http_frameworks": "true", "firewall_rules": "{}", "http_credentials": "x", "jwt_secret_key": "x", "zk": "zk://a/b",
 	"credentials": "x", "rate_limits": "{}", "whitelist": "x",
+	"hooks": "x", "master_detector": "x",
 }
 
 // unsafe says whether the daemon refuses to start with a protection that it
@@ -233,7 +234,7 @@ func unsafe(t *testing.T, binary, name string, required []string) bool {
 		return false
 	}
 	said := output(t, binary, append([]string{"--" + name + "=" + value, "--ip=192.0.2.1"}, required...)...)
-	return regexp.MustCompile(`(not be safe|without protection)`).MatchString(said) && strings.Contains(said, "--"+name)
+	return regexp.MustCompile(`(not be safe|without protection|can't be loaded)`).MatchString(said) && strings.Contains(said, "--"+name)
 }
 
 // output runs a daemon that ends by itself, for the arguments make it.
