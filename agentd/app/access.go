@@ -12,62 +12,52 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/httpapi"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/auth"
+	"github.com/mesos-operator/mesos-operator/internal/auth/accessfile"
 	"github.com/mesos-operator/mesos-operator/internal/auth/httpauth"
 	"github.com/mesos-operator/mesos-operator/internal/auth/token"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/kubeapi"
+	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/reread"
 )
 
 // access is what accessFlags stand for.
 type access struct {
-	credential *auth.Credential // nil: the agent doesn't authenticate
-	key        *token.Key       // nil: executors get no tokens
+	credential func() auth.Credential // nil: the agent doesn't authenticate
+	key        *token.Key             // nil: executors get no tokens
 	guard      *httpauth.Guard
 	authorizer *acl.Authorizer // nil: everybody may do everything
 	disabled   []string
+	files      *reread.Watcher
 }
 
-// open reads the secrets and makes what they are for.
-func (f *accessFlags) open(log logr.Logger) (*access, error) {
-	a := &access{}
+// open reads the secrets and rules, which are read again when they change, and makes
+// what they are for. The key of executors' tokens is not: they have tokens made with it.
+func (f *accessFlags) open(registry *metrics.Registry, log logr.Logger) (*access, error) {
+	a := &access{files: accessfile.Watcher(registry, log)}
 	var credentials *auth.Credentials
-	for _, s := range []struct {
-		flag  string
-		value *string
-		use   func(text []byte) error
-	}{
-		{"credential", f.Credential, func(text []byte) error {
-			c, err := auth.ParseCredential(text)
-			a.credential = &c
-			return err
-		}},
-		{"http_credentials", f.HTTPCredentials, func(text []byte) (err error) {
-			credentials, err = auth.ParseCredentials(text)
-			return err
-		}},
-		{"jwt_secret_key", f.JWTSecretKey, func(text []byte) (err error) {
-			a.key, err = token.NewKey(text)
-			return err
-		}},
-	} {
-		if s.value == nil {
-			continue
-		}
-		if err := readSecret(*s.value, log, s.use); err != nil {
-			return nil, fmt.Errorf("flag --%s: %w", s.flag, err)
+	var err error
+	if f.Credential != nil {
+		if a.credential, err = accessfile.Credential(a.files, *f.Credential, log); err != nil {
+			return nil, fmt.Errorf("flag --credential: %w", err)
 		}
 	}
-	var err error
+	if f.HTTPCredentials != nil {
+		if credentials, err = accessfile.Credentials(a.files, *f.HTTPCredentials, log); err != nil {
+			return nil, fmt.Errorf("flag --http_credentials: %w", err)
+		}
+	}
+	if f.JWTSecretKey != nil {
+		if a.key, err = readKey(*f.JWTSecretKey, log); err != nil {
+			return nil, fmt.Errorf("flag --jwt_secret_key: %w", err)
+		}
+	}
 	if a.guard, err = f.guard(credentials, a.key, log); err != nil {
 		return nil, err
 	}
 	if f.ACLs != nil {
-		var skipped []string
-		if a.authorizer, skipped, err = acl.Parse(*f.ACLs); err != nil {
+		if a.authorizer, err = accessfile.ACLs(a.files, *f.ACLs, log); err != nil {
 			return nil, fmt.Errorf("flag --acls: %w", err)
-		}
-		if len(skipped) > 0 {
-			log.Info("WARNING: --acls has members that no list of ACLs is called; they protect nothing", "members", skipped)
 		}
 	}
 	if f.Firewall != nil {
@@ -76,15 +66,15 @@ func (f *accessFlags) open(log logr.Logger) (*access, error) {
 	return a, err
 }
 
-func readSecret(value string, log logr.Logger, use func(text []byte) error) error {
+func readKey(value string, log logr.Logger) (*token.Key, error) {
 	text, warning, err := auth.ReadSecret(value)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if warning != "" {
 		log.Info("WARNING: " + warning)
 	}
-	return use(text)
+	return token.NewKey(text)
 }
 
 // guard makes the authenticators of the realms that are to have some.

@@ -29,7 +29,7 @@ type accessFlags struct {
 	JWTSecretKey       *string
 
 	Authorizer string
-	ACLs       *json.RawMessage
+	ACLs       *flags.JSONFile
 	Firewall   *json.RawMessage
 }
 
@@ -55,7 +55,7 @@ func (f *accessFlags) define(s *flags.Set) {
 	flags.Optional(s, &f.JWTSecretKey, "jwt_secret_key", flags.PathType,
 		"File with the key that signs executors' tokens.")
 	flags.Var(s, &f.Authorizer, "authorizer", "local", flags.OneOf("local"), "Who decides who may do what.")
-	flags.Optional(s, &f.ACLs, "acls", flags.JSONType, "Who may do what, as JSON of ACLs, or the path of a file with it.")
+	flags.Optional(s, &f.ACLs, "acls", flags.JSONFileType, "Who may do what, as JSON of ACLs, or the path of a file with it.")
 	flags.Optional(s, &f.Firewall, "firewall_rules", flags.JSONType,
 		`Endpoints that are closed: {"disabled_endpoints":{"paths":["/files/browse"]}}.`)
 }
@@ -85,7 +85,7 @@ func (f *accessFlags) validate() error {
 		}
 	}
 	if f.ACLs != nil {
-		if _, _, err := acl.Parse(*f.ACLs); err != nil {
+		if _, _, err := acl.Parse(f.ACLs.Text); err != nil {
 			return fmt.Errorf("--acls: %w", err)
 		}
 	}

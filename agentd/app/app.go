@@ -115,7 +115,7 @@ func (a *app) run(ctx context.Context) error {
 	if a.tls, err = tlsconfig.FromProcess(a.log.WithName("tls")); err != nil {
 		return err
 	}
-	if a.access, err = a.flags.access.open(a.log.WithName("access")); err != nil {
+	if a.access, err = a.flags.access.open(a.metrics, a.log.WithName("access")); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context) error{a.listen, a.assemble} {
@@ -126,6 +126,7 @@ func (a *app) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a.onUserSignal(ctx)
+	go a.access.files.Run(ctx)
 	served := make(chan error, 1)
 	go func() {
 		served <- httpserver.New(httpserver.Config{Handler: a.router, Node: a.node, Log: a.log.WithName("http")}).

@@ -13,8 +13,9 @@ import (
 
 // Authentication says as whom the agent goes to its master.
 type Authentication struct {
-	// Credential is nil if it goes as nobody.
-	Credential *auth.Credential
+	// Credential is asked for each attempt, as it may change; nil if the agent goes
+	// as nobody.
+	Credential func() auth.Credential
 	// TimeoutMin and TimeoutMax bound one attempt
 	// (--authentication_timeout_min and _max), BackoffFactor how fast they
 	// grow from the one to the other (--authentication_backoff_factor).
@@ -46,7 +47,7 @@ func (e *Engine) greet(ctx context.Context, pid string) error {
 		err := e.attempt(ctx, timeout, master, client)
 		switch {
 		case err == nil:
-			e.log.Info("authenticated", "master", pid, "principal", cfg.Credential.Principal)
+			e.log.Info("authenticated", "master", pid, "principal", cfg.Credential().Principal)
 			return nil
 		case errors.Is(err, cram.ErrRefused), errors.Is(err, cram.ErrLost):
 			return err
@@ -62,7 +63,7 @@ func (e *Engine) greet(ctx context.Context, pid string) error {
 func (e *Engine) attempt(ctx context.Context, timeout time.Duration, master, client libprocess.PID) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return cram.Authenticate(ctx, e.cfg.Node, master, client, *e.cfg.Authentication.Credential)
+	return cram.Authenticate(ctx, e.cfg.Node, master, client, e.cfg.Authentication.Credential())
 }
 
 // fraction is a random part of a time.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -19,6 +20,15 @@ const maxCached = 1024
 // Authorizer answers by the rules of --acls. A nil *Authorizer is what a daemon
 // without the flag has: it allows everything. It may be used by any goroutine.
 type Authorizer struct {
+	current atomic.Pointer[policy]
+}
+
+// Replace has another's rules hold from now on. Grants that somebody holds already go
+// by the old ones.
+func (a *Authorizer) Replace(other *Authorizer) { a.current.Store(other.current.Load()) }
+
+// policy is what one text of rules says.
+type policy struct {
 	permissive bool
 	rules      [actionCount][]rule
 	parents    [actionCount][]rule
@@ -35,7 +45,7 @@ var endpoints = []string{
 // New returns the authorizer of some lists. An error says what rule can't be
 // meant.
 func New(lists *acls.ACLs) (*Authorizer, error) {
-	a := &Authorizer{permissive: lists.GetPermissive(), known: map[string]*Grants{}}
+	a := &policy{permissive: lists.GetPermissive(), known: map[string]*Grants{}}
 	var errs []error
 	for i := range actionCount {
 		spec := &actions[i]
@@ -50,7 +60,9 @@ func New(lists *acls.ACLs) (*Authorizer, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return a, nil
+	out := &Authorizer{}
+	out.current.Store(a)
+	return out, nil
 }
 
 func checkRule(a Action, r rule) error {
@@ -96,6 +108,10 @@ func (a *Authorizer) For(p auth.Principal) *Grants {
 	if a == nil {
 		return nil
 	}
+	return a.current.Load().grantsOf(p)
+}
+
+func (a *policy) grantsOf(p auth.Principal) *Grants {
 	if len(p.Claims) > 0 { // tokens are as many as executors
 		return a.grants(p)
 	}
@@ -132,7 +148,7 @@ func (g *Grants) To(action Action) Approver {
 // May is To(action).Allow(o).
 func (g *Grants) May(action Action, o Object) bool { return g == nil || g[action].Allow(o) }
 
-func (a *Authorizer) grants(p auth.Principal) *Grants {
+func (a *policy) grants(p auth.Principal) *Grants {
 	g := &Grants{}
 	for i := range actionCount {
 		g[i] = a.approver(p, i)
@@ -140,7 +156,7 @@ func (a *Authorizer) grants(p auth.Principal) *Grants {
 	return g
 }
 
-func (a *Authorizer) approver(p auth.Principal, i Action) Approver {
+func (a *policy) approver(p auth.Principal, i Action) Approver {
 	if p.Name == "" && len(p.Claims) > 0 {
 		return ownApprover(p, i)
 	}
@@ -156,7 +172,7 @@ func (a *Authorizer) approver(p auth.Principal, i Action) Approver {
 	return approver
 }
 
-func (a *Authorizer) byRules(rules []rule, principal string) Approver {
+func (a *policy) byRules(rules []rule, principal string) Approver {
 	approver := Approver{kind: asksRules, strict: !a.permissive}
 	for _, r := range rules {
 		if s := judge(r.principals, principal); s != unfit {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
@@ -27,21 +28,27 @@ func (c Credential) GoString() string { return c.String() }
 // ErrNoCredentials says that a file that should hold secrets holds none.
 var ErrNoCredentials = errors.New("there is no credential in it")
 
-// Credentials are the secrets that a daemon accepts. They are immutable; a nil
-// *Credentials accepts nobody.
+// Credentials are the secrets that a daemon accepts; a nil *Credentials accepts
+// nobody. They may be used by any goroutine.
 type Credentials struct {
-	secrets map[string]string
+	secrets atomic.Pointer[map[string]string] // what it points to is immutable
 }
 
 // NewCredentials returns a set; of two credentials of one principal the last
 // one counts.
 func NewCredentials(all ...Credential) *Credentials {
-	c := &Credentials{secrets: make(map[string]string, len(all))}
+	secrets := make(map[string]string, len(all))
 	for _, one := range all {
-		c.secrets[one.Principal] = one.Secret
+		secrets[one.Principal] = one.Secret
 	}
+	c := &Credentials{}
+	c.secrets.Store(&secrets)
 	return c
 }
+
+// Replace has other's secrets accepted from now on, and none else. Who has
+// authenticated stays who it is.
+func (c *Credentials) Replace(other *Credentials) { c.secrets.Store(other.secrets.Load()) }
 
 // ParseCredentials reads either form of --credentials: JSON of Credentials, or
 // a line with principal and secret for each, as before Mesos 0.23.
@@ -138,10 +145,7 @@ func parseLines(text []byte) ([]Credential, error) {
 // Check says whether a secret is that of a principal. How long it takes tells
 // nothing about the secret, nor whether the principal exists.
 func (c *Credentials) Check(principal, secret string) bool {
-	want, known := "", false
-	if c != nil {
-		want, known = c.secrets[principal]
-	}
+	want, known := c.Secret(principal)
 	a, b := sha256.Sum256([]byte(want)), sha256.Sum256([]byte(secret))
 	return subtle.ConstantTimeCompare(a[:], b[:]) == 1 && known
 }
@@ -151,7 +155,7 @@ func (c *Credentials) Secret(principal string) (secret string, known bool) {
 	if c == nil {
 		return "", false
 	}
-	secret, known = c.secrets[principal]
+	secret, known = (*c.secrets.Load())[principal]
 	return secret, known
 }
 
@@ -160,5 +164,5 @@ func (c *Credentials) Len() int {
 	if c == nil {
 		return 0
 	}
-	return len(c.secrets)
+	return len(*c.secrets.Load())
 }

@@ -13,6 +13,15 @@ const maxFile = 16 << 20
 // others are the permission bits of those who are neither owner nor group.
 const others = 0o007
 
+// SecretFile is the file that a flag of secrets names; false if its value is the
+// secret itself.
+func SecretFile(value string) (path string, ok bool) {
+	if isJSON([]byte(value)) {
+		return "", false
+	}
+	return strings.TrimPrefix(value, "file://"), true
+}
+
 // ReadSecret returns what a flag of secrets holds: the file that it names, as a
 // path or with file://, or the value itself if that is JSON. warning is not
 // empty if others on the machine may touch the file.
@@ -20,7 +29,7 @@ func ReadSecret(value string) (text []byte, warning string, err error) {
 	if isJSON([]byte(value)) {
 		return []byte(value), "", nil
 	}
-	path := strings.TrimPrefix(value, "file://")
+	path, _ := SecretFile(value)
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, "", fmt.Errorf("reading a secret: %w", err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -39,6 +40,8 @@ var (
 	PathType = Type[string]{Parse: ok[string], Format: identity, Value: "PATH", Raw: true}
 	// JSONType is a JSON text, or the absolute path of a file that holds one.
 	JSONType = Type[json.RawMessage]{Parse: parseJSON, Format: formatJSON, Value: "JSON"}
+	// JSONFileType is likewise, and says which file it was.
+	JSONFileType = Type[JSONFile]{Parse: parseJSONFile, Format: func(f JSONFile) string { return formatJSON(f.Text) }, Value: "JSON", Raw: true}
 	// SecretType is a value which /flags doesn't show.
 	SecretType = Type[string]{Parse: ok[string], Format: redact, Value: "VALUE"}
 
@@ -63,6 +66,33 @@ func OneOf(values ...string) Type[string] {
 		Format: identity,
 		Value:  strings.Join(values, "|"),
 	}
+}
+
+// JSONFile is a value of JSONFileType.
+type JSONFile struct {
+	Text json.RawMessage
+	// Path of the file that Text was read from; "" if the flag itself holds it.
+	Path string
+}
+
+// Read reads the file again.
+func (f JSONFile) Read() (json.RawMessage, error) { return parseJSON(f.Path) }
+
+func parseJSONFile(text string) (JSONFile, error) {
+	var f JSONFile
+	if path, ok := strings.CutPrefix(text, fileScheme); ok || strings.HasPrefix(text, "/") {
+		f.Path, text = path, path
+		if !strings.HasPrefix(path, "/") { // parseJSON reads absolute paths only
+			absolute, err := filepath.Abs(path)
+			if err != nil {
+				return JSONFile{}, err
+			}
+			f.Path, text = absolute, absolute
+		}
+	}
+	var err error
+	f.Text, err = parseJSON(text)
+	return f, err
 }
 
 // FilePath returns the path that a value of PathType means.

@@ -11,11 +11,14 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/auth"
+	"github.com/mesos-operator/mesos-operator/internal/auth/accessfile"
 	"github.com/mesos-operator/mesos-operator/internal/auth/cram"
 	"github.com/mesos-operator/mesos-operator/internal/auth/httpauth"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/kubeapi"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
+	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/reread"
 	"github.com/mesos-operator/mesos-operator/masterd/httpapi"
 )
 
@@ -25,6 +28,7 @@ type access struct {
 	guard       *httpauth.Guard
 	authorizer  *acl.Authorizer // nil: everybody may do everything
 	disabled    []string        // endpoints
+	files       *reread.Watcher
 }
 
 func (f *AccessFlags) validate() error {
@@ -40,7 +44,7 @@ func (f *AccessFlags) validate() error {
 		return fmt.Errorf("flag --firewall_rules: %w", err)
 	}
 	if f.ACLs != nil {
-		if _, _, err := acl.Parse(*f.ACLs); err != nil {
+		if _, _, err := acl.Parse(f.ACLs.Text); err != nil {
 			return fmt.Errorf("flag --acls: %w", err)
 		}
 	}
@@ -52,12 +56,13 @@ func hasBasic(authenticators string) bool {
 	return err == nil && slices.Contains(names, httpauth.NameBasic)
 }
 
-// open reads the secrets and makes what they are for.
-func (f *AccessFlags) open(log logr.Logger) (*access, error) {
-	a := &access{}
+// open reads the secrets and rules, which are read again when they change, and makes
+// what they are for.
+func (f *AccessFlags) open(registry *metrics.Registry, log logr.Logger) (*access, error) {
+	a := &access{files: accessfile.Watcher(registry, log)}
 	var err error
 	if f.Credentials != nil {
-		if a.credentials, err = readCredentials(*f.Credentials, log); err != nil {
+		if a.credentials, err = accessfile.Credentials(a.files, *f.Credentials, log); err != nil {
 			return nil, fmt.Errorf("flag --credentials: %w", err)
 		}
 	}
@@ -65,27 +70,12 @@ func (f *AccessFlags) open(log logr.Logger) (*access, error) {
 		return nil, err
 	}
 	if f.ACLs != nil {
-		var skipped []string
-		if a.authorizer, skipped, err = acl.Parse(*f.ACLs); err != nil {
+		if a.authorizer, err = accessfile.ACLs(a.files, *f.ACLs, log); err != nil {
 			return nil, fmt.Errorf("flag --acls: %w", err)
-		}
-		if len(skipped) > 0 {
-			log.Info("WARNING: --acls has members that no list of ACLs is called; they protect nothing", "members", skipped)
 		}
 	}
 	a.disabled, err = httpserver.DisabledEndpoints(jsonOf(f.Firewall))
 	return a, err
-}
-
-func readCredentials(value string, log logr.Logger) (*auth.Credentials, error) {
-	text, warning, err := auth.ReadSecret(value)
-	if err != nil {
-		return nil, err
-	}
-	if warning != "" {
-		log.Info("WARNING: " + warning)
-	}
-	return auth.ParseCredentials(text)
 }
 
 // guard makes the authenticators of the realms that are to have some.

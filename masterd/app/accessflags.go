@@ -26,7 +26,7 @@ type AccessFlags struct {
 	Timeout        time.Duration
 
 	Authorizers string
-	ACLs        *json.RawMessage
+	ACLs        *flags.JSONFile
 	Firewall    *json.RawMessage
 }
 
@@ -53,7 +53,7 @@ func (f *AccessFlags) define(s *flags.Set) {
 	s.Duration(&f.Timeout, "authentication_v0_timeout", 15*time.Second,
 		"Time that an agent or native driver has to authenticate.")
 	flags.Var(s, &f.Authorizers, "authorizers", "local", flags.OneOf("local"), "Who decides who may do what.")
-	flags.Optional(s, &f.ACLs, "acls", flags.JSONType, "Who may do what, as JSON of ACLs, or the path of a file with it.")
+	flags.Optional(s, &f.ACLs, "acls", flags.JSONFileType, "Who may do what, as JSON of ACLs, or the path of a file with it.")
 	flags.Optional(s, &f.Firewall, "firewall_rules", flags.JSONType,
 		`Endpoints that are closed: {"disabled_endpoints":{"paths":["/files/browse"]}}.`)
 }

@@ -79,7 +79,7 @@ func (a *App) setUp(ctx context.Context) error {
 	if a.tls, err = tlsconfig.FromProcess(a.log.WithName("tls")); err != nil {
 		return err
 	}
-	if a.access, err = a.flags.Access.open(a.log.WithName("access")); err != nil {
+	if a.access, err = a.flags.Access.open(a.metrics, a.log.WithName("access")); err != nil {
 		return err
 	}
 	if err := a.listen(ctx); err != nil {
@@ -175,6 +175,7 @@ func (a *App) run(ctx context.Context) error {
 	}
 	start(func(ctx context.Context) error { return a.server.Serve(ctx, a.listener) })
 	start(func(ctx context.Context) error { return a.elector.Run(ctx, a.lead) })
+	start(func(ctx context.Context) error { a.access.files.Run(ctx); return nil })
 	if a.label != nil {
 		start(func(ctx context.Context) error { a.label.Run(ctx); return nil })
 	}

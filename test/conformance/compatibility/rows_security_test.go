@@ -20,6 +20,7 @@ var accessRows = []row{
 	{"CRAM-MD5, agents", works, sec + "TestNativeAgentsAuthenticate " + sec + "TestOurAgentAuthenticates " + sec + "TestAgentWaitsForASilentMaster", "both sides"},
 	{"TLS for HTTP and libprocess", works, sec + "TestTLS " + sec + "TestDowngrade " + sec + "TestStrangersAreNotTrusted internal/tlsconfig.TestHandshakes", "`LIBPROCESS_SSL_*`; TLS 1.3 is on unless it is switched off"},
 	{"changed certificates", works, sec + "TestTLS internal/tlsconfig.TestCertificatesAreReadAgain", "without a restart"},
+	{"changed secrets and ACLs", works, sec + "TestFilesAreReadAgain internal/reread.TestWatcher", "without a restart; not in Mesos"},
 	{"firewall rules", works, sec + "TestFirewall internal/httpserver.TestDisable", "all paths of an endpoint are closed, not only the one that is named"},
 	{"secrets in logs and flags", works, sec + "TestSecretsAreNotShown", "not shown"},
 	{"modules", notYet, "", "authenticators, authorizers and others of `--modules` can't be loaded"},
