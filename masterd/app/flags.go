@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -138,6 +139,8 @@ func (f *Flags) defineAllocation() {
 	s := f.Set
 	d := allocator.DefaultConfig()
 	s.Duration(&f.AllocationInterval, "allocation_interval", d.Interval, "Time between two allocations.")
+	flags.Var(s, new(string), "allocator", builtInAllocator, allocatorType,
+		"The allocator: there is none but the built-in one.")
 	sorter := flags.OneOf(allocator.SorterDRF, allocator.SorterRandom)
 	flags.Var(s, &f.RoleSorter, "role_sorter", d.RoleSorter, sorter, "How roles are ordered.", flags.Alias("user_sorter"))
 	flags.Var(s, &f.FrameworkSorter, "framework_sorter", d.FrameworkSorter, sorter,
@@ -156,6 +159,23 @@ func (f *Flags) defineAllocation() {
 		"Memory that a regular expression of offer constraints may take.")
 	s.Int(&f.REMaxProgramSize, "offer_constraints_re2_max_program_size", 100,
 		"Size that a regular expression of offer constraints may have.")
+}
+
+// builtInAllocator is the name of the allocator that Mesos has built in;
+// HierarchicalDRF is what its documentation calls it.
+const builtInAllocator = "hierarchical"
+
+// allocatorType refuses the names of allocators that come with Mesos's modules:
+// whoever relies on one had better hear of it.
+var allocatorType = flags.Type[string]{
+	Parse: func(name string) (string, error) {
+		if name == builtInAllocator || name == "HierarchicalDRF" {
+			return name, nil
+		}
+		return "", fmt.Errorf("no allocator is called %q: modules can't be loaded, and the built-in one is %q", name, builtInAllocator)
+	},
+	Format: func(name string) string { return name },
+	Value:  builtInAllocator,
 }
 
 func (f *Flags) defineLife() {

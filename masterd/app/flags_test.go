@@ -55,7 +55,7 @@ func TestFlagsOfMesos(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			sample := map[string]string{
 				"bool": "true", "authenticators": "crammd5", "authorizers": "local", "acls": "{}", "domain": "{}", "firewall_rules": "{}", "rate_limits": "{}", "ip": "127.0.0.1", "advertise_ip": "127.0.0.1",
-				"logging_level": "INFO", "registry": "in_memory", "role_sorter": "drf", "framework_sorter": "drf",
+				"logging_level": "INFO", "registry": "in_memory", "allocator": "HierarchicalDRF", "role_sorter": "drf", "framework_sorter": "drf",
 				"agent_removal_rate_limit": "1/10mins", "recovery_agent_removal_limit": "30%",
 				"zk": "zk://a/b", "offer_constraints_re2_max_mem": "1KB", "allocator_agent_recovery_factor": "0.5",
 			}
@@ -101,6 +101,13 @@ func TestOldNamesAndEnvironment(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"hooks"}, f.Ignored()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestAllocatorOfAModule(t *testing.T) {
+	err := NewFlags().Set.Parse([]string{"--allocator=org_example_Allocator"}, nil)
+	if err == nil || !strings.Contains(err.Error(), "allocator") || !strings.Contains(err.Error(), "org_example_Allocator") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -13,7 +13,6 @@ import (
 // The defaults are those of mesos-master; "" is none.
 var (
 	ignoredValues = map[string]string{
-		"allocator":        "hierarchical",
 		"hooks":            "",
 		"logbufsecs":       "0",
 		"master_contender": "",

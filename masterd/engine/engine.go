@@ -225,26 +225,14 @@ func (e *Engine) writeLog(ctx context.Context) {
 }
 
 func (e *Engine) write(l state.Log) {
-	keysAndValues := l.KeysAndValues
-	for i := 0; i < len(keysAndValues); i += 2 {
-		if key, ok := idKeys[keysAndValues[i]]; ok {
-			keysAndValues[i] = key
-		}
-	}
 	switch l.Level {
 	case state.LogDebug:
-		e.log.V(1).Info(l.Text, keysAndValues...)
+		e.log.V(1).Info(l.Text, l.KeysAndValues...)
 	case state.LogInfo:
-		e.log.Info(l.Text, keysAndValues...)
+		e.log.Info(l.Text, l.KeysAndValues...)
 	case state.LogWarning:
-		e.log.Info(l.Text, append([]any{"severity", "warning"}, keysAndValues...)...)
+		e.log.Info(l.Text, append([]any{"severity", "warning"}, l.KeysAndValues...)...)
 	}
-}
-
-// idKeys are the names under which IDs stand in the logs, by what the machine
-// calls them, so that one search finds all lines about a task.
-var idKeys = map[any]string{
-	"framework": "framework_id", "agent": "agent_id", "task": "task_id", "executor": "executor_id", "offer": "offer_id",
 }
 
 // Deposed says whether a term ended because another master leads.

@@ -256,7 +256,18 @@ func agentResponse(a *state.Agent, see visible) *mesosmaster.Response_GetAgents_
 		Capabilities:            a.Capabilities,
 		DrainInfo:               a.Drain,
 		EstimatedDrainStartTime: timeInfo(a.DrainStarted.Truncate(time.Second)),
+		ResourceProviders:       providersResponse(a, see),
 	}
+}
+
+func providersResponse(a *state.Agent, see visible) []*mesosmaster.Response_GetAgents_Agent_ResourceProvider {
+	var list []*mesosmaster.Response_GetAgents_Agent_ResourceProvider
+	for _, p := range a.Providers {
+		list = append(list, &mesosmaster.Response_GetAgents_Agent_ResourceProvider{
+			ResourceProviderInfo: p.Info, TotalResources: resources.Endpoint(see.resources(p.Total)),
+		})
+	}
+	return list
 }
 
 // shownByRoles are the resources that GET_ROLES tells of, as in Mesos.

@@ -180,6 +180,9 @@ func (s visible) agentEvent(e *mesosmaster.Event) *mesosmaster.Event {
 	a := part.GetAgentAdded().GetAgent()
 	a.TotalResources = s.resources(a.TotalResources)
 	a.AllocatedResources, a.OfferedResources = s.resources(a.AllocatedResources), s.resources(a.OfferedResources)
+	for _, p := range a.ResourceProviders {
+		p.TotalResources = s.resources(p.TotalResources)
+	}
 	a.AgentInfo = s.agentInfo(a.AgentInfo)
 	return part
 }

@@ -32,6 +32,9 @@ func appendAgentResponse(b []byte, a *state.Agent, see visible) []byte {
 	if len(a.Capabilities) > 0 {
 		b = listMember(b, "capabilities", a.Capabilities, appendMessage)
 	}
+	if len(r.ResourceProviders) > 0 {
+		b = listMember(b, "resource_providers", r.ResourceProviders, appendMessage)
+	}
 	if a.Drain != nil {
 		b = messageMember(b, "drain_info", a.Drain)
 	}

@@ -72,7 +72,7 @@ func (m *Machine) takeOffers(f *framework, ids []*mesos.OfferID) *acceptance {
 // refuseAccept answers an ACCEPT of offers that are not there any more, or not
 // the framework's, or don't go together. Those that are its own are given back.
 func (m *Machine) refuseAccept(f *framework, call *scheduler.Call_Accept, reason error) {
-	m.warn("ACCEPT of invalid offers", "framework", f.id, "reason", reason.Error())
+	m.warn("ACCEPT of invalid offers", "framework_id", f.id, "reason", reason.Error())
 	for _, id := range call.GetOfferIds() {
 		if o := m.offers[OfferID(id.GetValue())]; o != nil && o.framework == f {
 			m.discard(o, nil)
@@ -118,7 +118,7 @@ func (m *Machine) operate(acc *acceptance, o *mesos.Offer_Operation) {
 	case mesos.Offer_Operation_CREATE_DISK, mesos.Offer_Operation_DESTROY_DISK:
 		m.convertDisk(acc, o)
 	case mesos.Offer_Operation_UNKNOWN:
-		m.warn("ignoring an operation of a type that is not known", "framework", acc.f.id)
+		m.warn("ignoring an operation of a type that is not known", "framework_id", acc.f.id)
 	default:
 		m.convert(acc, o)
 	}
@@ -137,7 +137,7 @@ func taskError(reason mesos.TaskStatus_Reason, err error) report {
 
 // refuseTasks tells a framework that tasks were not launched.
 func (m *Machine) refuseTasks(f *framework, tasks []*mesos.TaskInfo, r report) {
-	m.warn("refusing a launch", "framework", f.id, "tasks", len(tasks), "reason", r.message)
+	m.warn("refusing a launch", "framework_id", f.id, "tasks", len(tasks), "reason", r.message)
 	for _, t := range tasks {
 		status := m.status(t.GetTaskId(), t.GetAgentId(), r)
 		m.countEnd(status.GetState(), status)

@@ -194,7 +194,7 @@ func (m *Machine) agentExited(a *agent) {
 	if !a.connected {
 		return // a link was renewed while the exit was under way
 	}
-	m.warn("an agent disconnected", "agent", a.id, "hostname", a.info.GetHostname(), "pid", a.pid)
+	m.warn("an agent disconnected", "agent_id", a.id, "hostname", a.info.GetHostname(), "pid", a.pid)
 	a.connected = false
 	m.deactivateAgent(a)
 	m.dropUncheckpointed(a)
@@ -229,7 +229,7 @@ func (m *Machine) unregisterAgent(in PeerMessage, msg *messages.UnregisterSlaveM
 	m.stats.Messages[MessageUnregisterAgent]++
 	a := m.agents[AgentID(msg.GetSlaveId().GetValue())]
 	if a == nil || a.pid != in.From {
-		m.warn("an unknown agent unregistered", "agent", msg.GetSlaveId().GetValue(), "from", in.From)
+		m.warn("an unknown agent unregistered", "agent_id", msg.GetSlaveId().GetValue(), "from", in.From)
 		return
 	}
 	m.retireAgent(a, "the agent unregistered", &m.stats.RemovalsUnregistered)
@@ -243,12 +243,12 @@ func (m *Machine) retireAgent(a *agent, cause string, counter *uint64) {
 		return // it is on its way out already
 	}
 	move.removing = true
-	m.info("removing an agent", "agent", a.id, "hostname", a.info.GetHostname(), "cause", cause)
+	m.info("removing an agent", "agent_id", a.id, "hostname", a.info.GetHostname(), "cause", cause)
 	m.persist(func(results []op.Result) {
 		move.removing = false
 		m.former.settle(a.id)
 		if err := results[0].Err; err != nil {
-			m.warn("the registry did not know a removed agent", "agent", a.id, "error", err.Error())
+			m.warn("the registry did not know a removed agent", "agent_id", a.id, "error", err.Error())
 		}
 		m.stats.AgentRemovals++
 		if counter != nil {

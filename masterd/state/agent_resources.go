@@ -16,7 +16,7 @@ var errCheckpointed = errors.New("incompatible agent resources")
 // it has what it was started with.
 func (m *Machine) setResources(a *agent, checkpointed []*mesos.Resource) {
 	if err := a.computeResources(checkpointed); err != nil {
-		m.warn("ignoring the reservations and volumes that an agent remembers", "agent", a.id, "reason", err.Error())
+		m.warn("ignoring the reservations and volumes that an agent remembers", "agent_id", a.id, "reason", err.Error())
 		a.total, a.checkpointed = resources.Of(a.info.GetResources()...), resources.Resources{}
 	}
 }

@@ -94,7 +94,7 @@ func (m *Machine) sendCheckpointed(a *agent) {
 		old, err := resources.Downgrade(list)
 		if err != nil {
 			// It lost the capability since they were made, and could not read them.
-			m.warn("an agent can't be told its reservations", "agent", a.id, "reason", err.Error())
+			m.warn("an agent can't be told its reservations", "agent_id", a.id, "reason", err.Error())
 			return
 		}
 		list = old

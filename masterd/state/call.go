@@ -63,7 +63,7 @@ func (m *Machine) checkCaller(f *framework, in SchedulerCall) (status int, text 
 // false for calls that it doesn't know.
 func (m *Machine) call(f *framework, c *scheduler.Call) bool {
 	m.touchFramework(f)
-	m.debug("scheduler call", "framework", f.id, "call", c.GetType().String())
+	m.debug("scheduler call", "framework_id", f.id, "call", c.GetType().String())
 	switch c.GetType() {
 	case scheduler.Call_TEARDOWN:
 		m.stats.Messages[MessageUnregisterFramework]++

@@ -41,7 +41,7 @@ func (m *Machine) mayGiveFeedback(acc *acceptance, o *mesos.Offer_Operation) boo
 	case isLaunch:
 		m.refuseOperation(acc, o, fmt.Errorf("%s takes no operation ID", o.GetType()))
 	case acc.f.conn.Stream == "":
-		m.warn("dropping an operation of a driver that wants feedback", "framework", acc.f.id, "operation", o.GetType().String())
+		m.warn("dropping an operation of a driver that wants feedback", "framework_id", acc.f.id, "operation", o.GetType().String())
 		// The driver aborts on this: it could not hear of the operation.
 		m.send(acc.f.conn.PID, frameworkError("operation feedback is given to schedulers that use the HTTP API, not to drivers"))
 	case !caps.resourceProvider:
@@ -187,7 +187,7 @@ func (m *Machine) settle(acc *acceptance, filters *mesos.Filters) {
 // dropOperation tells a framework that asked for feedback that an operation
 // was not done.
 func (m *Machine) dropOperation(f *framework, o *mesos.Offer_Operation, reason string) {
-	m.warn("dropping an operation", "framework", f.id, "operation", o.GetType().String(), "reason", reason)
+	m.warn("dropping an operation", "framework_id", f.id, "operation", o.GetType().String(), "reason", reason)
 	m.stats.Operations.add(o.GetType(), mesos.OperationState_OPERATION_ERROR, 1)
 	if o.Id == nil || f.conn.Stream == "" {
 		return

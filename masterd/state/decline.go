@@ -68,12 +68,12 @@ func (m *Machine) suppress(f *framework, list []string) {
 func (m *Machine) ownRoles(f *framework, call string, list []string) bool {
 	for _, r := range list {
 		if err := roles.Validate(r); err != nil {
-			m.warn("dropping a call", "call", call, "framework", f.id, "reason", err.Error())
+			m.warn("dropping a call", "call", call, "framework_id", f.id, "reason", err.Error())
 			return false
 		}
 		if !f.subscribedTo(r) {
 			m.warn("dropping a call for a role that the framework is not subscribed to",
-				"call", call, "framework", f.id, "role", r)
+				"call", call, "framework_id", f.id, "role", r)
 			return false
 		}
 	}

@@ -57,7 +57,7 @@ func (m *Machine) checkDrained(a *agent) {
 		move.gone, move.drained = false, false
 		m.former.settle(a.id)
 		if err := results[len(results)-1].Err; err != nil {
-			m.warn("the registry refused to mark an agent drained", "agent", a.id, "error", err.Error())
+			m.warn("the registry refused to mark an agent drained", "agent_id", a.id, "error", err.Error())
 			return
 		}
 		if len(ops) > 1 {

@@ -46,7 +46,7 @@ func (m *Machine) driverCall(in PeerMessage, c *v0.Call) {
 	}
 	switch call.GetType() {
 	case scheduler.Call_ACKNOWLEDGE_OPERATION_STATUS, scheduler.Call_RECONCILE_OPERATIONS:
-		m.warn("dropping a call that drivers can't make", "framework", f.id, "call", call.GetType().String())
+		m.warn("dropping a call that drivers can't make", "framework_id", f.id, "call", call.GetType().String())
 	case scheduler.Call_UPDATE_FRAMEWORK:
 		if err := m.callUpdateFramework(f, call.GetUpdateFramework()); err != nil {
 			m.send(in.From, frameworkError(err.Error()))
@@ -95,7 +95,7 @@ func (m *Machine) driver(in PeerMessage, id *mesos.FrameworkID) *framework {
 	f := m.frameworks[FrameworkID(id.GetValue())]
 	if f == nil || f.conn.PID != in.From {
 		m.warn("dropping a message for a framework that is unknown or not the sender's",
-			"from", in.From, "framework", id.GetValue(), "message", messageName(in.Message))
+			"from", in.From, "framework_id", id.GetValue(), "message", messageName(in.Message))
 		return nil
 	}
 	return f

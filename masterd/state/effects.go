@@ -158,7 +158,9 @@ type Publish struct {
 type Log struct {
 	Level LogLevel
 	Text  string
-	// KeysAndValues alternate, as in logr; keys are strings.
+	// KeysAndValues alternate, as in logr; keys are strings. IDs stand under the
+	// names of the wire (framework_id, agent_id, task_id, …) in all daemons, so that
+	// one search finds all lines about a task.
 	KeysAndValues []any
 }
 

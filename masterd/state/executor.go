@@ -65,10 +65,10 @@ func (m *Machine) executorExited(msg *messages.ExitedExecutorMessage) {
 	}
 	e := m.executors[key]
 	if e == nil {
-		m.debug("an unknown executor exited", "agent", key.Agent, "framework", key.Framework, "executor", key.Executor)
+		m.debug("an unknown executor exited", "agent_id", key.Agent, "framework_id", key.Framework, "executor_id", key.Executor)
 		return
 	}
-	m.info("an executor exited", "agent", key.Agent, "framework", key.Framework, "executor", key.Executor,
+	m.info("an executor exited", "agent_id", key.Agent, "framework_id", key.Framework, "executor_id", key.Executor,
 		"status", msg.GetStatus())
 	m.removeExecutor(e)
 	if e.framework != nil {
@@ -117,8 +117,8 @@ func (m *Machine) messageExecutor(f *framework, call *scheduler.Call_Message) {
 func (m *Machine) shutdownExecutor(f *framework, call *scheduler.Call_Shutdown) {
 	a := m.agents[AgentID(call.GetAgentId().GetValue())]
 	if a == nil {
-		m.warn("SHUTDOWN of an executor on an unknown agent", "framework", f.id,
-			"executor", call.GetExecutorId().GetValue(), "agent", call.GetAgentId().GetValue())
+		m.warn("SHUTDOWN of an executor on an unknown agent", "framework_id", f.id,
+			"executor_id", call.GetExecutorId().GetValue(), "agent_id", call.GetAgentId().GetValue())
 		return
 	}
 	m.send(a.pid, &messages.ShutdownExecutorMessage{ExecutorId: call.ExecutorId, FrameworkId: f.protoID})

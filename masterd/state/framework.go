@@ -135,7 +135,7 @@ func (m *Machine) recoverFramework(info *mesos.FrameworkInfo) *framework {
 	f.setInfo(info)
 	m.addFramework(f)
 	m.publishFrameworkAdded(f)
-	m.info("recovered a framework", "framework", f.id, "name", info.GetName())
+	m.info("recovered a framework", "framework_id", f.id, "name", info.GetName())
 	return f
 }
 
@@ -222,7 +222,7 @@ func (m *Machine) disconnected(f *framework) {
 	m.unbind(f)
 	m.touchFramework(f)
 	timeout := failoverTimeout(f.info)
-	m.info("a framework disconnected", "framework", f.id, "name", f.info.GetName(), "failoverTimeout", timeout)
+	m.info("a framework disconnected", "framework_id", f.id, "name", f.info.GetName(), "failoverTimeout", timeout)
 	m.arm(Timer{TimerFailover, string(f.id)}, timeout)
 }
 
@@ -238,14 +238,14 @@ func failoverTimeout(info *mesos.FrameworkInfo) time.Duration {
 
 func (m *Machine) failoverTimeout(id FrameworkID) {
 	if f := m.frameworks[id]; f != nil && !f.connected {
-		m.info("a framework did not come back in time", "framework", id)
+		m.info("a framework did not come back in time", "framework_id", id)
 		m.removeFramework(f)
 	}
 }
 
 // removeFramework ends a framework and all that it runs.
 func (m *Machine) removeFramework(f *framework) {
-	m.info("removing a framework", "framework", f.id, "name", f.info.GetName())
+	m.info("removing a framework", "framework_id", f.id, "name", f.info.GetName())
 	m.deactivate(f, false)
 	for a := range m.agentList.all() {
 		m.send(a.pid, shutdownFramework(f))

@@ -99,7 +99,7 @@ func (m *Machine) answerInverse(
 	for _, id := range ids {
 		o := m.inverse[OfferID(id.GetValue())]
 		if o == nil || o.framework != f {
-			m.warn("an answer to an inverse offer that is not there any more", "framework", f.id, "offer", id.GetValue())
+			m.warn("an answer to an inverse offer that is not there any more", "framework_id", f.id, "offer_id", id.GetValue())
 			continue
 		}
 		m.setAnswer(o.agent, &mesosallocator.InverseOfferStatus{

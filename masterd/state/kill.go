@@ -15,8 +15,8 @@ func (m *Machine) kill(f *framework, call *scheduler.Call_Kill) {
 		return
 	}
 	if call.AgentId != nil && AgentID(call.AgentId.GetValue()) != t.agent.id {
-		m.warn("KILL of a task on another agent than it is on", "framework", f.id, "task", t.key.Task,
-			"agent", t.agent.id, "named", call.AgentId.GetValue())
+		m.warn("KILL of a task on another agent than it is on", "framework_id", f.id, "task_id", t.key.Task,
+			"agent_id", t.agent.id, "named", call.AgentId.GetValue())
 		return
 	}
 	// Kept for when the agent is, or turns out to have been, out of reach.

@@ -34,7 +34,7 @@ func (m *Machine) launch(acc *acceptance, info *mesos.TaskInfo) {
 	}
 	m.addTask(newTask(info, f), used, f, a)
 	m.take(acc, used)
-	m.debug("launching a task", "framework", f.id, "task", info.GetTaskId().GetValue(), "agent", a.id,
+	m.debug("launching a task", "framework_id", f.id, "task_id", info.GetTaskId().GetValue(), "agent_id", a.id,
 		"resources", used.String())
 	if !a.caps.reservationRefinement {
 		msg.Task = proto.CloneOf(info)
@@ -68,7 +68,7 @@ func (m *Machine) launchGroup(acc *acceptance, group *mesos.Offer_Operation_Laun
 		m.addTask(newTask(info, f), used[i], f, a)
 		m.take(acc, used[i])
 	}
-	m.debug("launching a task group", "framework", f.id, "tasks", len(tasks), "agent", a.id)
+	m.debug("launching a task group", "framework_id", f.id, "tasks", len(tasks), "agent_id", a.id)
 	if !a.caps.reservationRefinement {
 		msg.Executor, msg.TaskGroup = proto.CloneOf(msg.Executor), proto.CloneOf(msg.TaskGroup)
 		downgradeMessage(msg.Executor)

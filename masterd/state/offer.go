@@ -72,7 +72,7 @@ func (m *Machine) crowded(p Proposal) bool {
 		m.frameworks[p.Framework] == nil {
 		return false
 	}
-	m.debug("not offering an agent with as many executors as it may have", "agent", a.id)
+	m.debug("not offering an agent with as many executors as it may have", "agent_id", a.id)
 	m.emit(AllocRecover{
 		Framework: p.Framework, Agent: p.Agent, Resources: p.Resources, Filters: orDefault(nil),
 	})
@@ -88,7 +88,7 @@ func (m *Machine) propose(p Proposal) *offer {
 	}
 	offered := resources.Of(p.Resources...)
 	if offered.IsEmpty() || !a.free().Contains(offered.Unallocate()) {
-		m.warn("the allocator proposed what is not free", "agent", a.id, "framework", f.id, "resources", offered.String())
+		m.warn("the allocator proposed what is not free", "agent_id", a.id, "framework_id", f.id, "resources", offered.String())
 		return nil
 	}
 	o := m.newOffer(p, f, a, offered)

@@ -105,7 +105,7 @@ func (m *Machine) operatorMarkGone(in OperatorCall) {
 }
 
 func (m *Machine) markedGone(id AgentID, when *mesos.TimeInfo) {
-	m.info("marked an agent gone", "agent", id)
+	m.info("marked an agent gone", "agent_id", id)
 	m.former.gone.put(id, &FormerAgent{ID: id, Since: timeOf(when)})
 	m.former.recovered.drop(id)
 	m.cancelRemoval(id, removalRecovery)

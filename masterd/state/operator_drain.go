@@ -32,7 +32,7 @@ func (m *Machine) drainAgent(in OperatorCall) {
 		m.policy.draining[id] = &mesos.DrainInfo{State: mesos.DrainState_DRAINING.Enum(), Config: config}
 		m.policy.deactivated[id] = true
 		m.showDuty(id)
-		m.info("draining an agent", "agent", id, "markGone", config.GetMarkGone())
+		m.info("draining an agent", "agent_id", id, "markGone", config.GetMarkGone())
 		if a := m.agents[id]; a != nil {
 			m.deactivateAgent(a)
 			m.send(a.pid, &messages.DrainSlaveMessage{Config: config})
@@ -72,7 +72,7 @@ func (m *Machine) operatorDeactivate(in OperatorCall) {
 	m.writeDuty(in, id, op.DeactivateAgent{ID: protoID}, func() {
 		m.policy.deactivated[id] = true
 		m.showDuty(id)
-		m.info("deactivated an agent", "agent", id)
+		m.info("deactivated an agent", "agent_id", id)
 		if a := m.agents[id]; a != nil {
 			m.deactivateAgent(a)
 		}
@@ -96,7 +96,7 @@ func (m *Machine) operatorReactivate(in OperatorCall) {
 		delete(m.policy.draining, id)
 		delete(m.policy.deactivated, id)
 		m.showDuty(id)
-		m.info("reactivated an agent", "agent", id)
+		m.info("reactivated an agent", "agent_id", id)
 		a := m.agents[id]
 		if a == nil {
 			return

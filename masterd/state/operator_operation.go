@@ -87,7 +87,7 @@ func (m *Machine) operatorOperation(in OperatorCall, id *mesos.AgentID, o *mesos
 		m.reply(in.Reply, 409, err.Error())
 		return
 	}
-	m.info("an operator changed reservations or volumes", "agent", a.id, "operation", o.GetType().String(),
+	m.info("an operator changed reservations or volumes", "agent_id", a.id, "operation", o.GetType().String(),
 		"principal", in.Principal)
 	m.reply(in.Reply, 202, "")
 }

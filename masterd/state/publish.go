@@ -106,6 +106,11 @@ func (m *Machine) agentResponse(a *agent) *mesosmaster.Response_GetAgents_Agent 
 		Deactivated:        new(m.policy.deactivated[a.id]),
 		DrainInfo:          m.policy.draining[a.id],
 	}
+	for _, p := range a.providersRecord() {
+		r.ResourceProviders = append(r.ResourceProviders, &mesosmaster.Response_GetAgents_Agent_ResourceProvider{
+			ResourceProviderInfo: p.Info, TotalResources: resources.Endpoint(p.Total),
+		})
+	}
 	if !a.reregistered.IsZero() {
 		r.ReregisteredTime = wireTime(a.reregistered)
 	}

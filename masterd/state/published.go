@@ -1,7 +1,11 @@
 package state
 
 import (
+	"maps"
+	"slices"
+
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
 
 // published is what Views are made of. Records of frameworks, agents and tasks
@@ -116,5 +120,15 @@ func (m *Machine) agentRecord(a *agent) *Agent {
 		Checkpointed: a.checkpointed.Proto(),
 		Used:         a.used.Proto(),
 		Offered:      a.offered.Proto(),
+		Providers:    a.providersRecord(),
 	}
+}
+
+func (a *agent) providersRecord() []ResourceProvider {
+	var list []ResourceProvider
+	for _, id := range slices.Sorted(maps.Keys(a.providers)) {
+		own := a.total.Filter(func(it resources.Item) bool { return it.Provider().GetValue() == id })
+		list = append(list, ResourceProvider{Info: a.providers[id].info, Total: own.Proto()})
+	}
+	return list
 }

@@ -64,7 +64,7 @@ func (m *Machine) admit(from PID, msg *messages.RegisterSlaveMessage) {
 		move.reregistering = false
 		m.former.settle(AgentID(id))
 		if err := results[0].Err; err != nil {
-			m.warn("the registry refused an agent", "agent", id, "error", err.Error())
+			m.warn("the registry refused an agent", "agent_id", id, "error", err.Error())
 			return // it tries again and gets another ID
 		}
 		m.admitted(from, msg)
@@ -90,7 +90,7 @@ func (m *Machine) admitted(from PID, msg *messages.RegisterSlaveMessage) {
 	m.addAgent(a)
 	m.announceAgent(a)
 	m.sendRegistered(a)
-	m.info("registered an agent", "agent", a.id, "hostname", a.info.GetHostname(), "pid", a.pid,
+	m.info("registered an agent", "agent_id", a.id, "hostname", a.info.GetHostname(), "pid", a.pid,
 		"resources", a.total.String())
 }
 

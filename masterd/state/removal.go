@@ -66,7 +66,7 @@ func (m *Machine) scheduleRemoval(r removal) {
 		m.markRemoval(r)
 		return
 	}
-	m.info("an agent will be marked unreachable when the rate limit allows", "agent", r.agent,
+	m.info("an agent will be marked unreachable when the rate limit allows", "agent_id", r.agent,
 		"hostname", r.info.GetHostname(), "waiting", len(q.waiting)+1)
 	q.waiting = append(q.waiting, r)
 	if len(q.waiting) == 1 {
@@ -105,7 +105,7 @@ func (m *Machine) cancelRemoval(id AgentID, causes ...removalCause) {
 		return
 	}
 	m.stats.UnreachableCanceled += uint64(canceled)
-	m.info("an agent is back in time: not marking it unreachable", "agent", id)
+	m.info("an agent is back in time: not marking it unreachable", "agent_id", id)
 	if len(q.waiting) == 0 {
 		m.disarm(Timer{Kind: TimerRemoval})
 	}
@@ -116,7 +116,7 @@ func (m *Machine) cancelRemoval(id AgentID, causes ...removalCause) {
 func (m *Machine) markRemoval(r removal) {
 	if m.former.moves[r.agent] != nil {
 		m.stats.UnreachableCanceled++
-		m.debug("not marking an agent unreachable: it is on the move", "agent", r.agent)
+		m.debug("not marking an agent unreachable: it is on the move", "agent_id", r.agent)
 		return
 	}
 	m.markUnreachable(r.info, m.removalText(r.cause))

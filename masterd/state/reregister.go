@@ -20,7 +20,7 @@ func (m *Machine) reregisterAgent(in PeerMessage, msg *messages.ReregisterSlaveM
 	info := msg.GetSlave()
 	id := AgentID(info.GetId().GetValue())
 	if m.former.moves[id] != nil {
-		m.debug("an agent that is on the move registered again", "agent", id)
+		m.debug("an agent that is on the move registered again", "agent_id", id)
 		return // it tries again
 	}
 	if m.former.gone.get(id) != nil {
@@ -32,7 +32,7 @@ func (m *Machine) reregisterAgent(in PeerMessage, msg *messages.ReregisterSlaveM
 		err = checkReregistration(msg)
 	}
 	if err != nil {
-		m.warn("ignoring a reregistration", "agent", id, "from", in.From, "reason", err.Error())
+		m.warn("ignoring a reregistration", "agent_id", id, "from", in.From, "reason", err.Error())
 		return
 	}
 	if m.policy.isDown(machineOf(info, in.From)) {
@@ -67,7 +67,7 @@ func (m *Machine) writeReturn(id AgentID, known *mesos.AgentInfo, o op.Operation
 		case m.former.gone.get(id) != nil || move.gone:
 			// An operator was faster. The next attempt is told so.
 		case err != nil:
-			m.warn("the registry refused an agent that came back", "agent", id, "error", err.Error())
+			m.warn("the registry refused an agent that came back", "agent_id", id, "error", err.Error())
 		default:
 			then()
 		}
@@ -109,7 +109,7 @@ func (m *Machine) returnAgent(from PID, msg *messages.ReregisterSlaveMessage, re
 	m.announceAgent(a)
 	m.sendDrain(a)
 	m.send(a.pid, &messages.SlaveReregisteredMessage{SlaveId: info.GetId(), Connection: m.connection()})
-	m.info("an agent came back", "agent", a.id, "hostname", info.GetHostname(), "pid", a.pid,
+	m.info("an agent came back", "agent_id", a.id, "hostname", info.GetHostname(), "pid", a.pid,
 		"tasks", len(msg.GetTasks()), "unreachable", wasUnreachable)
 	m.shutDownCompleted(a, msg)
 	m.updateAgentFrameworks(a, msg)
@@ -134,8 +134,8 @@ func (m *Machine) returnTasks(a *agent, msg *messages.ReregisterSlaveMessage, re
 			continue
 		}
 		if old := m.tasks[TaskKey{f.id, TaskID(info.GetTaskId().GetValue())}]; old != nil {
-			m.warn("an agent came back with a task whose ID is in use", "agent", a.id,
-				"framework", f.id, "task", info.GetTaskId().GetValue(), "usedOn", old.agent.id)
+			m.warn("an agent came back with a task whose ID is in use", "agent_id", a.id,
+				"framework_id", f.id, "task_id", info.GetTaskId().GetValue(), "usedOn", old.agent.id)
 			continue
 		}
 		if info.GetState() == mesos.TaskState_TASK_UNREACHABLE {

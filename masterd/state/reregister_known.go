@@ -55,7 +55,7 @@ func (m *Machine) returnKnown(from PID, msg *messages.ReregisterSlaveMessage) {
 		m.reconnect(a)
 	}
 	m.sendDrain(a)
-	m.info("an agent registered again", "agent", a.id, "pid", a.pid, "tasks", len(msg.GetTasks()))
+	m.info("an agent registered again", "agent_id", a.id, "pid", a.pid, "tasks", len(msg.GetTasks()))
 	m.updateAgentFrameworks(a, msg)
 	if !a.caps.resourceProvider {
 		// Such an agent doesn't tell what it remembers of reservations: we do.
@@ -81,7 +81,7 @@ func (a *agent) crossed(msg *messages.ReregisterSlaveMessage) bool {
 // suspect keeps an agent disconnected and tells it so, behind the answer to its
 // registration. It registers once more then, after whatever was sent to it before.
 func (m *Machine) suspect(a *agent) {
-	m.info("an agent's registration crossed with operations", "agent", a.id)
+	m.info("an agent's registration crossed with operations", "agent_id", a.id)
 	if a.connected {
 		a.connected = false
 		m.deactivateAgent(a)

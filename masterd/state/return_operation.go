@@ -55,7 +55,7 @@ func (m *Machine) returnOperations(a *agent, msg *messages.UpdateSlaveMessage) (
 			m.send(a.pid, ack) // that got lost, or crossed with the list
 		case known == nil:
 			if err := checkReturned(a, t); err != nil {
-				m.warn("ignoring an operation that an agent lists", "agent", a.id, "reason", err.Error())
+				m.warn("ignoring an operation that an agent lists", "agent_id", a.id, "reason", err.Error())
 				continue
 			}
 			if o := m.addOperation(t, a); o.framework != nil && !o.held.IsEmpty() {
@@ -103,7 +103,7 @@ func (m *Machine) updateProviders(a *agent, msg *messages.UpdateSlaveMessage) {
 		if now[id] != nil {
 			continue
 		}
-		m.info("a resource provider went away", "agent", a.id, "provider", id)
+		m.info("a resource provider went away", "agent_id", a.id, "provider", id)
 		for o := range a.operations.all() {
 			if o.provider == id {
 				m.removeOperation(o)

@@ -77,7 +77,7 @@ func (m *Machine) checkSubscription(s *subscription, suppressed []string) error 
 // refuseSubscription tells a scheduler why it may not subscribe, and ends its
 // stream.
 func (m *Machine) refuseSubscription(s subscription, reason error) {
-	m.warn("refusing a subscription", "name", s.info.GetName(), "framework", s.info.GetId().GetValue(),
+	m.warn("refusing a subscription", "name", s.info.GetName(), "framework_id", s.info.GetId().GetValue(),
 		"pid", s.conn.PID, "reason", reason.Error())
 	m.tellError(s.conn, reason.Error())
 	if s.conn.Stream != "" {
@@ -101,7 +101,7 @@ func (m *Machine) subscribeNew(s subscription) {
 	m.addFramework(f)
 	m.connect(f, s.conn)
 	f.stats.Calls[scheduler.Call_SUBSCRIBE]++
-	m.info("subscribed a framework", "framework", f.id, "name", s.info.GetName(), "roles", f.roles, "pid", s.conn.PID)
+	m.info("subscribed a framework", "framework_id", f.id, "name", s.info.GetName(), "roles", f.roles, "pid", s.conn.PID)
 	m.sendSubscribed(f, false)
 	m.publishFrameworkAdded(f)
 }
@@ -112,7 +112,7 @@ func (m *Machine) resubscribe(s subscription) {
 	id := FrameworkID(s.info.GetId().GetValue())
 	if other := m.byPID[s.conn.PID]; s.conn.PID != "" && other != nil && other.id != id {
 		// An answer would reach the framework that is connected there.
-		m.warn("a driver subscribed as another framework", "pid", s.conn.PID, "framework", id, "connected", other.id)
+		m.warn("a driver subscribed as another framework", "pid", s.conn.PID, "framework_id", id, "connected", other.id)
 		return
 	}
 	f := m.frameworks[id]
@@ -146,7 +146,7 @@ func (m *Machine) firstSubscription(f *framework, c Connection) {
 	f.registered, f.reregistered = m.now, m.now
 	m.connect(f, c)
 	m.activate(f)
-	m.info("a framework came back", "framework", f.id, "pid", c.PID)
+	m.info("a framework came back", "framework_id", f.id, "pid", c.PID)
 	m.sendSubscribed(f, false)
 }
 
@@ -180,7 +180,7 @@ func (m *Machine) failover(f *framework, c Connection) {
 	}
 	m.connect(f, c)
 	m.activate(f)
-	m.info("a framework failed over", "framework", f.id, "pid", c.PID)
+	m.info("a framework failed over", "framework_id", f.id, "pid", c.PID)
 	m.sendSubscribed(f, false)
 }
 

@@ -22,12 +22,12 @@ func (m *Machine) markUnreachable(info *mesos.AgentInfo, cause string) {
 	move := m.former.moving(id)
 	move.unreachable = true
 	when := m.timeInfo()
-	m.warn("marking an agent unreachable", "agent", id, "hostname", info.GetHostname(), "cause", cause)
+	m.warn("marking an agent unreachable", "agent_id", id, "hostname", info.GetHostname(), "cause", cause)
 	m.persist(func(results []op.Result) {
 		move.unreachable = false
 		m.former.settle(id)
 		if err := results[0].Err; err != nil {
-			m.warn("the registry refused to mark an agent unreachable", "agent", id, "error", err.Error())
+			m.warn("the registry refused to mark an agent unreachable", "agent_id", id, "error", err.Error())
 			return
 		}
 		m.markedUnreachable(info, when, cause)

@@ -19,13 +19,13 @@ func (m *Machine) statusUpdate(msg *messages.StatusUpdateMessage) {
 	if a == nil || len(update.GetUuid()) != uuidSize {
 		m.stats.InvalidStatusUpdates++
 		m.warn("a status update of an unknown agent or without a UUID",
-			"agent", update.GetSlaveId().GetValue(), "task", status.GetTaskId().GetValue())
+			"agent_id", update.GetSlaveId().GetValue(), "task_id", status.GetTaskId().GetValue())
 		return
 	}
 	if !knownState(status.GetState()) {
 		m.stats.InvalidStatusUpdates++
-		m.warn("a status update with a state that is not known", "agent", a.id,
-			"task", status.GetTaskId().GetValue(), "state", int32(status.GetState()))
+		m.warn("a status update with a state that is not known", "agent_id", a.id,
+			"task_id", status.GetTaskId().GetValue(), "state", int32(status.GetState()))
 		return
 	}
 	if latest := update.LatestState; latest != nil && !knownState(*latest) {
@@ -33,7 +33,7 @@ func (m *Machine) statusUpdate(msg *messages.StatusUpdateMessage) {
 	}
 	status = normalize(update)
 	key := TaskKey{FrameworkID(update.GetFrameworkId().GetValue()), TaskID(status.GetTaskId().GetValue())}
-	m.debug("status update", "framework", key.Framework, "task", key.Task, "agent", a.id, "state", status.GetState().String())
+	m.debug("status update", "framework_id", key.Framework, "task_id", key.Task, "agent_id", a.id, "state", status.GetState().String())
 	f := m.frameworks[key.Framework]
 	t := m.tasks[key]
 	if t != nil && t.agent != a {
@@ -81,7 +81,7 @@ func (m *Machine) acknowledge(f *framework, call *scheduler.Call_Acknowledge) {
 	if a == nil || !a.connected {
 		m.stats.InvalidStatusUpdateAcks++
 		m.debug("an acknowledgement for an agent that is not connected",
-			"framework", f.id, "task", call.GetTaskId().GetValue(), "agent", call.GetAgentId().GetValue())
+			"framework_id", f.id, "task_id", call.GetTaskId().GetValue(), "agent_id", call.GetAgentId().GetValue())
 		return
 	}
 	if t := m.tasks[TaskKey{f.id, TaskID(call.GetTaskId().GetValue())}]; t != nil && t.agent == a {

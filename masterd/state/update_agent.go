@@ -18,12 +18,12 @@ func (m *Machine) updateAgent(msg *messages.UpdateSlaveMessage) {
 	m.stats.Messages[MessageUpdateAgent]++
 	a := m.agents[AgentID(msg.GetSlaveId().GetValue())]
 	if a == nil {
-		m.debug("an update of an unknown agent", "agent", msg.GetSlaveId().GetValue())
+		m.debug("an update of an unknown agent", "agent_id", msg.GetSlaveId().GetValue())
 		return
 	}
 	total, err := a.updatedTotal(msg)
 	if err != nil {
-		m.warn("ignoring an invalid update of an agent", "agent", a.id, "reason", err.Error())
+		m.warn("ignoring an invalid update of an agent", "agent_id", a.id, "reason", err.Error())
 		return
 	}
 	if !m.isNews(a, msg, total) {

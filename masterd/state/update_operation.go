@@ -31,7 +31,7 @@ func (m *Machine) operationUpdate(msg *messages.UpdateOperationStatusMessage) {
 	a := m.agents[AgentID(msg.GetSlaveId().GetValue())]
 	if a == nil {
 		m.stats.InvalidOperationUpdates++
-		m.warn("an operation's update of an unknown agent", "agent", msg.GetSlaveId().GetValue())
+		m.warn("an operation's update of an unknown agent", "agent_id", msg.GetSlaveId().GetValue())
 		return
 	}
 	o := m.operations[string(msg.GetOperationUuid().GetValue())]
@@ -166,7 +166,7 @@ func (m *Machine) advanceOperation(o *operation, status *mesos.OperationStatus, 
 func (m *Machine) finishDisk(o *operation, status *mesos.OperationStatus, uncounted bool) {
 	converted, err := read(status.GetConvertedResources())
 	if err != nil {
-		m.warn("an operation has an invalid outcome", "agent", o.agent.id, "reason", err.Error())
+		m.warn("an operation has an invalid outcome", "agent_id", o.agent.id, "reason", err.Error())
 	}
 	a, held := o.agent, o.held
 	switch {
@@ -213,8 +213,8 @@ func (m *Machine) acknowledgeOperation(f *framework, call *scheduler.Call_Acknow
 	}
 	if problem != "" {
 		m.stats.InvalidOperationUpdateAcks++
-		m.warn("ignoring an acknowledgement of an operation", "framework", f.id, "reason", problem,
-			"operation", call.GetOperationId().GetValue(), "agent", call.GetAgentId().GetValue())
+		m.warn("ignoring an acknowledgement of an operation", "framework_id", f.id, "reason", problem,
+			"operation", call.GetOperationId().GetValue(), "agent_id", call.GetAgentId().GetValue())
 		return
 	}
 	uuid := o.info.Uuid

@@ -168,6 +168,15 @@ type Agent struct {
 	// the part that the agent must remember (dynamic reservations, volumes).
 	// Used is held by tasks and executors, Offered by outstanding offers.
 	Total, Checkpointed, Used, Offered []*mesos.Resource
+	// Providers are its resource providers as it told of them last, sorted by ID.
+	Providers []ResourceProvider
+}
+
+// ResourceProvider is a resource provider of an agent.
+type ResourceProvider struct {
+	Info *mesos.ResourceProviderInfo
+	// Total is the part of the agent's that is its.
+	Total []*mesos.Resource
 }
 
 // FormerAgent is an agent that is unreachable or gone.
