@@ -55,7 +55,7 @@ func (a *API) session(w http.ResponseWriter, r *http.Request, req *operatorReque
 		// Whoever asked for it is gone: nobody waits for its end.
 		err := a.cfg.Engine.DestroyContainer(context.WithoutCancel(r.Context()), id)
 		if err != nil && !errors.Is(err, containerizer.ErrUnknown) {
-			a.cfg.Log.Error(err, "ending a session's container", "container", id)
+			a.cfg.Log.Error(err, "ending a session's container", "container_id", id)
 		}
 	}()
 	out, err := a.output(r.Context(), id)

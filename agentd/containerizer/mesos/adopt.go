@@ -54,7 +54,7 @@ func (m *Containerizer) adopt(id containerizer.ID, dir string, parent *container
 		cfg, err = r.Own.config(id)
 	}
 	if err != nil {
-		m.log.Error(err, "Container has no usable record", "container", id)
+		m.log.Error(err, "Container has no usable record", "container_id", id)
 		return nil
 	}
 	m.mu.Lock()

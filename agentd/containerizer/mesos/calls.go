@@ -87,7 +87,7 @@ func (m *Containerizer) Usage(ctx context.Context, id containerizer.ID) (*mesos.
 	s := &mesos.ResourceStatistics{}
 	for _, i := range m.isolators {
 		if err := i.Usage(&c.iso, s); err != nil {
-			m.log.V(1).Info("Usage is not complete", "container", id, "isolator", i.Name(), "error", err.Error())
+			m.log.V(1).Info("Usage is not complete", "container_id", id, "isolator", i.Name(), "error", err.Error())
 		}
 	}
 	if !sharesCgroups(c.cfg) {
@@ -140,7 +140,7 @@ func (m *Containerizer) Status(ctx context.Context, id containerizer.ID) (*mesos
 	s := &mesos.ContainerStatus{ContainerId: id.Proto(), ExecutorPid: new(uint32(c.iso.PID))}
 	for _, i := range m.isolators {
 		if err := i.Status(&c.iso, s); err != nil {
-			m.log.V(1).Info("Status is not complete", "container", id, "isolator", i.Name(), "error", err.Error())
+			m.log.V(1).Info("Status is not complete", "container_id", id, "isolator", i.Name(), "error", err.Error())
 		}
 	}
 	return s, nil

@@ -24,9 +24,9 @@ func (m *Containerizer) supervise(c *container) {
 	if c.stage != nil {
 		status, err := c.stage.Wait(context.Background())
 		if err != nil {
-			m.log.Error(fmt.Errorf("%w: %w", errStage, err), "Container given up", "container", c.id)
+			m.log.Error(fmt.Errorf("%w: %w", errStage, err), "Container given up", "container_id", c.id)
 		} else if status != nil && status.Signaled() && status.Signal() != syscall.SIGKILL {
-			m.log.V(1).Info("Launch stage was killed", "container", c.id, "signal", status.Signal().String())
+			m.log.V(1).Info("Launch stage was killed", "container_id", c.id, "signal", status.Signal().String())
 		}
 		_ = c.stage.Close() // a child that was waited for is closed already
 	}
@@ -38,9 +38,9 @@ func (m *Containerizer) watch(c *container, i isolator.Isolator) {
 	l, err := i.Watch(c.ctx, &c.iso)
 	switch {
 	case err != nil && c.ctx.Err() == nil && !errors.Is(err, context.Canceled):
-		m.log.Error(err, "Watching a container's limit", "container", c.id, "isolator", i.Name())
+		m.log.Error(err, "Watching a container's limit", "container_id", c.id, "isolator", i.Name())
 	case err == nil && l != nil && c.ctx.Err() == nil:
-		m.log.Info("Container hit a limit", "container", c.id, "isolator", i.Name(), "reason", l.Reason.String())
+		m.log.Info("Container hit a limit", "container_id", c.id, "isolator", i.Name(), "reason", l.Reason.String())
 		c.limit(l)
 		m.kill(c)
 	}
@@ -65,14 +65,14 @@ func (m *Containerizer) end(c *container) {
 	c.termination = terminationOf(c.dir, limitation)
 	if err := errors.Join(killErr, m.cleanUp(c)); err != nil {
 		m.destroyErrors.Add(1)
-		m.log.Error(err, "Container could not be cleaned up; the agent's next start tries again", "container", c.id)
+		m.log.Error(err, "Container could not be cleaned up; the agent's next start tries again", "container_id", c.id)
 		if c.termination.Message == "" {
 			c.termination.Message = "Failed to clean up the container: " + err.Error()
 		}
 	}
 	m.keepTermination(c)
 	failpoint.Reach(failpoint.ContainerCleaned)
-	m.log.Info("Container ended", "container", c.id, "status", describe(c.termination.Status))
+	m.log.Info("Container ended", "container_id", c.id, "status", describe(c.termination.Status))
 	close(c.done)
 	m.orphaned()
 }
@@ -108,7 +108,7 @@ func describe(status *syscall.WaitStatus) string {
 func (m *Containerizer) kill(c *container) {
 	go func() {
 		if err := m.killAll(c); err != nil {
-			m.log.Error(err, "Killing a container", "container", c.id)
+			m.log.Error(err, "Killing a container", "container_id", c.id)
 		}
 	}()
 }

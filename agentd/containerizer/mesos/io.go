@@ -121,7 +121,7 @@ func (m *Containerizer) endIO(c *container) {
 			<-c.ioEnded
 		}
 		if err := switchboard.Remove(m.ioDir(), string(c.id)); err != nil {
-			m.log.Error(err, "Removing a switchboard's socket", "container", c.id)
+			m.log.Error(err, "Removing a switchboard's socket", "container_id", c.id)
 		}
 	}()
 	select {

@@ -56,7 +56,7 @@ func (m *Containerizer) register(cfg containerizer.Config) (*container, error) {
 
 // launch goes through the steps of a launch, or undoes them.
 func (m *Containerizer) launch(c *container) error {
-	log := m.log.WithValues("container", c.id)
+	log := m.log.WithValues("container_id", c.id)
 	err := m.start(c)
 	if err == nil {
 		log.Info("Container started", "pid", c.iso.PID)
@@ -204,7 +204,7 @@ func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s
 	c.mu.Unlock()
 	if err := m.keep(c, record{Stage: id, PID: pid}); err != nil {
 		// The earlier record is still good for all but the process ID.
-		m.log.Error(err, "Keeping a container's process ID", "container", c.id)
+		m.log.Error(err, "Keeping a container's process ID", "container_id", c.id)
 	}
 	return nil
 }

@@ -271,7 +271,7 @@ func (m *Containerizer) endChildren(c *container) {
 		select {
 		case <-child.done:
 		case <-ctx.Done():
-			m.log.Error(ctx.Err(), "Nested container does not end", "container", child.id)
+			m.log.Error(ctx.Err(), "Nested container does not end", "container_id", child.id)
 			return
 		}
 	}
@@ -287,7 +287,7 @@ func (m *Containerizer) forgetLaunch(c *container, err error) {
 	}
 	if c.own() {
 		if err := os.RemoveAll(c.dir); err != nil {
-			m.log.Error(err, "Removing what is left of a launch that failed", "container", c.id)
+			m.log.Error(err, "Removing what is left of a launch that failed", "container_id", c.id)
 		}
 	}
 	m.mu.Lock()

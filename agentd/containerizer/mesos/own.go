@@ -78,7 +78,7 @@ func (m *Containerizer) keepTermination(c *container) {
 		return
 	}
 	if err := writeTermination(c.dir, c.termination); err != nil {
-		m.log.Error(err, "Keeping how a container ended", "container", c.id)
+		m.log.Error(err, "Keeping how a container ended", "container_id", c.id)
 	}
 }
 
@@ -117,7 +117,7 @@ func (m *Containerizer) recallTermination(c *container) bool {
 	var k keptTermination
 	var limitation mesos.TaskResourceLimitation
 	if err := errors.Join(json.Unmarshal(data, &k), codec.Unmarshal(codec.Protobuf, k.Limitation, &limitation)); err != nil {
-		m.log.Error(err, "How the container ended can't be read", "container", c.id)
+		m.log.Error(err, "How the container ended can't be read", "container_id", c.id)
 		return false
 	}
 	c.termination = containerizer.Termination{

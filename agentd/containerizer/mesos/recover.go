@@ -53,7 +53,7 @@ func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recov
 
 // recover takes a known container over, or ends it if it can't be.
 func (m *Containerizer) recover(c *container) {
-	log := m.log.WithValues("container", c.id)
+	log := m.log.WithValues("container_id", c.id)
 	if m.recallTermination(c) {
 		c.cancel()
 		close(c.launched)
@@ -161,9 +161,9 @@ func (m *Containerizer) destroyOrphans(ctx context.Context, ids []containerizer.
 		limit <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-limit }()
-			m.log.Info("Destroying an orphaned container", "container", id)
+			m.log.Info("Destroying an orphaned container", "container_id", id)
 			if err := m.destroyOrphan(id); err != nil {
-				m.log.Error(err, "Orphaned container could not be destroyed", "container", id)
+				m.log.Error(err, "Orphaned container could not be destroyed", "container_id", id)
 			}
 		})
 	}
@@ -190,7 +190,7 @@ func (m *Containerizer) destroyTraces(c *container) error {
 	}
 	r, ok, err := recall(c.dir)
 	if err != nil {
-		m.log.Error(err, "Orphan has no usable record", "container", c.id)
+		m.log.Error(err, "Orphan has no usable record", "container_id", c.id)
 	}
 	if rt := m.runtimes[r.Runtime]; rt != nil {
 		c.runtime = rt
