@@ -27,6 +27,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/profiler"
 	"github.com/mesos-operator/mesos-operator/internal/tlsconfig"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 )
@@ -198,7 +199,8 @@ func (a *app) assemble(ctx context.Context) error {
 		Authenticate:    a.access.guard.Authenticate, Authorizer: a.access.authorizer,
 		Engine: a.engine, MasterHostname: names.of, Flags: a.flags.set.Values(),
 		LogDir: text(a.flags.LogDir), ExternalLogFile: text(a.flags.ExternalLogFile), Started: a.started,
-		Pending: a.pending, Metrics: a.metrics, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),
+		Profiler: profiler.New(profiler.Config{CPU: os.Getenv(profiler.EnableVariable) == "1", Memory: a.flags.MemoryProfiling}),
+		Pending:  a.pending, Metrics: a.metrics, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),
 	})
 	if err != nil {
 		return err

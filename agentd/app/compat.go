@@ -26,7 +26,6 @@ var (
 		"http_command_executor":                    false,
 		"http_executor_domain_sockets":             false,
 		"initialize_driver_logging":                true,
-		"memory_profiling":                         false,
 		"network_cni_metrics":                      true,
 		"network_cni_root_dir_persist":             false,
 		"network_enable_snmp_statistics":           false,

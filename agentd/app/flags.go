@@ -50,6 +50,7 @@ type Flags struct {
 	SandboxDirectory                    string
 	LogDir, ExternalLogFile             *string
 	LoggingLevel                        string
+	MemoryProfiling                     bool
 	Quiet                               bool
 	Isolation, Launcher                 string
 	Runtime, OCIRuntime, MountNamespace string
@@ -162,6 +163,7 @@ func (f *Flags) define() {
 	s.OptionalString(&f.LogDir, "log_dir", "Directory for a log file.")
 	s.OptionalString(&f.ExternalLogFile, "external_log_file", "Log file that something else writes, to be shown.")
 	flags.Var(s, &f.LoggingLevel, "logging_level", logging.Info, flags.OneOf(logging.Info, logging.Warning, logging.Error), "What to log at least.")
+	s.Bool(&f.MemoryProfiling, "memory_profiling", false, "Serve profiles of memory at /memory-profiler.")
 	s.Bool(&f.Quiet, "quiet", false, "Don't log to standard error.")
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -18,6 +19,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
 	"github.com/mesos-operator/mesos-operator/internal/metrics/host"
+	"github.com/mesos-operator/mesos-operator/internal/profiler"
 )
 
 // Process is the first segment of the agent's paths, and its libprocess ID.
@@ -61,7 +63,10 @@ type Config struct {
 	Metrics   *metrics.Registry
 	Files     *files.Files
 	Verbosity *logging.Verbosity
-	Log       logr.Logger
+	// Profiler is served to those of the realm for changes. Default: one that is
+	// switched off.
+	Profiler *profiler.Profiler
+	Log      logr.Logger
 
 	// Heartbeat is the pause between two HEARTBEAT events. Default 30 min.
 	Heartbeat time.Duration
@@ -91,6 +96,9 @@ func New(cfg Config) (*API, error) {
 	if cfg.Log.GetSink() == nil {
 		cfg.Log = logr.Discard()
 	}
+	if cfg.Profiler == nil {
+		cfg.Profiler = profiler.New(profiler.Config{})
+	}
 	host.Register(cfg.Metrics)
 	return &API{cfg: cfg}, nil
 }
@@ -115,12 +123,30 @@ func (a *API) Register(r *httpserver.Router) {
 	r.Handle("logging", "toggle", a.secureHandler(RealmReadwrite, a.authorized("/logging/toggle", a.cfg.Verbosity)))
 	r.Handle("metrics", "", a.secureHandler(RealmReadonly, a.authorized("/metrics/snapshot", a.cfg.Metrics.Handler())))
 	r.Handle("metrics", "snapshot", a.secureHandler(RealmReadonly, a.authorized("/metrics/snapshot", a.cfg.Metrics)))
+	for path, h := range a.cfg.Profiler.Endpoints() {
+		process, endpoint, _ := strings.Cut(path, "/")
+		r.Handle(process, endpoint, a.secureHandler(RealmReadwrite, h))
+	}
 	for name, h := range a.cfg.Files.Endpoints() {
 		if name == "debug" {
 			h = a.authorized("/files/debug", h)
 		}
 		r.Handle("files", name, a.secureHandler(RealmReadonly, h))
 	}
+	r.Help(helpTexts)
+}
+
+// helpTexts say what endpoints are for.
+var helpTexts = map[string]string{
+	"/slave(1)/api/v1":                   "The operator API: calls in JSON or protobuf.",
+	"/slave(1)/api/v1/executor":          "The executor API: executors subscribe and make calls here.",
+	"/slave(1)/api/v1/resource_provider": "The API of resource providers.",
+	"/slave(1)/containers":               "Containers of executors, with what they use; container_id=ID or framework_id=ID shows some.",
+	"/slave(1)/containerizer/debug":      "What the containerizer waits for.",
+	"/slave(1)/flags":                    "The agent's flags.",
+	"/slave(1)/health":                   "200 as long as the agent answers.",
+	"/slave(1)/monitor/statistics":       "What each executor uses.",
+	"/slave(1)/state":                    "Everything: the agent, its frameworks, executors and tasks.",
 }
 
 // endpoint is one that get_endpoints guards.

@@ -11,12 +11,35 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 )
 
+// processTexts say what endpoints are for that every daemon has.
+var processTexts = map[string]string{
+	"/files/browse":                   "Lists the directory path=PATH.",
+	"/files/debug":                    "What is attached where.",
+	"/files/download":                 "The file path=PATH.",
+	"/files/read":                     "A piece of the file path=PATH: offset, length.",
+	"/logging/toggle":                 "The level of the log; level=N and duration=5mins change it for that time.",
+	"/memory-profiler/download/graph": "Says how to draw a graph of the last profile of memory.",
+	"/memory-profiler/download/raw":   "The last profile of memory, for go tool pprof; id=ID makes sure that it is that one.",
+	"/memory-profiler/download/text":  "The last profile of memory, for people.",
+	"/memory-profiler/start":          "Takes a profile of memory when duration=5mins is over.",
+	"/memory-profiler/state":          "What is being profiled.",
+	"/memory-profiler/statistics":     "How much memory is allocated.",
+	"/memory-profiler/stop":           "Takes the profile of memory now.",
+	"/metrics":                        "The metrics in Prometheus's text format.",
+	"/metrics/snapshot":               "The metrics as JSON; timeout=5secs bounds the time that is waited for values.",
+	"/profiler/start":                 "Begins a profile of where time is spent.",
+	"/profiler/stop":                  "Ends the profile and sends it, for go tool pprof.",
+	"/system/stats.json":              "Load and memory of the machine.",
+	"/version":                        "The version.",
+}
+
 // Help adds /help to a router: pages that list processes, the endpoints of a
 // process, and what an endpoint is for, as texts says by paths like
 // "/master/state". /help?format=json is all of it as JSON. It knows the processes
 // that have handlers when it is called.
 func (r *Router) Help(texts map[string]string) {
-	r.help = texts
+	r.help = maps.Clone(processTexts)
+	maps.Copy(r.help, texts)
 	for _, id := range r.helped() {
 		r.Handle("help", id, http.HandlerFunc(r.serveHelp))
 	}

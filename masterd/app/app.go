@@ -23,6 +23,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
+	"github.com/mesos-operator/mesos-operator/internal/profiler"
 	"github.com/mesos-operator/mesos-operator/internal/tlsconfig"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 	"github.com/mesos-operator/mesos-operator/masterd/allocator"
@@ -142,6 +143,7 @@ func (a *App) serveHTTP() error {
 		Flags: a.flags.Set.Values(), Cluster: value(a.flags.Cluster),
 		LogDir: value(a.flags.LogDir), ExternalLogFile: value(a.flags.ExternalLogFile),
 		PerFrameworkMetrics: a.flags.PerFrameworkMetrics,
+		Profiler:            profiler.New(profiler.Config{CPU: os.Getenv(profiler.EnableVariable) == "1", Memory: a.flags.MemoryProfiling}),
 		Started:             a.started,
 		Authenticate:        a.access.authenticate,
 		Authorizer:          a.access.authorizer,

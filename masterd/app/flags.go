@@ -31,6 +31,7 @@ type Flags struct {
 	ExternalLogFile     *string
 	LogDir              *string
 	LoggingLevel        string
+	MemoryProfiling     bool
 	Quiet               bool
 	Access              AccessFlags
 	Roles, Weights      *string
@@ -99,6 +100,7 @@ func (f *Flags) defineProgram() {
 	s.OptionalString(&f.LogDir, "log_dir", "Directory for a log file, which /files shows as /master/log.")
 	s.OptionalString(&f.ExternalLogFile, "external_log_file",
 		"Log file written by somebody else, to be shown by /files as /master/log.")
+	s.Bool(&f.MemoryProfiling, "memory_profiling", false, "Serve profiles of memory at /memory-profiler.")
 	s.Bool(&f.Quiet, "quiet", false, "Don't log to standard error.")
 }
 

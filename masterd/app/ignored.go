@@ -24,7 +24,6 @@ var (
 	ignoredSwitches = map[string]bool{
 		"initialize_driver_logging": true,
 		"log_auto_initialize":       true,
-		"memory_profiling":          false,
 	}
 )
 

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -16,6 +17,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
 	"github.com/mesos-operator/mesos-operator/internal/metrics/host"
+	"github.com/mesos-operator/mesos-operator/internal/profiler"
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
 )
 
@@ -60,7 +62,10 @@ type Config struct {
 	Metrics   *metrics.Registry
 	Files     *files.Files
 	Verbosity *logging.Verbosity
-	Log       logr.Logger
+	// Profiler is served to those of the realm for changes. Default: one that is
+	// switched off.
+	Profiler *profiler.Profiler
+	Log      logr.Logger
 }
 
 // Realms of authentication, as in Mesos.
@@ -90,6 +95,9 @@ func New(cfg Config) (*API, error) {
 	}
 	if cfg.Authenticate == nil {
 		cfg.Authenticate = func(http.ResponseWriter, *http.Request, string) (string, bool) { return "", true }
+	}
+	if cfg.Profiler == nil {
+		cfg.Profiler = profiler.New(profiler.Config{})
 	}
 	a := &API{cfg: cfg, flags: appendFlags(nil, cfg.Flags), workshop: newWorkshop(cfg.Lane)}
 	a.answers, a.snapshots = sharedAnswers(a.workshop), sharedSnapshots(a.workshop)
@@ -141,7 +149,11 @@ func (a *API) Register(r *httpserver.Router) {
 	r.Handle("registrar(1)", "registry", a.secure(RealmReadonly, a.serveRegistry))
 	r.Handle("metrics", "", a.secure(RealmReadonly, a.authorizedEndpoint("/metrics/snapshot", withPrincipal(a.cfg.Metrics.Handler()))))
 	r.Handle("metrics", "snapshot", a.secure(RealmReadonly, a.authorizedEndpoint("/metrics/snapshot", withPrincipal(a.cfg.Metrics))))
-	r.Handle("system", "stats.json", a.secureHandler(RealmReadonly, http.HandlerFunc(host.ServeStats)))
+	r.Handle("system", "stats.json", http.HandlerFunc(host.ServeStats)) // open, as in Mesos
+	for path, h := range a.cfg.Profiler.Endpoints() {
+		process, endpoint, _ := strings.Cut(path, "/")
+		r.Handle(process, endpoint, a.secureHandler(RealmReadwrite, h))
+	}
 	r.Handle("logging", "toggle", a.secure(RealmReadwrite, a.authorizedEndpoint("/logging/toggle", a.serveLoggingToggle)))
 	for name, h := range a.cfg.Files.Endpoints() {
 		r.Handle("files", name, a.filesHandler(name, h))
@@ -174,15 +186,7 @@ var helpTexts = map[string]string{
 	"/master/unreserve":            "Takes reservations back.",
 	"/master/version":              "The version.",
 	"/master/weights":              "Weights of roles.",
-	"/files/browse":                "Lists the directory path=PATH.",
-	"/files/debug":                 "What is attached where.",
-	"/files/download":              "The file path=PATH.",
-	"/files/read":                  "A piece of the file path=PATH: offset, length.",
-	"/logging/toggle":              "The level of the log; level=N and duration=5mins change it for that time.",
-	"/metrics":                     "The metrics in Prometheus's text format.",
-	"/metrics/snapshot":            "The metrics as JSON; timeout=5secs bounds the time that is waited for values.",
 	"/registrar(1)/registry":       "The registry.",
-	"/system/stats.json":           "Load and memory of the machine.",
 }
 
 // handler is an endpoint behind authentication.

@@ -74,8 +74,8 @@ func TestPage(t *testing.T) {
 
 // sections makes the generated parts of the page.
 func sections(t *testing.T) map[string]string {
-	m := testbed.StartMaster(t)
-	a := testbed.StartAgent(t, m.Address, testbed.Posix)
+	m := testbed.StartMaster(t, "--memory_profiling")
+	a := testbed.StartAgent(t, m.Address, testbed.Posix, "--memory_profiling")
 	framework := testbed.Subscribe(t, m, testbed.FrameworkOptions{})
 	framework.Run("task", "true")
 	framework.Follow("task", "TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED")
@@ -139,7 +139,8 @@ func happen(t *testing.T, m *testbed.Master) {
 
 var (
 	common = []string{"/files/browse", "/files/read", "/files/download", "/files/debug", "/logging/toggle", "/metrics/snapshot",
-		"/system/stats.json", "/version", "/health", "/flags", "/state", "/help", "/profiler/start", "/profiler/stop", "/memory-profiler/start"}
+		"/system/stats.json", "/version", "/health", "/flags", "/state", "/help", "/profiler/start", "/profiler/stop", "/memory-profiler/start", "/memory-profiler/stop", "/memory-profiler/download/raw", "/memory-profiler/download/text",
+		"/memory-profiler/download/graph", "/memory-profiler/statistics", "/memory-profiler/state"}
 	masterPaths = append([]string{"/api/v1", "/api/v1/scheduler", "/frameworks", "/slaves", "/tasks", "/roles", "/state-summary", "/redirect",
 		"/teardown", "/quota", "/weights", "/maintenance/schedule", "/maintenance/status", "/machine/down", "/machine/up", "/reserve",
 		"/unreserve", "/create-volumes", "/destroy-volumes", "/registrar(1)/registry"}, common...)

@@ -201,8 +201,18 @@ var endpointProofs = map[string]string{
 	"/metrics/snapshot":      oper + "TestMetrics " + aapi + "TestMetricNames",
 	"/logging/toggle":        oper + "TestProcessEndpoints " + aapi + "TestEndpoints",
 	"/system/stats.json":     oper + "TestProcessEndpoints",
-	"/registrar(1)/registry": "",
-	"/containerizer/debug":   aapi + "TestEndpoints",
+	"/registrar(1)/registry": "masterd/app.TestMigration",
+	"/profiler/start":        oper + "TestProfilers internal/profiler.TestCPU",
+	"/profiler/stop":         oper + "TestProfilers internal/profiler.TestCPU",
+	"/memory-profiler/start": oper + "TestProfilers internal/profiler.TestMemory",
+	"/memory-profiler/stop":  oper + "TestProfilers internal/profiler.TestMemory",
+
+	"/memory-profiler/download/raw":   oper + "TestProfilers",
+	"/memory-profiler/download/text":  oper + "TestProfilers",
+	"/memory-profiler/download/graph": "internal/profiler.TestMemory",
+	"/memory-profiler/statistics":     oper + "TestProfilers",
+	"/memory-profiler/state":          oper + "TestProfilers",
+	"/containerizer/debug":            aapi + "TestEndpoints",
 }
 
 // hidden are endpoints whose paths fall back to shorter ones, which answer.

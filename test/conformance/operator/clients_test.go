@@ -55,6 +55,44 @@ func TestRouting(t *testing.T) {
 	}
 }
 
+// TestProfilers: the endpoints are switched by what switches Mesos's, and give profiles of
+// both daemons.
+func TestProfilers(t *testing.T) {
+	off := testbed.StartMaster(t)
+	for path, status := range map[string]int{"/profiler/start": 400, "/profiler/stop": 400, "/memory-profiler/start": 404, "/memory-profiler/state": 404} {
+		if answer := do(t, off, "GET", path, ""); answer.Status != status {
+			t.Errorf("GET %s, switched off: %d, want %d", path, answer.Status, status)
+		}
+	}
+	m := testbed.NewMaster(t, "--memory_profiling")
+	m.Env = append(m.Env, "LIBPROCESS_ENABLE_PROFILER=1")
+	m.Start()
+	a := testbed.NewAgent(t, m.Address, testbed.Posix, "--memory_profiling")
+	a.Env = append(a.Env, "LIBPROCESS_ENABLE_PROFILER=1")
+	a.Start()
+	for _, p := range []*testbed.Process{m.Process, a.Process} {
+		for _, step := range []struct {
+			path    string
+			status  int
+			profile bool
+		}{
+			{"/profiler/stop", 400, false}, {"/profiler/start", 200, false}, {"/profiler/start", 400, false}, {"/profiler/stop", 200, true},
+			{"/memory-profiler/stop", 400, false}, {"/memory-profiler/start?duration=x", 400, false}, {"/memory-profiler/start", 200, false},
+			{"/memory-profiler/download/raw", 400, false}, {"/memory-profiler/stop", 200, false}, {"/memory-profiler/download/raw", 200, true},
+			{"/memory-profiler/download/text", 200, false}, {"/memory-profiler/statistics", 200, false}, {"/memory-profiler/state", 200, false},
+			{"/help", 200, false}, {"/help/profiler", 200, false}, {"/help/memory-profiler/start", 200, false}, {"/help/nobody", 404, false},
+		} {
+			answer := testbed.Do(t, "GET", p.URL(step.path), nil, nil)
+			if answer.Status != step.status || step.profile && !strings.HasPrefix(answer.Text(), "\x1f\x8b") {
+				t.Errorf("%s, %s: %d %.60q, want %d", p.Name, step.path, answer.Status, answer.Text(), step.status)
+			}
+		}
+	}
+	if answer := testbed.Do(t, "GET", a.URL("/help/slave(1)/state"), nil, nil); answer.Status != 200 || !strings.Contains(answer.Text(), "executors and tasks") {
+		t.Errorf("help of the agent: %d %.200s", answer.Status, answer.Text())
+	}
+}
+
 // Calls are refused with the status that a real Mesos answers.
 func TestHowCallsAreRefused(t *testing.T) {
 	master := testbed.StartMaster(t)
