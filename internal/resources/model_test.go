@@ -62,7 +62,7 @@ func (m model) contains(ps []piece) bool {
 func modelOfResources(r Resources) model {
 	m := model{}
 	for it := range r.All() {
-		prefix := fmt.Sprint(it.withAmount(Item{copies: 1}))
+		prefix := fmt.Sprint(it.Provider().GetValue(), it.withAmount(Item{copies: 1}))
 		switch {
 		case it.IsShared():
 			m[fmt.Sprint(prefix, it.scalar)] += int64(it.copies)
@@ -106,10 +106,16 @@ func drawPiece(t *rapid.T) piece {
 	if rapid.Bool().Draw(t, "allocated") {
 		r.AllocationInfo = &mesos.Resource_AllocationInfo{Role: new("a/b")}
 	}
+	if rapid.IntRange(0, 3).Draw(t, "provider") == 0 {
+		r.ProviderId = &mesos.ResourceProviderID{Value: new("rp")}
+	}
 	p := piece{wire: r, units: map[string]int64{}}
 	switch rapid.IntRange(0, 4).Draw(t, "type") {
 	case 0:
 		drawScalar(t, r, rapid.SampledFrom([]string{"cpus", "mem"}).Draw(t, "name"))
+		if rapid.Bool().Draw(t, "revocable") {
+			r.Revocable = &mesos.Resource_RevocableInfo{}
+		}
 		p.counted = true
 	case 1:
 		drawRanges(t, r)
