@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"time"
+
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
@@ -144,7 +146,7 @@ func (s *sim) checkSettled() {
 	}
 	v := s.master.machine.View()
 	for t := range v.Tasks.All() {
-		if neverStarted(t.GetState()) {
+		if s.forgotten(t) {
 			continue
 		}
 		s.fail("the master still believes in task %s, %s", t.GetTaskId().GetValue(), t.GetState())
@@ -173,12 +175,32 @@ func (s *sim) checkSettled() {
 	s.checkVolumes()
 }
 
-// neverStarted says that an agent said that a task is not there. It forgets to
-// repeat that when the framework's last executor on it ends, as Mesos's agent
-// does, or when it restarts; the master asks it again when it registers the next
-// time.
-func neverStarted(state mesos.TaskState) bool {
-	return state == mesos.TaskState_TASK_DROPPED || state == mesos.TaskState_TASK_LOST
+// settling is how long after the trouble everybody who will be is back.
+const settling = 2 * time.Minute
+
+// forgotten says that an agent may have forgotten to repeat that a task is not
+// there: as Mesos's agent does when the framework's last executor on it ends, and
+// when it restarts. The master asks it again when it registers the next time. That
+// excuses nobody whose task ran, nor who said so when nothing gets lost any more.
+func (s *sim) forgotten(t *mesos.Task) bool {
+	switch t.GetState() {
+	case mesos.TaskState_TASK_DROPPED, mesos.TaskState_TASK_LOST:
+	default:
+		return false
+	}
+	for _, a := range s.agents {
+		for _, c := range a.order {
+			if c.tasks[t.GetTaskId().GetValue()] != nil {
+				return false
+			}
+		}
+	}
+	told := t.GetStatuses()
+	if len(told) == 0 {
+		return false
+	}
+	said := time.Unix(0, int64(told[len(told)-1].GetTimestamp()*1e9))
+	return said.Before(s.end.Add(settling + max(s.master.skew, 0)))
 }
 
 // abandoned says that nobody goes by an agent's ID. An agent that never hears
