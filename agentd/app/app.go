@@ -19,6 +19,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/pending"
 	"github.com/mesos-operator/mesos-operator/agentd/engine"
 	"github.com/mesos-operator/mesos-operator/agentd/httpapi"
+	"github.com/mesos-operator/mesos-operator/agentd/secrets"
 	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
 	"github.com/mesos-operator/mesos-operator/internal/detector"
 	"github.com/mesos-operator/mesos-operator/internal/files"
@@ -96,6 +97,7 @@ type app struct {
 	engine   *engine.Engine
 	router   *httpserver.Router
 	access   *access
+	secrets  secrets.Resolver
 	tls      *tlsconfig.Source // nil: in the clear
 	undo     []func()
 }
@@ -117,6 +119,9 @@ func (a *app) run(ctx context.Context) error {
 		return err
 	}
 	if a.access, err = a.flags.access.open(a.metrics, a.log.WithName("access")); err != nil {
+		return err
+	}
+	if a.secrets, err = a.flags.secrets.open(); err != nil {
 		return err
 	}
 	for _, step := range []func(context.Context) error{a.listen, a.assemble} {
@@ -237,7 +242,8 @@ func (a *app) newEngine(
 			BackoffFactor: a.flags.access.BackoffFactor, Spread: a.flags.RegistrationBackoff,
 		},
 		Environment: engine.Environment{
-			TLS: a.tls.Variables(os.Environ()), Token: a.access.tokens(), Executors: variables, LibprocessIP: os.Getenv("LIBPROCESS_IP"),
+			Secrets: a.secrets,
+			TLS:     a.tls.Variables(os.Environ()), Token: a.access.tokens(), Executors: variables, LibprocessIP: os.Getenv("LIBPROCESS_IP"),
 			RecoveryTimeout: a.flags.RecoveryTimeout, SubscriptionBackoffMax: a.flags.ExecutorReregistration,
 			ShutdownGrace: a.flags.ExecutorShutdownGrace,
 		},

@@ -60,7 +60,7 @@ var (
 		"ip6_discovery_command", "lo_name",
 		"network_cni_config_dir", "network_cni_plugins_dir", "perf_events",
 		"resource_provider_config_dir",
-		"secret_resolver", "volume_gid_range", "xfs_project_range",
+		"volume_gid_range", "xfs_project_range",
 	}
 )
 

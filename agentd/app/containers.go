@@ -69,7 +69,7 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	if cfg.Weight, err = a.flags.weight(); err != nil {
 		return nil, err
 	}
-	cfg.Pending = a.pending
+	cfg.Pending, cfg.Secrets = a.pending, a.secrets
 	m, err := mesos.New(ctx, cfg, a.log.WithName("containerizer"), a.fetcher)
 	if err != nil {
 		return nil, err

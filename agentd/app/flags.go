@@ -2,6 +2,7 @@ package app
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"path/filepath"
@@ -68,6 +69,7 @@ type Flags struct {
 	logger    loggerFlags
 	extra     moduleFlags
 	oversub   oversubscriptionFlags
+	secrets   secretFlags
 
 	modules modules // of extra
 
@@ -85,6 +87,7 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	f.logger.define(f.set)
 	f.extra.define(f.set)
 	f.oversub.define(f.set)
+	f.secrets.define(f.set)
 	compat := defineCompat(f.set)
 	if err := f.set.Parse(args, environ); err != nil {
 		return f, err
@@ -107,7 +110,7 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	if !filepath.IsAbs(f.WorkDir) {
 		return f, fmt.Errorf("--work_dir=%s: want an absolute path", f.WorkDir)
 	}
-	if err := f.access.validate(); err != nil {
+	if err := errors.Join(f.access.validate(), f.secrets.validate()); err != nil {
 		return f, err
 	}
 	var err error

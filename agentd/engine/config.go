@@ -9,6 +9,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/checkpoint"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/secrets"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/files"
@@ -96,6 +97,9 @@ func (c Config) withDefaults() Config {
 		c.State.Random = random{}
 	}
 	c.Oversubscription = c.Oversubscription.withDefaults()
+	if c.Environment.Secrets == nil {
+		c.Environment.Secrets = secrets.Values
+	}
 	if c.Log.GetSink() == nil {
 		c.Log = logr.Discard()
 	}

@@ -66,7 +66,7 @@ func (e *Engine) launchContainer(ctx context.Context, l state.LaunchContainer) {
 		e.attachSandbox(state.SandboxAdded{
 			AgentID: l.AgentID, FrameworkID: l.FrameworkID, ExecutorID: l.Executor.GetExecutorId().GetValue(), Container: l.Container,
 		})
-		cfg.Environment, err = e.cfg.Environment.of(l, e.agentEndpoint())
+		cfg.Environment, err = e.cfg.Environment.of(ctx, l, e.agentEndpoint())
 	}
 	if err == nil {
 		_, err = e.cfg.Containerizer.Launch(ctx, cfg)

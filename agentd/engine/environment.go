@@ -1,10 +1,13 @@
 package engine
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"maps"
 	"time"
 
+	"github.com/mesos-operator/mesos-operator/agentd/secrets"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/flags"
@@ -30,6 +33,9 @@ type Environment struct {
 	// Token makes the token by which an executor proves who it is; nil if
 	// executors need none.
 	Token func(framework, executor, container string) (string, error)
+	// Secrets finds the values of variables that are secrets. Default: those
+	// that come with their value.
+	Secrets secrets.Resolver
 	// ShutdownGrace is what an executor has to end, unless it says itself.
 	ShutdownGrace time.Duration
 }
@@ -39,7 +45,7 @@ type endpoint struct{ pid, address string }
 
 // of is the environment of one container: the agent's part first, so that
 // command and framework can't be kept from what they set themselves.
-func (e Environment) of(l state.LaunchContainer, agent endpoint) (map[string]string, error) {
+func (e Environment) of(ctx context.Context, l state.LaunchContainer, agent endpoint) (map[string]string, error) {
 	out := map[string]string{"PATH": hostPath}
 	if e.LibprocessIP != "" {
 		out["LIBPROCESS_IP"] = e.LibprocessIP
@@ -69,7 +75,7 @@ func (e Environment) of(l state.LaunchContainer, agent endpoint) (map[string]str
 		"MESOS_HTTP_COMMAND_EXECUTOR":          "1",
 		"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": flags.FormatDuration(grace),
 	})
-	if err := addVariables(out, l.Executor.GetCommand().GetEnvironment()); err != nil || e.Token == nil {
+	if err := e.addVariables(ctx, out, l.Executor.GetCommand().GetEnvironment()); err != nil || e.Token == nil {
 		return out, err
 	}
 	token, err := e.Token(l.FrameworkID, l.Executor.GetExecutorId().GetValue(), l.Container)
@@ -81,16 +87,20 @@ func (e Environment) of(l state.LaunchContainer, agent endpoint) (map[string]str
 }
 
 // addVariables adds those of a command.
-func addVariables(out map[string]string, env *mesos.Environment) error {
+func (e Environment) addVariables(ctx context.Context, out map[string]string, env *mesos.Environment) error {
 	for _, v := range env.GetVariables() {
 		if v.GetType() != mesos.Environment_Variable_SECRET {
 			out[v.GetName()] = v.GetValue()
 			continue
 		}
-		if v.GetSecret().GetType() != mesos.Secret_VALUE {
-			return fmt.Errorf("variable %s: only secrets by value are supported", v.GetName())
+		value, err := e.Secrets(ctx, v.GetSecret())
+		if err != nil {
+			return fmt.Errorf("variable %s: %w", v.GetName(), err)
 		}
-		out[v.GetName()] = string(v.GetSecret().GetValue().GetData())
+		if bytes.IndexByte(value, 0) >= 0 {
+			return fmt.Errorf("variable %s: the secret has a null byte, which no environment can hold", v.GetName())
+		}
+		out[v.GetName()] = string(value)
 	}
 	return nil
 }

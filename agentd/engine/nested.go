@@ -35,7 +35,7 @@ func (e *Engine) LaunchContainer(ctx context.Context, l ContainerLaunch) error {
 	if e.cfg.State.SwitchUser {
 		cfg.User = l.Command.GetUser()
 	}
-	if err := addVariables(cfg.Environment, l.Command.GetEnvironment()); err != nil {
+	if err := e.cfg.Environment.addVariables(ctx, cfg.Environment, l.Command.GetEnvironment()); err != nil {
 		return err
 	}
 	if cfg.Standalone {

@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"strings"
@@ -177,6 +178,17 @@ func validateEnvironment(env *mesos.Environment) error {
 			return fmt.Errorf("Environment variable '%s' of type 'SECRET' must have a secret set", v.GetName())
 		case secret && v.Value != nil:
 			return fmt.Errorf("Environment variable '%s' of type 'SECRET' must not have a value set", v.GetName())
+		case secret && v.GetSecret().GetType() == mesos.Secret_REFERENCE && v.GetSecret().Reference == nil:
+			return fmt.Errorf("Environment variable '%s' specifies an invalid secret: Secret of type REFERENCE must have the 'reference' field set", v.GetName())
+		case secret && v.GetSecret().GetType() == mesos.Secret_REFERENCE && v.GetSecret().Value != nil:
+			return fmt.Errorf("Environment variable '%s' specifies an invalid secret: Secret '%s' of type REFERENCE must not have the 'value' field set",
+				v.GetName(), v.GetSecret().GetReference().GetName())
+		case secret && v.GetSecret().GetType() == mesos.Secret_VALUE && v.GetSecret().Value == nil:
+			return fmt.Errorf("Environment variable '%s' specifies an invalid secret: Secret of type VALUE must have the 'value' field set", v.GetName())
+		case secret && v.GetSecret().GetType() == mesos.Secret_VALUE && v.GetSecret().Reference != nil:
+			return fmt.Errorf("Environment variable '%s' specifies an invalid secret: Secret of type VALUE must not have the 'reference' field set", v.GetName())
+		case secret && bytes.IndexByte(v.GetSecret().GetValue().GetData(), 0) >= 0:
+			return fmt.Errorf("Environment variable '%s' specifies a secret containing null bytes, which is not allowed in the environment", v.GetName())
 		case !secret && v.Value == nil:
 			return fmt.Errorf("Environment variable '%s' of type 'VALUE' must have a value set", v.GetName())
 		case !secret && v.Secret != nil:

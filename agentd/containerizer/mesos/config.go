@@ -21,6 +21,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/ipc"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/pid"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/network/ports"
+	"github.com/mesos-operator/mesos-operator/agentd/secrets"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 
 	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
@@ -92,6 +93,9 @@ type Config struct {
 	// HostPathCreate are directories below which host paths are made if they don't
 	// exist (--host_path_volume_force_creation).
 	HostPathCreate []string
+	// Secrets finds the values of secrets in volumes; by default those that come
+	// with them (--secret_resolver).
+	Secrets secrets.Resolver
 	// Pending is where what a launch or an end waits for is listed. Optional.
 	Pending *pending.List
 }

@@ -133,7 +133,7 @@ func newHostPath(m *Containerizer) (isolator.Isolator, error) {
 }
 
 func newSecret(m *Containerizer) (isolator.Isolator, error) {
-	return secret.New(secret.Config{RuntimeDir: m.cfg.RuntimeDir, Root: m.root}), nil
+	return secret.New(secret.Config{RuntimeDir: m.cfg.RuntimeDir, Root: m.root, Resolve: m.cfg.Secrets}), nil
 }
 
 func newDisk(m *Containerizer) (isolator.Isolator, error) {

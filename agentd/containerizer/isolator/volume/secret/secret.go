@@ -7,17 +7,20 @@
 package secret
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"time"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume"
+	"github.com/mesos-operator/mesos-operator/agentd/secrets"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
@@ -31,7 +34,12 @@ type Config struct {
 	RuntimeDir string
 	// Root is a prefix by which the agent reaches the node's files.
 	Root string
+	// Resolve finds the values. Default: those that come with the volumes.
+	Resolve secrets.Resolver
 }
+
+// resolveTimeout bounds how long a launch waits for a secret.
+const resolveTimeout = 30 * time.Second
 
 // Isolator implements isolator.Isolator.
 type Isolator struct {
@@ -40,7 +48,12 @@ type Isolator struct {
 }
 
 // New returns the isolator.
-func New(cfg Config) *Isolator { return &Isolator{cfg: cfg} }
+func New(cfg Config) *Isolator {
+	if cfg.Resolve == nil {
+		cfg.Resolve = secrets.Values
+	}
+	return &Isolator{cfg: cfg}
+}
 
 // Name implements isolator.Isolator.
 func (*Isolator) Name() string { return Name }
@@ -76,8 +89,11 @@ func (i *Isolator) Prepare(c *isolator.Container, _ isolator.Demand, spec *specs
 
 // write keeps a secret and returns its file.
 func (i *Isolator) write(id containerizer.ID, n int, s *mesos.Secret, who specs.User) (string, error) {
-	if s.GetType() != mesos.Secret_VALUE || s.GetValue() == nil {
-		return "", fmt.Errorf("%w: secrets by reference", containerizer.ErrUnsupported)
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	value, err := i.cfg.Resolve(ctx, s)
+	if err != nil {
+		return "", err
 	}
 	dir := i.dir(id)
 	if err := os.MkdirAll(dir, 0o711); err != nil {
@@ -88,7 +104,7 @@ func (i *Isolator) write(id containerizer.ID, n int, s *mesos.Secret, who specs.
 	if err != nil {
 		return "", fmt.Errorf("keeping a secret: %w", err)
 	}
-	_, err = f.Write(s.GetValue().GetData())
+	_, err = f.Write(value)
 	if err == nil && int(who.UID) != os.Geteuid() {
 		err = f.Chown(int(who.UID), int(who.GID))
 	}

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	"github.com/mesos-operator/mesos-operator/agentd/secrets"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
@@ -55,10 +57,22 @@ func TestSecret(t *testing.T) {
 }
 
 func TestReference(t *testing.T) {
-	i := New(Config{RuntimeDir: t.TempDir()})
-	c := container(t, &mesos.Secret{Type: mesos.Secret_REFERENCE.Enum(), Reference: &mesos.Secret_Reference{Name: new("x")}})
-	err := i.Prepare(c, isolator.Demand{}, &specs.Spec{Process: &specs.Process{}})
-	if !errors.Is(err, containerizer.ErrUnsupported) {
-		t.Errorf("Prepare: %v", err)
+	reference := &mesos.Secret{Type: mesos.Secret_REFERENCE.Enum(), Reference: &mesos.Secret_Reference{Name: new("db"), Key: new("password")}}
+	spec := func() *specs.Spec {
+		return &specs.Spec{Process: &specs.Process{User: specs.User{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}}}
+	}
+	err := New(Config{RuntimeDir: t.TempDir()}).Prepare(container(t, reference), isolator.Demand{}, spec())
+	if !errors.Is(err, secrets.ErrReference) {
+		t.Errorf("without a resolver: %v", err)
+	}
+	i := New(Config{RuntimeDir: t.TempDir(), Resolve: func(_ context.Context, s *mesos.Secret) ([]byte, error) {
+		return []byte(s.GetReference().GetName() + "'s " + s.GetReference().GetKey()), nil
+	}})
+	resolved := spec()
+	if err := i.Prepare(container(t, reference), isolator.Demand{}, resolved); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(resolved.Mounts[0].Source); err != nil || string(data) != "db's password" {
+		t.Errorf("the file has %q: %v", data, err)
 	}
 }
