@@ -235,7 +235,11 @@ func TestRefusals(t *testing.T) {
 		"isolator twice":          {[]string{"pool", "isolation"}, "[a, a]", "Duplicate value"},
 		"unknown runtime":         {[]string{"pool", "runtime"}, "docker", `supported values: "posix", "oci"`},
 		"nothing unavailable":     {[]string{"pool", "maxUnavailable"}, "0", "write a number of agents, at least 1"},
-		"share without percent":   {[]string{"pool", "maxUnavailable"}, "'10'", "a share such as 10%"},
+		"secret's name":           {[]string{"pool", "secrets"}, "['../etc']", "write the name of a Secret"},
+		"secret twice":            {[]string{"pool", "secrets"}, "[a, a]", "Duplicate value"},
+		"secrets twice set up": {[]string{"spec", "agentPools"}, "[{name: p, resources: {cpu: 1, memory: 1Gi}, secrets: [a], flags: {secret_resolver: kubernetes}}]",
+			"leave out the flags secret_resolver"},
+		"share without percent": {[]string{"pool", "maxUnavailable"}, "'10'", "a share such as 10%"},
 	}
 	schema := loadSchema(t)
 	for name, tc := range cases {

@@ -10,6 +10,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!self.resources.ports.exists(range, range.begin <= self.port && self.port <= range.end)",message="port lies in resources.ports: the agent can't offer the port that it listens on itself"
 // +kubebuilder:validation:XValidation:rule="self.port == oldSelf.port",message="a pool's port can't change, as its agents would lose their tasks: add a pool of another name, and remove this one"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.attributes) || (has(self.attributes) && oldSelf.attributes.all(name, name in self.attributes && self.attributes[name] == oldSelf.attributes[name]))",message="a pool's attributes can be added to but not changed or removed, as tasks were placed by them: add a pool of another name, and remove this one"
+// +kubebuilder:validation:XValidation:rule="!has(self.secrets) || !has(self.flags) || !('secret_resolver' in self.flags || 'secret_directory' in self.flags || 'kube_secrets_namespace' in self.flags)",message="leave out the flags secret_resolver, secret_directory and kube_secrets_namespace beside secrets, which sets them"
 type AgentPool struct {
 	Placement `json:",inline"`
 
@@ -46,6 +47,16 @@ type AgentPool struct {
 	// +kubebuilder:default=posix
 	// +kubebuilder:validation:Enum=posix;oci
 	Runtime Runtime `json:"runtime,omitempty"`
+
+	// secrets names Secrets of this namespace that tasks of the pool may refer to, in
+	// their environment, in volumes, and as credentials of images: the name of a
+	// reference is that of the Secret, its key that of an entry. Every framework
+	// may refer to all of them. They are mounted into the agents' pods, which get
+	// no right to read Secrets from the API.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MaxItems=64
+	Secrets []SecretName `json:"secrets,omitempty"`
 
 	// port that the agents listen on, on their nodes' own addresses.
 	// +optional
@@ -85,6 +96,12 @@ const (
 // +kubebuilder:validation:MaxLength=64
 // +kubebuilder:validation:Pattern=`^[a-z][a-z0-9_]*(/[a-z0-9_]+)?$`
 type Isolator string
+
+// SecretName is the name of a Secret.
+//
+// +kubebuilder:validation:MaxLength=253
+// +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="write the name of a Secret of this namespace, as in database-password"
+type SecretName string
 
 // AttributeValue is the value of an agent's attribute.
 //

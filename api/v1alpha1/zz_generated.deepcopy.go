@@ -43,6 +43,11 @@ func (in *AgentPool) DeepCopyInto(out *AgentPool) {
 		*out = make([]Isolator, len(*in))
 		copy(*out, *in)
 	}
+	if in.Secrets != nil {
+		in, out := &in.Secrets, &out.Secrets
+		*out = make([]SecretName, len(*in))
+		copy(*out, *in)
+	}
 	if in.MaxUnavailable != nil {
 		in, out := &in.MaxUnavailable, &out.MaxUnavailable
 		*out = new(intstr.IntOrString)

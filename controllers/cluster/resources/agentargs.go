@@ -47,6 +47,7 @@ func agentArgs(c *v1alpha1.MesosCluster, pool v1alpha1.AgentPool) []string {
 		// The API lets pools grow only; Mesos's default takes any change as a reason not to start.
 		option("reconfiguration_policy", "additive"),
 	}
+	args = append(args, secretArgs(pool)...)
 	args = append(args, agentAuthentication(c, pool)...)
 	return append(args, userFlags(pool.Flags)...)
 }

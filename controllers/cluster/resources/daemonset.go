@@ -64,6 +64,8 @@ func agentPod(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *co
 			hostPath("work", nodePath(workRoot, c, pool.Name), corev1.HostPathDirectoryOrCreate),
 			hostPath("run", nodePath(runtimeRoot, c, pool.Name), corev1.HostPathDirectoryOrCreate),
 			hostPath("cgroup", cgroupMount, corev1.HostPathDirectory))
+	volumes, _ := secretVolumes(pool)
+	pod.WithVolumes(volumes...)
 	place(pod, pool.Placement)
 	pullSecrets(pod, c.Spec.Images.PullSecrets)
 	return pod
@@ -71,6 +73,7 @@ func agentPod(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *co
 
 func agentd(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *corev1ac.ContainerApplyConfiguration {
 	requests, limits := agentReservation(pool.Resources)
+	_, secrets := secretVolumes(pool)
 	return container(c, agentContainer, d.agentImage(c)).
 		WithArgs(agentArgs(c, pool)...).
 		WithEnv(
@@ -87,7 +90,8 @@ func agentd(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *core
 		WithVolumeMounts(
 			shared("work", nodePath(workRoot, c, pool.Name)),
 			shared("run", nodePath(runtimeRoot, c, pool.Name)),
-			corev1ac.VolumeMount().WithName("cgroup").WithMountPath(cgroupMount))
+			corev1ac.VolumeMount().WithName("cgroup").WithMountPath(cgroupMount)).
+		WithVolumeMounts(secrets...)
 }
 
 // agentReservation is what the agent's pod takes from Kubernetes's scheduler: all

@@ -69,6 +69,7 @@ func fullest() *v1alpha1.MesosCluster {
 		Tolerations:       []corev1.Toleration{{Key: "control", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}},
 	}
 	pool := &c.Spec.AgentPools[0]
+	pool.Secrets = []v1alpha1.SecretName{"database", "registry.example"}
 	pool.Placement = v1alpha1.Placement{
 		NodeSelector: map[string]string{"disk": "ssd"},
 		Tolerations: []corev1.Toleration{
