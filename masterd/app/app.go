@@ -51,6 +51,7 @@ type App struct {
 	label    *podlabel.Labeller // nil outside of Kubernetes
 	metrics  *metrics.Registry
 	server   *httpserver.Server
+	api      *httpapi.API
 	access   *access
 	tls      *tlsconfig.Source // nil: in the clear
 	// publisher shows the leader in ZooKeeper; nil if that elects it, or isn't used.
@@ -136,7 +137,8 @@ func (a *App) serveHTTP() error {
 		break
 	}
 	long := lane.New()
-	api, err := httpapi.New(httpapi.Config{
+	var err error
+	a.api, err = httpapi.New(httpapi.Config{
 		Self:   a.self,
 		Leader: a.elector.Leader,
 		Engine: a.engine.Load, Registry: a.store.Snapshot,
@@ -157,7 +159,7 @@ func (a *App) serveHTTP() error {
 		return err
 	}
 	router := httpserver.NewRouter(httpapi.Process)
-	api.Register(router)
+	a.api.Register(router)
 	router.Disable(a.access.disabled)
 	a.server = httpserver.New(httpserver.Config{Handler: router, Node: a.node, Lane: long, Log: a.log.WithName("http")})
 	return nil
@@ -226,9 +228,10 @@ func (a *App) lead(ctx context.Context, self *mesos.MasterInfo) error {
 		a.engine.Store(nil)
 		a.node.Disconnect()
 	}()
-	watched, unwatch := context.WithCancel(ctx)
-	defer unwatch()
-	go hosts.watch(watched, e.Whitelist)
+	during, end := context.WithCancel(ctx)
+	defer end()
+	go hosts.watch(during, e.Whitelist)
+	go a.api.Keep(during, e)
 	log.Info("leading", "agents", len(reg.GetSlaves().GetSlaves()))
 	defer comeback(len(reg.GetSlaves().GetSlaves()))()
 	return deposed(e.Run(ctx))

@@ -85,6 +85,8 @@ type API struct {
 	answers  map[answerKind]*shared
 	// snapshots are what streams of events begin with, by content type.
 	snapshots map[string]*shared
+	// asked are the forms that somebody asked for.
+	asked wanted
 }
 
 // New returns an API.

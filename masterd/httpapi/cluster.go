@@ -75,6 +75,9 @@ var (
 // readCluster answers a call that reads the cluster.
 func (a *API) readCluster(c *operatorCall, how reading) {
 	see := a.visibleTo(c.principal)
+	if how.part != nil && c.contentType == codec.JSON {
+		a.asked.json.Store(true)
+	}
 	if how.part != nil && see.everything() {
 		b, err := a.answers[answerKind{c.call.GetType(), c.contentType}].get(c.r.Context(), c.engine)
 		if err != nil {

@@ -17,6 +17,8 @@ import (
 type part interface {
 	json(b *body)
 	protobuf(b *body)
+	// keeps appends the tables whose forms are kept.
+	keeps(to []keepable, contentType string) []keepable
 }
 
 // fieldName is a field by its name in JSON and its number.
@@ -54,6 +56,13 @@ func (n nested) protobuf(b *body) {
 	b.nest(n.number, inner)
 }
 
+func (n nested) keeps(to []keepable, contentType string) []keepable {
+	for _, p := range n.parts {
+		to = p.keeps(to, contentType)
+	}
+	return to
+}
+
 // repeated is a field with an element for each record of a table. In JSON it is
 // there when it is empty, as in Mesos.
 type repeated[T any] struct {
@@ -88,6 +97,16 @@ func (r repeated[T]) elements(b *body, f state.Form, encode encoder[T]) {
 	}
 }
 
+func (r repeated[T]) keeps(to []keepable, contentType string) []keepable {
+	switch {
+	case r.unkept:
+		return to
+	case contentType == codec.JSON:
+		return append(to, keepTable[T]{r.table, formJSON, element(r.appendJSON)})
+	}
+	return append(to, keepTable[T]{r.table, formProtobuf, field(r.number, r.message)})
+}
+
 // name is an enum's value.
 type name struct {
 	fieldName
@@ -105,6 +124,8 @@ func (n name) protobuf(b *body) {
 	b.text = protowire.AppendVarint(b.text, uint64(n.ordinal))
 }
 
+func (n name) keeps(to []keepable, _ string) []keepable { return to }
+
 // double is a number.
 type double struct {
 	fieldName
@@ -120,6 +141,8 @@ func (d double) protobuf(b *body) {
 	b.text = protowire.AppendTag(b.text, d.number, protowire.Fixed64Type)
 	b.text = protowire.AppendFixed64(b.text, math.Float64bits(d.value))
 }
+
+func (d double) keeps(to []keepable, _ string) []keepable { return to }
 
 // compose puts a whole message together, and returns the body.
 func compose(b *body, contentType string, parts ...part) *body {

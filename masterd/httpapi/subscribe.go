@@ -27,6 +27,9 @@ func (a *API) subscribe(c *operatorCall) {
 		return
 	}
 	defer s.Close()
+	if c.contentType == codec.JSON {
+		a.asked.json.Store(true)
+	}
 	out, ctx, err := openEventStream(c.w, c.r, c.contentType)
 	defer out.end()
 	defer watch(out, s)()

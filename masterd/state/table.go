@@ -1,6 +1,9 @@
 package state
 
-import "iter"
+import (
+	"iter"
+	"sync/atomic"
+)
 
 // chunkSize is how many records are copied when one of them changes after a
 // View was taken, and how many share one pointer in a View.
@@ -12,6 +15,7 @@ type chunk[T any] struct {
 	epoch   uint64
 	live    int
 	records [chunkSize]*cell[T]
+	digest  atomic.Pointer[any] // see Digests
 }
 
 // table is the machine's side of a Table: records by key, in the order of

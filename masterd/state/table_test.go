@@ -124,3 +124,46 @@ func TestKept(t *testing.T) {
 		t.Errorf("%d pieces; their lengths are wrong by %d", parts, length)
 	}
 }
+
+// A digest is made once for a group of records, and anew when one of them
+// changes; Without gives the same groups.
+func TestDigests(t *testing.T) {
+	var tab table[int, int]
+	values := make([]int, 3*chunkSize)
+	for i := range values {
+		values[i] = i
+		tab.put(i, &values[i])
+	}
+	made := 0
+	sum := func() (total int) {
+		for _, d := range Digests(tab.publish(), func(group Table[int]) (sum int) {
+			made++
+			for v := range group.All() {
+				sum += *v
+			}
+			return sum
+		}) {
+			total += d
+		}
+		return total
+	}
+	n := len(values)
+	if got := sum(); got != n*(n-1)/2 || made != 3 {
+		t.Errorf("the sum is %d, of %d digests", got, made)
+	}
+	before := tab.publish()
+	tab.put(5, new(1005))
+	if got := sum(); got != n*(n-1)/2+1000 || made != 4 {
+		t.Errorf("after a change the sum is %d, of %d digests", got, made)
+	}
+	if rest := tab.publish().Without(before); rest.Len() != chunkSize {
+		t.Errorf("after a change in one group %d records may be new, want %d", rest.Len(), chunkSize)
+	}
+	if rest := tab.publish().Without(tab.publish()); rest.Len() != 0 {
+		t.Errorf("%d records are new although nothing changed", rest.Len())
+	}
+	tab.drop(5)
+	if got := sum(); got != n*(n-1)/2-5 {
+		t.Errorf("after a removal the sum is %d", got)
+	}
+}

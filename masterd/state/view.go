@@ -97,6 +97,23 @@ func (t Table[T]) Each() iter.Seq2[*T, *Kept] {
 	}
 }
 
+// Without returns the pieces of a table that an earlier one doesn't have: all
+// records that are new or changed since, and some of their neighbours.
+func (t Table[T]) Without(earlier Table[T]) Table[T] {
+	known := make(map[*chunk[T]]struct{}, len(earlier.chunks))
+	for _, c := range earlier.chunks {
+		known[c] = struct{}{}
+	}
+	var rest Table[T]
+	for _, c := range t.chunks {
+		if _, ok := known[c]; !ok {
+			rest.chunks = append(rest.chunks, c)
+			rest.length += c.live
+		}
+	}
+	return rest
+}
+
 // Split cuts a table into at most n pieces of about the same length, for
 // readers that share the work.
 func (t Table[T]) Split(n int) []Table[T] {

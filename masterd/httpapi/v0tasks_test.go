@@ -1,0 +1,94 @@
+package httpapi
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+)
+
+// A ranking has the tasks that sorting all of them would have.
+func TestRanking(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		times := rapid.SliceOfN(rapid.IntRange(0, 50), 0, 3*rankSlack).Draw(t, "times")
+		r := ranking{ascending: rapid.Bool().Draw(t, "ascending"), bounded: rapid.Bool().Draw(t, "bounded")}
+		r.most = rapid.IntRange(0, 300).Draw(t, "most")
+		all := make([]*mesos.Task, len(times))
+		for i, first := range times {
+			all[i] = &mesos.Task{Statuses: []*mesos.TaskStatus{{Timestamp: new(float64(first))}}}
+			r.add(float64(first), all[i], nil)
+		}
+		slices.SortStableFunc(all, func(x, y *mesos.Task) int { return cmp.Compare(firstUpdate(x), firstUpdate(y)) })
+		if !r.ascending {
+			slices.Reverse(all)
+		}
+		if r.bounded {
+			all = all[:min(r.most, len(all))]
+		}
+		got := r.best()
+		if len(got) != len(all) {
+			t.Fatalf("%d tasks, want %d", len(got), len(all))
+		}
+		for i := range got {
+			if got[i].task != all[i] {
+				t.Fatalf("place %d has the task of %v, want that of %v", i, got[i].first, firstUpdate(all[i]))
+			}
+		}
+	})
+}
+
+// The tallies of /state-summary are those that counting one task after the other
+// gives, in order.
+func TestSummaryCounts(t *testing.T) {
+	v := viewOf(t, 20)
+	type sums struct {
+		states map[string]int
+		others map[string]bool
+	}
+	want := map[string]sums{}
+	of := func(id string) sums {
+		if _, ok := want[id]; !ok {
+			want[id] = sums{map[string]int{}, map[string]bool{}}
+		}
+		return want[id]
+	}
+	for _, table := range taskTables(v) {
+		for task := range table.All() {
+			agent, framework := task.GetAgentId().GetValue(), task.GetFrameworkId().GetValue()
+			for id, other := range map[string]string{agent: framework, framework: agent} {
+				of(id).states[task.GetState().String()]++
+				of(id).others[other] = true
+			}
+		}
+	}
+	var got struct{ Slaves, Frameworks []map[string]any }
+	if err := json.Unmarshal(composed((&API{}).composeSummary, v, asked{}), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Slaves) != v.Agents.Len() || len(got.Frameworks) != v.Frameworks.Len() {
+		t.Fatalf("%d agents and %d frameworks", len(got.Slaves), len(got.Frameworks))
+	}
+	for _, shown := range append(got.Slaves, got.Frameworks...) {
+		id := shown["id"].(string)
+		others := shown["framework_ids"]
+		if others == nil {
+			others = shown["slave_ids"]
+		}
+		if text := fmt.Sprint(slices.Sorted(maps.Keys(want[id].others))); fmt.Sprint(others) != text {
+			t.Errorf("%s shares tasks with %v, want %s", id, others, text)
+		}
+		for _, name := range countedNames {
+			if n := want[id].states[name]; shown[name] != float64(n) {
+				t.Errorf("%s has %v in %s, want %d", id, shown[name], name, n)
+			}
+		}
+	}
+}
+
+func BenchmarkTasksFirstPage(b *testing.B) { benchEndpoint(b, composeTasks, asked{}) }
