@@ -48,8 +48,16 @@ type body struct {
 	packed  []byte
 }
 
+// textBlock is how much text is in one allocation: growing a long text would
+// copy all of it again and again.
+const textBlock = 64 << 10
+
 // write appends text.
 func (b *body) write(f func([]byte) []byte) {
+	if len(b.text) > textBlock*3/4 {
+		b.seal()
+		b.text, b.sealed = make([]byte, 0, textBlock), 0
+	}
 	start := len(b.text)
 	if b.text = f(b.text); b.opened != 0 && len(b.text) > start {
 		b.text[start], b.opened = b.opened, 0

@@ -71,16 +71,21 @@ func number(text string, otherwise int) int {
 func selectTasks(b *body, r *ranking, v *state.View, framework, id only) {
 	for _, table := range taskTables(v) {
 		for group, facts := range state.Digests(table, factsOf) {
-			i := 0
-			for t, kept := range group.Each() {
-				f := &facts[i]
-				i++
-				if framework.accepts(f.framework) && (!id.given || id.accepts(t.GetTaskId().GetValue())) {
-					r.add(f.first, t, kept)
-				}
+			for i := range facts {
 				b.step()
+				if framework.accepts(facts[i].framework) && r.mayAdd(facts[i].first) {
+					r.addIf(group, i, facts[i].first, id)
+				}
 			}
 		}
+	}
+}
+
+// addIf adds a task of a group if it has the ID that is asked for.
+func (r *ranking) addIf(group state.Table[mesos.Task], place int, first float64, id only) {
+	t, kept := group.At(place)
+	if id.accepts(t.GetTaskId().GetValue()) {
+		r.add(first, t, kept)
 	}
 }
 
@@ -118,13 +123,16 @@ func (r *ranking) compare(x, y rankedTask) int {
 // sorted, so that this is done rarely.
 const rankSlack = 1000
 
-func (r *ranking) add(first float64, t *mesos.Task, kept *state.Kept) {
+// mayAdd says whether the next task in order of arrival could be among those that
+// are wanted. It is asked about all, before one looks at them.
+func (r *ranking) mayAdd(first float64) bool {
 	r.seen++
-	ranked := rankedTask{first, r.seen, t, kept}
-	if r.worst != nil && r.compare(ranked, *r.worst) > 0 {
-		return
-	}
-	r.tasks = append(r.tasks, ranked)
+	return r.worst == nil || r.compare(rankedTask{first: first, seen: r.seen}, *r.worst) <= 0
+}
+
+// add adds the task that mayAdd was asked about.
+func (r *ranking) add(first float64, t *mesos.Task, kept *state.Kept) {
+	r.tasks = append(r.tasks, rankedTask{first, r.seen, t, kept})
 	if r.bounded && len(r.tasks)-rankSlack > r.most {
 		r.cut()
 	}

@@ -22,7 +22,9 @@ func TestRanking(t *testing.T) {
 		all := make([]*mesos.Task, len(times))
 		for i, first := range times {
 			all[i] = &mesos.Task{Statuses: []*mesos.TaskStatus{{Timestamp: new(float64(first))}}}
-			r.add(float64(first), all[i], nil)
+			if r.mayAdd(float64(first)) {
+				r.add(float64(first), all[i], nil)
+			}
 		}
 		slices.SortStableFunc(all, func(x, y *mesos.Task) int { return cmp.Compare(firstUpdate(x), firstUpdate(y)) })
 		if !r.ascending {

@@ -64,6 +64,27 @@ func Digests[T, D any](t Table[T], make func(Table[T]) D) iter.Seq2[Table[T], D]
 	}
 }
 
+// At returns the record at a place, and what readers keep beside it. It takes
+// time in proportion to the length: it is for groups.
+func (t Table[T]) At(place int) (*T, *Kept) {
+	for _, c := range t.chunks {
+		if place >= c.live {
+			place -= c.live
+			continue
+		}
+		for _, cell := range c.records {
+			if cell == nil {
+				continue
+			}
+			if place == 0 {
+				return cell.record, &cell.kept
+			}
+			place--
+		}
+	}
+	return nil, nil
+}
+
 func (c *chunk[T]) digested() any {
 	if d := c.digest.Load(); d != nil {
 		return *d

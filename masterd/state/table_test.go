@@ -163,6 +163,17 @@ func TestDigests(t *testing.T) {
 		t.Errorf("%d records are new although nothing changed", rest.Len())
 	}
 	tab.drop(5)
+	all := tab.publish()
+	place := 0
+	for want := range all.All() {
+		if got, kept := all.At(place); got != want || kept == nil {
+			t.Fatalf("at %d there is another record", place)
+		}
+		place++
+	}
+	if got, _ := all.At(place); got != nil {
+		t.Error("there is something behind the end")
+	}
 	if got := sum(); got != n*(n-1)/2-5 {
 		t.Errorf("after a removal the sum is %d", got)
 	}
