@@ -95,8 +95,9 @@ func (m *Machine) resume() {
 			m.forward(key, s, updateRetryMin)
 		}
 	}
-	for uuid := range sorted(m.operations) {
-		m.forwardOperation(uuid, updateRetryMin)
+	// Resource providers repeat what became of theirs.
+	for _, o := range m.operationsOf("") {
+		m.forwardOperation(string(o.GetUuid().GetValue()), updateRetryMin)
 	}
 }
 

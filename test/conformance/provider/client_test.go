@@ -196,14 +196,18 @@ var frameworkInfo = object{
 	},
 }
 
-// offered takes an offer with a disk of the provider, of one type of source.
+// offered takes an offer with a disk of the provider, of one type of source. Those
+// without are declined: a disk alone is not offered.
 func (p *provider) offered(f *testbed.Framework, source string) (offer, disk testbed.Value) {
 	p.t.Helper()
-	offer = f.Await("an offer of a "+source+" disk", func(v testbed.Value) bool {
-		disk = p.diskIn(v.At("offers", "offers", 0, "resources"))
-		return disk.At("disk", "source", "type").Text() == source
-	}).At("offers", "offers", 0)
-	return offer, disk
+	for {
+		offer = f.Offer()
+		disk = p.diskIn(offer.At("resources"))
+		if disk.At("disk", "source", "type").Text() == source {
+			return offer, disk
+		}
+		f.Call("DECLINE", object{"offer_ids": list{offer.At("id").Raw()}, "filters": object{"refuse_seconds": 0.0}})
+	}
 }
 
 func (p *provider) diskIn(resources testbed.Value) testbed.Value {
