@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -25,6 +26,7 @@ func TestKilled(t *testing.T) {
 				h.pending = known(operation, "OPERATION_PENDING")
 				kill(h)
 				h.awaitOperations(1)
+				h.awaitRegistered()
 				disk := with(h.p.mounted(t.TempDir()), object{
 					"allocation_info": operation.At("info", "create_disk", "source", "allocation_info").Raw(),
 				})
@@ -53,6 +55,7 @@ func TestUnacknowledged(t *testing.T) {
 	h.p.subscribe()
 	h.p.state(list{h.p.mounted(t.TempDir())}, finished)
 	h.awaitOperations(1)
+	h.awaitRegistered()
 	status := h.p.report(operation, "OPERATION_FINISHED", disk)
 	h.f.Await("the outcome", testbed.Type("UPDATE_OPERATION_STATUS"))
 	h.p.tell(operation, status) // it doesn't know whether anybody heard
@@ -128,6 +131,18 @@ func (h *house) restartProvider() {
 	awaitProviders(h.t, h.agent, 0)
 	h.p.subscribe()
 	h.p.state(list{h.p.raw()}, h.pending)
+}
+
+// awaitRegistered waits until the agent passes on what it is told: before, a
+// provider would have to repeat it.
+func (h *house) awaitRegistered() {
+	h.t.Helper()
+	testbed.Eventually(h.t, "the agent is registered", func() error {
+		if h.agent.TryGet("/metrics/snapshot").At("slave/registered").Number() != 1 {
+			return errors.New("it is not")
+		}
+		return nil
+	})
 }
 
 // awaitOperations waits until agent and master know of so many.
