@@ -116,11 +116,12 @@ type Containerizer interface {
 	// container of a nested one is: ErrUnknown. One that runs is ErrRunning.
 	Remove(ctx context.Context, id ID) error
 
-	// Usage measures a running container. Its timestamp is set.
+	// Usage measures a container, of one that is still being launched its limits
+	// only. Its timestamp is set.
 	Usage(ctx context.Context, id ID) (*mesos.ResourceStatistics, error)
 
-	// Status describes a running container: its container_id, the PID of its
-	// first process as executor_pid, cgroup_info, network_infos.
+	// Status describes a container: its container_id and, once it is launched, the PID
+	// of its first process as executor_pid, cgroup_info, network_infos.
 	Status(ctx context.Context, id ID) (*mesos.ContainerStatus, error)
 
 	// AttachOutput attaches to what a container writes from now on; that of a debug

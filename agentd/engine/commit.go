@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/internal/failpoint"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
@@ -103,7 +104,8 @@ func (e *Engine) act(ctx context.Context, effect state.Effect) error {
 	case state.UpdateContainer:
 		e.lane(effect.Container, func() { e.updateContainer(ctx, effect) })
 	case state.DescribeContainer:
-		e.later(func() { e.describeContainer(ctx, effect) })
+		// Executors can be faster than the launch that tells of their process.
+		e.lane(string(containerizer.IDOf(effect.Container).Root()), func() { e.describeContainer(ctx, effect) })
 	case state.DestroyContainer:
 		e.later(func() { e.destroyContainer(ctx, effect.Container) })
 	case state.SandboxAdded:

@@ -11,6 +11,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"github.com/mesos-operator/mesos-operator/agentd/state"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 )
 
@@ -42,6 +43,9 @@ type Engine struct {
 	replies replies
 	gc      *collector
 	lanes   lanes
+
+	usage    sampler[*mesos.ResourceStatistics]
+	statuses sampler[*mesos.ContainerStatus]
 
 	work       sync.WaitGroup // goroutines of effects
 	detection  context.CancelFunc
@@ -80,6 +84,7 @@ func New(cfg Config) (*Engine, error) {
 	e.timers = newTimers(e.submitLater)
 	e.streams, e.replies, e.lanes = newStreams(), newReplies(), newLanes()
 	e.gc = newCollector(cfg, e.log)
+	e.usage.get, e.statuses.get = cfg.Containerizer.Usage, cfg.Containerizer.Status
 	e.registerMetrics()
 	return e, nil
 }

@@ -79,13 +79,16 @@ func (m *Containerizer) Kill(ctx context.Context, id containerizer.ID, signal sy
 
 // Usage implements containerizer.Containerizer. What an isolator can't measure
 // is left out: a part is better than nothing.
-func (m *Containerizer) Usage(ctx context.Context, id containerizer.ID) (*mesos.ResourceStatistics, error) {
-	c, err := m.running(ctx, id)
+func (m *Containerizer) Usage(_ context.Context, id containerizer.ID) (*mesos.ResourceStatistics, error) {
+	c, launched, err := m.now(id)
 	if err != nil {
 		return nil, err
 	}
 	s := &mesos.ResourceStatistics{}
 	for _, i := range m.isolators {
+		if !launched {
+			break
+		}
 		if err := i.Usage(&c.iso, s); err != nil {
 			m.log.V(1).Info("Usage is not complete", "container_id", id, "isolator", i.Name(), "error", err.Error())
 		}
@@ -132,10 +135,13 @@ func totalMemory() uint64 {
 }
 
 // Status implements containerizer.Containerizer.
-func (m *Containerizer) Status(ctx context.Context, id containerizer.ID) (*mesos.ContainerStatus, error) {
-	c, err := m.running(ctx, id)
+func (m *Containerizer) Status(_ context.Context, id containerizer.ID) (*mesos.ContainerStatus, error) {
+	c, launched, err := m.now(id)
 	if err != nil {
 		return nil, err
+	}
+	if !launched {
+		return &mesos.ContainerStatus{ContainerId: id.Proto()}, nil
 	}
 	s := &mesos.ContainerStatus{ContainerId: id.Proto(), ExecutorPid: new(uint32(c.iso.PID))}
 	for _, i := range m.isolators {

@@ -118,6 +118,25 @@ func (m *Containerizer) running(ctx context.Context, id containerizer.ID) (*cont
 	}
 }
 
+// now returns a container that has not ended, and whether it is launched. It doesn't
+// wait: a launch may take as long as a download.
+func (m *Containerizer) now(id containerizer.ID) (c *container, launched bool, err error) {
+	if c, err = m.find(id); err != nil {
+		return nil, false, err
+	}
+	select {
+	case <-c.done:
+		return nil, false, containerizer.ErrUnknown
+	default:
+	}
+	select {
+	case <-c.launched:
+		launched = true
+	default:
+	}
+	return c, launched, nil
+}
+
 // handle is how the runtime knows the container.
 func (c *container) handle() runtime.Running {
 	return runtime.Running{ID: c.id, Dir: c.dir, PID: c.iso.PID}

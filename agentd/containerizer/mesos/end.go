@@ -52,6 +52,7 @@ func (m *Containerizer) end(c *container) {
 	// Nothing must be left alive before isolators are asked for the reason:
 	// their counters are final then.
 	killErr := m.killAll(c)
+	m.settleIO(c)
 	c.cancel()
 	c.mu.Lock()
 	limitation := c.limitation

@@ -80,7 +80,7 @@ func (m *Containerizer) watchIO(c *container) {
 	}
 	status, err := board.Wait(context.Background())
 	defer board.Close()
-	close(c.ioEnded)
+	defer close(c.ioEnded)
 	if err != nil || status == nil || status.Exited() && status.ExitStatus() == 0 {
 		return // a recovered one doesn't tell how it ended
 	}
@@ -94,6 +94,18 @@ func (m *Containerizer) watchIO(c *container) {
 		Message: "'IOSwitchboard' exited with " + describe(status),
 	})
 	m.kill(c)
+}
+
+// settleIO waits until the end of a switchboard that has ended is known for what it is:
+// a terminal goes away with its switchboard, which can end the container sooner than
+// anybody is told why.
+func (m *Containerizer) settleIO(c *container) {
+	c.mu.Lock()
+	board := c.io
+	c.mu.Unlock()
+	if board != nil && !board.Identity().Alive() {
+		<-c.ioEnded
+	}
 }
 
 // endIO lets the switchboard of a container without processes finish.
