@@ -75,7 +75,8 @@ type Agent struct {
 }
 
 // StartAgent starts an agentd. As root it isolates by cgroups/cpu and
-// cgroups/mem. When the test ends its executors and tasks do too.
+// cgroups/mem. When the test ends its executors and tasks do too, and what is left of
+// them fails the test.
 func StartAgent(t testing.TB, master string, runtime Runtime, flags ...string) *Agent {
 	t.Helper()
 	a := NewAgent(t, master, runtime, flags...)
@@ -106,6 +107,7 @@ func NewAgent(t testing.TB, master string, runtime Runtime, flags ...string) *Ag
 			t.Errorf("sweeping up behind %s: %v", p.Name, err)
 		}
 	})
+	t.Cleanup(a.endInOrder) // before the others
 	return a
 }
 

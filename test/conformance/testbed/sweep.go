@@ -26,11 +26,7 @@ func sweep(runDir string) error {
 // the cgroups and unmounts what is mounted below dir. It can't tell processes of
 // a cgroup that some other program of this machine has moved there.
 func sweepAgent(dir, cgroups string) error {
-	var groups []string
-	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
-		found, _ := filepath.Glob(pattern + cgroups) // the patterns are well formed
-		groups = append(groups, found...)
-	}
+	groups := cgroupsNamed(cgroups)
 	var left error
 	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		pids := append(processesBelow(dir), processesIn(groups)...)
@@ -46,6 +42,16 @@ func sweepAgent(dir, cgroups string) error {
 		}
 	}
 	return left
+}
+
+// cgroupsNamed finds the cgroups of a name, or a pattern, in all hierarchies.
+func cgroupsNamed(name string) []string {
+	var groups []string
+	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
+		found, _ := filepath.Glob(pattern + name) // the patterns are well formed
+		groups = append(groups, found...)
+	}
+	return groups
 }
 
 // processesBelow finds processes that execute from dir, work in it, or were told
@@ -131,17 +137,25 @@ func removeCgroups(groups []string) error {
 	return errors.Join(errs...)
 }
 
-// unmountBelow unmounts what is mounted below dir in this mount namespace.
-func unmountBelow(dir string) error {
+// mountsBelow lists what is mounted below dir in this mount namespace.
+func mountsBelow(dir string) (points []string, err error) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return fmt.Errorf("listing mounts: %w", err)
+		return nil, fmt.Errorf("listing mounts: %w", err)
 	}
-	var points []string
 	for line := range strings.Lines(string(table)) {
 		if fields := strings.Fields(line); len(fields) > 4 && strings.HasPrefix(fields[4], dir+"/") {
 			points = append(points, fields[4])
 		}
+	}
+	return points, nil
+}
+
+// unmountBelow unmounts what is mounted below dir in this mount namespace.
+func unmountBelow(dir string) error {
+	points, err := mountsBelow(dir)
+	if err != nil {
+		return err
 	}
 	var errs []error
 	for _, point := range slices.Backward(points) {
