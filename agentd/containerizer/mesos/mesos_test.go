@@ -3,6 +3,7 @@ package mesos
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/switchboard"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 
 	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
@@ -111,8 +113,62 @@ func agent(t testing.TB, cfg Config) *Containerizer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { leakCheck(t, m) })
+	held := descriptors()
+	t.Cleanup(func() {
+		leakCheck(t, m)
+		heldCheck(t, m, held)
+	})
 	return m
+}
+
+// descriptors counts the open files of this process by kind. Those by which
+// switchboards are watched are left out: that of a debug container waits for somebody to
+// come for its output, for minutes.
+func descriptors() map[string]int {
+	out := map[string]int{}
+	links, _ := filepath.Glob("/proc/self/fd/*") // the pattern is well formed
+	for _, link := range links {
+		if target, err := os.Readlink(link); err == nil && !ofSwitchboard(filepath.Base(link)) {
+			if kind, _, ok := strings.Cut(target, ":["); ok && kind != "anon_inode" {
+				target = kind // "socket", "pipe", "mnt"
+			}
+			out[target]++
+		}
+	}
+	return out
+}
+
+// ofSwitchboard says whether a descriptor is that of a switchboard's process.
+func ofSwitchboard(fd string) bool {
+	info, _ := os.ReadFile("/proc/self/fdinfo/" + fd) // it may be closed by now
+	_, rest, _ := strings.Cut(string(info), "\nPid:")
+	pid, _, _ := strings.Cut(strings.TrimSpace(rest), "\n")
+	line, _ := os.ReadFile("/proc/" + pid + "/cmdline") // nor is there one of most
+	return pid != "" && strings.Contains(string(line), switchboard.Name)
+}
+
+// heldCheck fails the test if its containers, which have ended, still have
+// descriptors of the agent: of processes, events, namespaces, files of their sandboxes.
+func heldCheck(t testing.TB, m *Containerizer, before map[string]int) {
+	t.Helper()
+	ids, _ := m.Containers(context.Background()) // it never fails
+	for _, id := range ids {
+		_ = m.Remove(context.Background(), id) // those below another go with it
+	}
+	var more []string
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		more = nil
+		for kind, n := range descriptors() {
+			// The runtime's poller comes with its first use.
+			if was := before[kind]; n > was && !strings.Contains(kind, "[event") {
+				more = append(more, fmt.Sprintf("%d of %s, before %d", n, kind, was))
+			}
+		}
+		if len(more) == 0 {
+			return
+		}
+	}
+	t.Errorf("descriptors are left: %v", more)
 }
 
 // leakCheck destroys all and looks for what is left.

@@ -1,6 +1,7 @@
 package testbed
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,5 +74,66 @@ func TestFlagsGivenTwice(t *testing.T) {
 	got := lastWins([]string{"--ip=a", "--hostname_lookup", "--port=1", "--no-hostname_lookup", "--ip=b"})
 	if diff := cmp.Diff([]string{"--port=1", "--no-hostname_lookup", "--ip=b"}, got); diff != "" {
 		t.Errorf("flags (-want +got):\n%s", diff)
+	}
+}
+
+// What a test leaves is seen: here a process, a cgroup, and a socket.
+func TestLeaks(t *testing.T) {
+	a := NewAgent(t, "127.0.0.1:1", Posix)
+	if err := os.MkdirAll(filepath.Join(a.Dir, "run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Leaks(); err != nil {
+		t.Fatalf("of an agent that never ran: %v", err)
+	}
+	sleeper := exec.Command("sleep", "600")
+	sleeper.Dir = a.Dir
+	if err := sleeper.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		_ = sleeper.Process.Kill()
+		_ = sleeper.Wait()
+	}()
+	socket, err := net.Listen("unix", filepath.Join(a.Dir, "run", "socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = socket.Close() }()
+	want := []string{"sleep 600", "run/socket"}
+	for _, hierarchy := range []string{"/sys/fs/cgroup/memory/", "/sys/fs/cgroup/"} {
+		group := filepath.Join(hierarchy, a.CgroupsRoot, "container")
+		if os.MkdirAll(group, 0o755) == nil { // needs root, and this version of cgroups
+			want = append(want, group)
+			break
+		}
+	}
+	leaks := a.Leaks()
+	for _, w := range want {
+		if leaks == nil || !strings.Contains(leaks.Error(), w) {
+			t.Errorf("%s is not seen: %v", w, leaks)
+		}
+	}
+}
+
+func TestMore(t *testing.T) {
+	before := Holdings{Descriptors: map[string]int{"socket": 3, "[pidfd]": 1, "/dev/null": 2}, Goroutines: 20}
+	if err := (Holdings{Descriptors: map[string]int{"socket": 5, "/dev/null": 2}, Goroutines: 22}).More(before); err != nil {
+		t.Errorf("no more: %v", err)
+	}
+	for name, h := range map[string]Holdings{
+		"a process descriptor": {Descriptors: map[string]int{"[pidfd]": 2}},
+		"a mount namespace":    {Descriptors: map[string]int{"mnt": 1}},
+		"many sockets":         {Descriptors: map[string]int{"socket": 30}},
+		"many goroutines":      {Goroutines: 100},
+	} {
+		if err := h.More(before); err == nil {
+			t.Errorf("%s is not seen", name)
+		}
+	}
+	for target, want := range map[string]string{"socket:[12]": "socket", "anon_inode:[pidfd]": "[pidfd]", "mnt:[4026]": "mnt", "/a:b": "/a:b"} {
+		if got := kindOf(target); got != want {
+			t.Errorf("%s is %s, want %s", target, got, want)
+		}
 	}
 }
