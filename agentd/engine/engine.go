@@ -44,8 +44,8 @@ type Engine struct {
 	gc      *collector
 	lanes   lanes
 
-	usage    sampler[*mesos.ResourceStatistics]
-	statuses sampler[*mesos.ContainerStatus]
+	statistics sampler[*mesos.ResourceStatistics]
+	statuses   sampler[*mesos.ContainerStatus]
 
 	work       sync.WaitGroup // goroutines of effects
 	detection  context.CancelFunc
@@ -84,7 +84,7 @@ func New(cfg Config) (*Engine, error) {
 	e.timers = newTimers(e.submitLater)
 	e.streams, e.replies, e.lanes = newStreams(), newReplies(), newLanes()
 	e.gc = newCollector(cfg, e.log)
-	e.usage.get, e.statuses.get = cfg.Containerizer.Usage, cfg.Containerizer.Status
+	e.statistics.get, e.statuses.get = cfg.Containerizer.Usage, cfg.Containerizer.Status
 	e.registerMetrics()
 	return e, nil
 }

@@ -11,7 +11,7 @@ import (
 // Statistics measures the containers of executors. Those that can't be measured are
 // left out. The messages are shared and must not be changed.
 func (e *Engine) Statistics(ctx context.Context, ids []string) map[string]*mesos.ResourceStatistics {
-	return e.usage.of(ctx, ids)
+	return e.statistics.of(ctx, ids)
 }
 
 // Statuses describes containers likewise.
