@@ -110,6 +110,8 @@ func (e *Engine) act(ctx context.Context, effect state.Effect) error {
 		e.later(func() { e.destroyContainer(ctx, effect.Container) })
 	case state.SandboxAdded:
 		e.attachSandbox(effect)
+	case state.VolumesShown:
+		e.lane(effect.Container, func() { e.attachVolumes(effect) })
 	case state.ExecutorRemoved:
 		e.collectExecutor(effect)
 	case state.TaskRemoved:

@@ -83,8 +83,24 @@ func (e *Engine) sandboxNames(agent, framework, executor, container string) (run
 func (e *Engine) attachSandbox(s state.SandboxAdded) {
 	run, latest, virtual := e.sandboxNames(s.AgentID, s.FrameworkID, s.ExecutorID, s.Container)
 	for _, name := range []string{run, latest, virtual} {
+		e.cfg.Files.Detach(name) // the volumes of an earlier run
 		if err := e.cfg.Files.Attach(run, name, e.mayReadSandbox(s.FrameworkID, s.ExecutorID)); err != nil {
 			e.log.Error(err, "sandbox is not browsable", "path", run, "as", name)
+		}
+	}
+}
+
+func (e *Engine) attachVolumes(s state.VolumesShown) {
+	run, latest, virtual := e.sandboxNames(s.AgentID, s.FrameworkID, s.ExecutorID, s.Container)
+	for _, v := range s.Volumes {
+		path, err := paths.PersistentVolume(e.cfg.State.WorkDir, v.Volume)
+		for _, name := range []string{run, latest, virtual} {
+			if err == nil {
+				err = e.cfg.Files.Attach(path, filepath.Join(name, v.Name), e.mayReadSandbox(s.FrameworkID, s.ExecutorID))
+			}
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // it may be destroyed by now
+			e.log.Error(err, "volume is not browsable", "sandbox", run, "as", v.Name)
 		}
 	}
 }

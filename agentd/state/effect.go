@@ -94,6 +94,13 @@ type DestroyContainer struct{ Container string }
 // LaunchContainer does so for a new one.
 type SandboxAdded struct{ AgentID, FrameworkID, ExecutorID, Container string }
 
+// VolumesShown exposes persistent volumes through /files, in the sandbox that they are
+// seen in.
+type VolumesShown struct {
+	AgentID, FrameworkID, ExecutorID, Container string
+	Volumes                                     []ShownVolume
+}
+
 // ExecutorRemoved says that a run is complete: its directories may be
 // collected, and those of the executor with them.
 type ExecutorRemoved struct {
@@ -186,6 +193,7 @@ func (UpdateContainer) isEffect()   {}
 func (DescribeContainer) isEffect() {}
 func (DestroyContainer) isEffect()  {}
 func (SandboxAdded) isEffect()      {}
+func (VolumesShown) isEffect()      {}
 func (ExecutorRemoved) isEffect()   {}
 func (TaskRemoved) isEffect()       {}
 func (FrameworkRemoved) isEffect()  {}

@@ -74,11 +74,14 @@ func (m *Machine) launch(l *launch, info *mesos.FrameworkInfo, pid string) {
 	r := l.framework.runs[l.executor.GetExecutorId().GetValue()]
 	if r != nil {
 		m.queue(l, r)
-		return
+	} else {
+		r = m.addRun(l)
+		m.queue(l, r)
+		m.startRun(l, r)
 	}
-	r = m.addRun(l)
-	m.queue(l, r)
-	m.startRun(l, r)
+	for _, t := range l.tasks {
+		m.showVolumes(r, t.GetTaskId().GetValue(), t.GetResources(), t.GetContainer())
+	}
 }
 
 // ignorable finds launches that can't be answered: the agent they are for, or

@@ -76,6 +76,9 @@ func (m *Machine) recoverRun(f *framework, s ExecutorSnapshot) {
 		m.recoverTask(r, t, s.Completed)
 	}
 	m.do(SandboxAdded{AgentID: m.agentID(), FrameworkID: f.id, ExecutorID: r.id, Container: r.container})
+	for _, t := range s.Tasks {
+		m.showVolumes(r, t.Task.GetTaskId().GetValue(), t.Task.GetResources(), t.Task.GetContainer())
+	}
 	if s.Completed {
 		r.phase = Terminated
 		m.addCompleted(f, r)

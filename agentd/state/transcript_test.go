@@ -296,6 +296,12 @@ func describe(e Effect) string {
 			ids = append(ids, k.Container)
 		}
 		return fmt.Sprintf("recover containers %v", ids)
+	case VolumesShown:
+		var names []string
+		for _, v := range e.Volumes {
+			names = append(names, v.Name+"="+v.Volume.GetDisk().GetPersistence().GetId())
+		}
+		return fmt.Sprintf("show volumes in %s: %s", e.Container, strings.Join(names, " "))
 	case Arm:
 		return fmt.Sprintf("arm %s after %s", timer(e.Timer), e.After)
 	case Disarm:

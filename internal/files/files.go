@@ -63,11 +63,14 @@ func (f *Files) Attach(path, virtual string, authorize Authorizer) error {
 	return nil
 }
 
-// Detach takes back Attach.
+// Detach takes back what is attached at a path, and below it.
 func (f *Files) Detach(virtual string) {
+	root := trim(virtual)
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	delete(f.attached, trim(virtual))
+	maps.DeleteFunc(f.attached, func(path string, _ attachment) bool {
+		return path == root || strings.HasPrefix(path, strings.TrimRight(root, "/")+"/")
+	})
 }
 
 // Attached returns the real paths by their virtual ones.

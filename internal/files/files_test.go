@@ -230,9 +230,17 @@ func TestDebugEndpoint(t *testing.T) {
 	if want := fmt.Sprintf(`{"/agent/log":%q,"/sandbox":%q}`, filepath.Join(dir, "stdout"), dir); body != want {
 		t.Errorf("got %s", body)
 	}
+	// A volume in the sandbox goes with it; a neighbour whose name begins alike stays.
+	for _, virtual := range []string{"/sandbox/volume", "/sandbox-2"} {
+		if err := f.Attach(dir, virtual, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
 	f.Detach("/sandbox/")
-	if code, _, _ := get(t, f, "read", "path=/sandbox/stdout"); code != 404 {
-		t.Errorf("got %d", code)
+	for path, want := range map[string]int{"/sandbox/stdout": 404, "/sandbox/volume/stdout": 404, "/sandbox-2/stdout": 200} {
+		if code, _, _ := get(t, f, "read", "path="+path); code != want {
+			t.Errorf("%s: got %d, want %d", path, code, want)
+		}
 	}
 }
 

@@ -58,7 +58,7 @@ func (i *Isolator) Name() string { return i.name }
 
 // Prepare implements isolator.Isolator.
 func (i *Isolator) Prepare(c *isolator.Container, d isolator.Demand, spec *specs.Spec) error {
-	volumes, err := volumesOf(i.cfg.WorkDir, d.Resources)
+	volumes, err := volumesOf(i.cfg.WorkDir, c, d.Resources)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (i *Isolator) Attach(c *isolator.Container, again bool) error {
 	if !again {
 		return nil
 	}
-	volumes, err := volumesOf(i.cfg.WorkDir, c.Config.Resources)
+	volumes, err := volumesOf(i.cfg.WorkDir, c, c.Config.Resources)
 	if err != nil {
 		return nil //nolint:nilerr // see above
 	}
@@ -106,7 +106,7 @@ func (i *Isolator) Attach(c *isolator.Container, again bool) error {
 
 // Update implements isolator.Isolator.
 func (i *Isolator) Update(c *isolator.Container, d isolator.Demand, _ *specs.LinuxResources) error {
-	volumes, err := volumesOf(i.cfg.WorkDir, d.Resources)
+	volumes, err := volumesOf(i.cfg.WorkDir, c, d.Resources)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -21,9 +22,14 @@ type volume struct {
 	readOnly, shared bool
 }
 
-// volumesOf finds the persistent volumes among resources, by their paths.
-func volumesOf(workDir string, rs []*mesos.Resource) (map[string]volume, error) {
+// volumesOf finds the persistent volumes among resources, by their paths. Those of a
+// nested container are in the sandbox of the outermost one, which has all resources;
+// who launches it names them by volumes of type sandbox path.
+func volumesOf(workDir string, c *isolator.Container, rs []*mesos.Resource) (map[string]volume, error) {
 	var out map[string]volume
+	if c.ID.Parent() != "" {
+		return nil, nil
+	}
 	for _, r := range rs {
 		if r.GetDisk().GetPersistence() == nil || r.GetDisk().GetVolume() == nil {
 			continue
