@@ -131,9 +131,11 @@ func parseValue(text string) (*mesos.Value, error) {
 	switch {
 	case text == "":
 		return nil, fmt.Errorf("%w: the value is empty", ErrSyntax)
+	case !bracketsMatch(text):
+		return nil, fmt.Errorf("%w: '%s' has mismatched brackets", ErrSyntax, text)
 	case text[0] == '[':
 		return parseRanges(text)
-	case text[0] == '{':
+	case text[0] == '{' && !strings.ContainsAny(text, "["):
 		return parseSet(text)
 	case strings.ContainsAny(text, "[]{}()"):
 		return nil, fmt.Errorf("%w: '%s' has a bracket in the wrong place", ErrSyntax, text)
@@ -141,13 +143,31 @@ func parseValue(text string) (*mesos.Value, error) {
 	return parseScalarOrText(text)
 }
 
-func parseRanges(text string) (*mesos.Value, error) {
-	inner, ok := strings.CutSuffix(text[1:], "]")
-	if !ok {
-		return nil, fmt.Errorf("%w: '%s' lacks its ']'", ErrSyntax, text)
+// bracketsMatch says whether every bracket is closed, each kind for itself.
+func bracketsMatch(text string) bool {
+	for _, kind := range []string{"[]", "{}", "()"} {
+		open := 0
+		for i := range len(text) {
+			switch text[i] {
+			case kind[0]:
+				open++
+			case kind[1]:
+				if open--; open < 0 {
+					return false
+				}
+			}
+		}
+		if open != 0 {
+			return false
+		}
 	}
+	return true
+}
+
+// parseRanges reads ranges in brackets, of which there may be more inside, as Mesos has it.
+func parseRanges(text string) (*mesos.Value, error) {
 	var rs []Range
-	for part := range listItems(inner) {
+	for part := range listItems(text, "[]") {
 		begin, end, found := strings.Cut(part, "-")
 		b, errB := strconv.ParseUint(begin, 10, 64)
 		e, errE := strconv.ParseUint(end, 10, 64)
@@ -163,24 +183,26 @@ func parseRanges(text string) (*mesos.Value, error) {
 }
 
 func parseSet(text string) (*mesos.Value, error) {
-	inner, ok := strings.CutSuffix(text[1:], "}")
-	if !ok || strings.ContainsAny(inner, "{}[]()") {
-		return nil, fmt.Errorf("%w: '%s' has mismatched brackets", ErrSyntax, text)
-	}
 	var items []string
-	for part := range listItems(inner) {
+	for part := range listItems(text, "{}") {
 		items = append(items, part)
 	}
 	return &mesos.Value{Type: mesos.Value_SET.Enum(), Set: &mesos.Value_Set{Item: items}}, nil
 }
 
-// listItems yields what commas or line ends separate, without empty items.
-func listItems(inner string) func(func(string) bool) {
-	return strings.FieldsFuncSeq(inner, func(c rune) bool { return c == ',' || c == '\n' })
+// listItems yields what commas, line ends or brackets separate, without empty items.
+func listItems(text, brackets string) func(func(string) bool) {
+	return strings.FieldsFuncSeq(text, func(c rune) bool { return strings.ContainsRune(",\n"+brackets, c) })
 }
+
+// smallest is the least positive number of full precision: Mesos refuses what is smaller.
+const smallest = 0x1p-1022
 
 func parseScalarOrText(text string) (*mesos.Value, error) {
 	v, err := strconv.ParseFloat(text, 64)
+	if abs := math.Abs(v); err == nil && abs > 0 && abs < smallest {
+		return nil, fmt.Errorf("%w: %s is too small a number", ErrSyntax, text)
+	}
 	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) || v < 0 {
 		return &mesos.Value{Type: mesos.Value_TEXT.Enum(), Text: &mesos.Value_Text{Value: &text}}, nil
 	}
