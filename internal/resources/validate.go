@@ -71,6 +71,9 @@ func validateScalar(v float64) error {
 	if math.IsNaN(v) || v < 0 {
 		return invalid("scalar value < 0")
 	}
+	if v > 0 && ScalarOf(v) == 0 {
+		return invalid("scalar value %v rounds to nothing", v)
+	}
 	if v > MaxScalar.Float() {
 		return invalid("scalar value > %v", MaxScalar.Float())
 	}

@@ -26,6 +26,8 @@ func TestValidate(t *testing.T) {
 		cpus + `}`: true,
 		`{"name":"","type":"SCALAR","scalar":{"value":1}}`:                                                          false,
 		`{"name":"cpus","type":"SCALAR","scalar":{"value":0}}`:                                                      true,
+		`{"name":"cpus","type":"SCALAR","scalar":{"value":0.0005}}`:                                                 true,
+		`{"name":"cpus","type":"SCALAR","scalar":{"value":0.0004}}`:                                                 false,
 		`{"name":"cpus","type":"SCALAR","scalar":{"value":-1}}`:                                                     false,
 		`{"name":"cpus","type":"SCALAR","ranges":{}}`:                                                               false,
 		`{"name":"cpus","type":"SCALAR"}`:                                                                           false,
