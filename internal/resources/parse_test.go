@@ -204,12 +204,15 @@ func TestParseQuantities(t *testing.T) {
 		"cpus:1;mem:32; ports : 1": "cpus:1; mem:32; ports:1",
 		"":                         "{}",
 		"cpus:0.01;cpus:1":         "cpus:1.01",
+		"cpus:0":                   "{}",
+		"ports:3;cpus:1;cpus:10.5": "cpus:11.5; ports:3",
 	} {
 		if q, err := ParseQuantities(text); err != nil || q.String() != want {
 			t.Errorf("%q: %s, %v", text, q, err)
 		}
 	}
-	for _, text := range []string{"cpus", "cpus:", ":1", "cpus:-1", "cpus:x", "ports:[1-2]", "cpus:1e300"} {
+	for _, text := range []string{"cpus", "cpus:", ":1", "cpus:-1", "cpus:x", "ports:[1-2]", "cpus:1e300",
+		"cpus:3.14c", "ports:3,cpus:1", "cpus:nan", "cpus:-nan", "cpus:inf", "cpus:-inf", "cpus:infinity"} {
 		if q, err := ParseQuantities(text); !errors.Is(err, ErrSyntax) {
 			t.Errorf("%q: %s, %v", text, q, err)
 		}

@@ -60,7 +60,7 @@ func (r *rig) addAgent(n int, text string) AgentID {
 	r.do(PeerMessage{From: agentPID(n), To: "master", Message: &messages.RegisterSlaveMessage{
 		Slave:             &mesos.AgentInfo{Hostname: new("host"), Resources: resources.MustParse(text).Proto()},
 		Version:           new("1.11.0"),
-		AgentCapabilities: allCapabilities(),
+		AgentCapabilities: allCapabilities(), ResourceVersionUuid: &mesos.UUID{Value: make([]byte, 16)},
 	}})
 	return r.m.agentList.tail.value.id
 }
