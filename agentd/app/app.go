@@ -20,6 +20,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/engine"
 	"github.com/mesos-operator/mesos-operator/agentd/httpapi"
 	"github.com/mesos-operator/mesos-operator/agentd/secrets"
+	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
 	"github.com/mesos-operator/mesos-operator/internal/detector"
 	"github.com/mesos-operator/mesos-operator/internal/files"
@@ -99,7 +100,9 @@ type app struct {
 	access   *access
 	secrets  secrets.Resolver
 	tls      *tlsconfig.Source // nil: in the clear
-	undo     []func()
+	// keptImages are those that are never pruned.
+	keptImages []*v1.Image
+	undo       []func()
 }
 
 func (a *app) close() {
@@ -248,7 +251,8 @@ func (a *app) newEngine(
 			ShutdownGrace: a.flags.ExecutorShutdownGrace,
 		},
 		GCDelay: a.flags.GCDelay, GCDiskHeadroom: a.flags.GCDiskHeadroom, DiskWatchInterval: a.flags.DiskWatchInterval,
-		Log: a.log.WithName("agent"),
+		KeptImages: a.keptImages,
+		Log:        a.log.WithName("agent"),
 	})
 }
 

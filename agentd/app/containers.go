@@ -66,6 +66,13 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	pulled := a.metrics.Timer("containerizer/mesos/provisioner/docker_store/image_pull_ms").Observe
+	if err := a.flags.images(&cfg, pulled); err != nil {
+		return nil, err
+	}
+	if c := cfg.Images.Collection; c != nil {
+		a.keptImages = c.Exclude
+	}
 	if cfg.Weight, err = a.flags.weight(); err != nil {
 		return nil, err
 	}

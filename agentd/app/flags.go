@@ -65,6 +65,7 @@ type Flags struct {
 	FrameworksHome                      string
 
 	isolators isolatorFlags
+	image     imageFlags
 	access    accessFlags
 	logger    loggerFlags
 	extra     moduleFlags
@@ -83,6 +84,7 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	f.define()
 	f.defineContainers()
 	f.isolators.define(f.set)
+	f.image.define(f.set)
 	f.access.define(f.set)
 	f.logger.define(f.set)
 	f.extra.define(f.set)

@@ -132,6 +132,10 @@ type Containerizer interface {
 	// ErrNotAttachable, ErrInputTaken.
 	AttachInput(ctx context.Context, id ID) (Input, error)
 
+	// PruneImages removes images that no container uses, but for those named. Without
+	// images it does nothing.
+	PruneImages(ctx context.Context, keep []*mesos.Image) error
+
 	// Containers lists what was launched or recovered and not removed.
 	Containers(ctx context.Context) ([]ID, error)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/secrets"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/files"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
@@ -65,7 +66,9 @@ type Config struct {
 	// Oversubscription says what to lend and what to take back.
 	Oversubscription Oversubscription
 
-	GCDelay           time.Duration // --gc_delay
+	GCDelay time.Duration // --gc_delay
+	// KeptImages are those that no call prunes (excluded_images of --image_gc_config).
+	KeptImages        []*mesos.Image
 	GCDiskHeadroom    float64       // --gc_disk_headroom
 	DiskWatchInterval time.Duration // --disk_watch_interval
 	// DetectionPause is the least time between two detections.

@@ -137,6 +137,16 @@ func (e *Engine) AttachInput(ctx context.Context, id containerizer.ID) (containe
 	return e.cfg.Containerizer.AttachInput(ctx, id)
 }
 
+// PruneImages removes images that no container uses, but for those named and those that
+// the agent's flags exclude.
+func (e *Engine) PruneImages(ctx context.Context, keep []*mesos.Image) error {
+	keep = append(keep[:len(keep):len(keep)], e.cfg.KeptImages...)
+	if err := e.cfg.Containerizer.PruneImages(ctx, keep); err != nil {
+		return fmt.Errorf("pruning images: %w", err)
+	}
+	return nil
+}
+
 // Containers lists all containers that run or whose end is still to be asked for.
 func (e *Engine) Containers(ctx context.Context) ([]containerizer.ID, error) {
 	all, err := e.cfg.Containerizer.Containers(ctx)

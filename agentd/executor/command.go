@@ -46,10 +46,10 @@ func isStage(pid int) bool {
 }
 
 // starter starts tasks and tells of their end on exits.
-func starter(exits chan<- *syscall.WaitStatus) func(*mesos.TaskInfo, []string) (command, error) {
+func starter(exits chan<- *syscall.WaitStatus, image *image) func(*mesos.TaskInfo, []string) (command, error) {
 	return func(task *mesos.TaskInfo, environ []string) (command, error) {
 		env := environment(task, environ)
-		path, args, err := argv(task.GetCommand(), env)
+		path, args, err := argv(image.commandOf(task), env)
 		if err != nil {
 			return nil, err
 		}
@@ -58,6 +58,7 @@ func starter(exits chan<- *syscall.WaitStatus) func(*mesos.TaskInfo, []string) (
 			giveTerminalUp()
 		}
 		pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
+			Dir:   image.dir,
 			Env:   env,
 			Files: []uintptr{0, 1, 2},
 			Sys:   &syscall.SysProcAttr{Setsid: true, Setctty: tty},

@@ -324,10 +324,22 @@ func TestArgv(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
-	if err := checkFlags([]string{"--sandbox_directory=/mnt/mesos/sandbox", "--user=root"}); err != nil {
-		t.Error(err)
+	got, err := parseFlags([]string{
+		"--sandbox_directory=/mnt/mesos/sandbox", "--user=root", "--working_directory=/work",
+		`--task_command={"shell":false,"value":"/bin/run","arguments":["/bin/run","a"]}`, `--task_environment=["A=1","B=2","odd"]`,
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := checkFlags([]string{"--rootfs=/x"}); err == nil {
-		t.Error("a flag that can't be ignored was")
+	if got.dir != "/work" || got.commandOf(&mesos.TaskInfo{}).GetValue() != "/bin/run" {
+		t.Errorf("got %+v", got)
+	}
+	if diff := cmp.Diff([]string{"A=1", "C=3", "B=2"}, got.environment([]string{"A=0", "C=3"})); diff != "" {
+		t.Error(diff)
+	}
+	for _, bad := range []string{"--rootfs=/x", "--task_command={", "--task_environment={}"} {
+		if _, err := parseFlags([]string{bad}); err == nil {
+			t.Errorf("%s was accepted", bad)
+		}
 	}
 }

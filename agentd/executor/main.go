@@ -36,7 +36,8 @@ func Economize() { runtime.GOMAXPROCS(1) }
 // Main is the executor's process. It returns its exit code.
 func Main(args []string) int {
 	Economize()
-	if err := checkFlags(args); err != nil {
+	image, err := parseFlags(args)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 2
 	}
@@ -59,8 +60,8 @@ func Main(args []string) int {
 	}
 	c := client.New(cfg)
 	m := &machine{
-		agent: c, log: os.Stderr, grace: cfg.ShutdownGrace, environ: environ(os.Environ()),
-		start: starter(exits),
+		agent: c, log: os.Stderr, grace: cfg.ShutdownGrace, environ: image.environment(environ(os.Environ())),
+		start: starter(exits, image),
 	}
 	in := inbox{exits: exits, signals: signals, away: away, calls: make(chan func(time.Time))}
 	return m.run(context.Background(), c, &watches{m: m, environ: m.environ}, in)
@@ -75,18 +76,4 @@ func environ(own []string) []string {
 		}
 	}
 	return out
-}
-
-// checkFlags accepts the flags of Mesos's command executor that concern images,
-// which the agent sets for tasks that have one, as long as they can be ignored.
-func checkFlags(args []string) error {
-	for _, arg := range args {
-		name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
-		switch name {
-		case "sandbox_directory", "user", "launcher_dir":
-		default:
-			return fmt.Errorf("unknown flag %q", arg)
-		}
-	}
-	return nil
 }

@@ -416,7 +416,8 @@ func TestOperatorAPI(t *testing.T) {
 		"streamed answer":   {`{"type":"GET_HEALTH"}`, []string{"Content-Type", asJSON, "Accept", codec.RecordIO}, 406},
 		"unacceptable":      {`{"type":"GET_HEALTH"}`, []string{"Content-Type", asJSON, "Accept", "text/html"}, 406},
 		"metrics":           {`{"type":"GET_METRICS","get_metrics":{"timeout":{"nanoseconds":1000000000}}}`, []string{"Content-Type", asJSON}, 200},
-		"not supported":     {`{"type":"PRUNE_IMAGES"}`, []string{"Content-Type", asJSON}, 501},
+		"prune images":      {`{"type":"PRUNE_IMAGES","prune_images":{"excluded_images":[{"type":"DOCKER","docker":{"name":"alpine"}}]}}`, []string{"Content-Type", asJSON}, 200},
+		"prune all images":  {`{"type":"PRUNE_IMAGES"}`, []string{"Content-Type", asJSON}, 200},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -228,7 +228,10 @@ func (a *API) operate(ctx context.Context, call *agent.Call) (*agent.Response, e
 	case agent.Call_MARK_RESOURCE_PROVIDER_GONE:
 		return nil, a.markProviderGone(ctx, call.GetMarkResourceProviderGone().GetResourceProviderId().GetValue())
 	case agent.Call_PRUNE_IMAGES:
-		return nil, refuse(http.StatusNotImplemented, "PRUNE_IMAGES is not supported by this agent: it has no image provisioner")
+		if err := a.cfg.Engine.PruneImages(ctx, call.GetPruneImages().GetExcludedImages()); err != nil {
+			return nil, refuse(http.StatusInternalServerError, "%s", err)
+		}
+		return nil, nil
 	case agent.Call_UNKNOWN:
 		return nil, refuse(http.StatusNotImplemented, "")
 	}

@@ -26,6 +26,8 @@ const (
 const (
 	// ContainerListed is when its entry and directory are there, empty.
 	ContainerListed Point = "container/listed"
+	// ContainerProvisioned is when its image is there, if it has one, and no cgroup.
+	ContainerProvisioned Point = "container/provisioned"
 	// ContainerIsolated is when its cgroup is there, and no process.
 	ContainerIsolated Point = "container/isolated"
 	// ContainerStaged is when its launch stage is on file and has not been told to go.
@@ -41,7 +43,7 @@ const (
 // All are the points, in the order in which a task meets them.
 var All = []Point{
 	CheckpointBegins, CheckpointWritten, CheckpointRenamed, CheckpointSynced, EffectsDone,
-	ContainerListed, ContainerIsolated, ContainerStaged, ContainerStarted, ContainerEnded, ContainerCleaned,
+	ContainerListed, ContainerProvisioned, ContainerIsolated, ContainerStaged, ContainerStarted, ContainerEnded, ContainerCleaned,
 }
 
 // Variable is the environment variable that sets a point: its name, "@", and how

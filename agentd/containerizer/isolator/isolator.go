@@ -22,6 +22,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/provisioner"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
@@ -33,6 +34,14 @@ type Container struct {
 	Config containerizer.Config
 	// Parent is the container that this one is nested in; nil for none.
 	Parent *Container
+	// Rootfs is the root file system of its image; nil if it has that of the node.
+	Rootfs *provisioner.Rootfs
+	// Volumes are the root file systems of those of its volumes that are images, by their
+	// place in the list.
+	Volumes map[int]*provisioner.Rootfs
+	// Inside is where the container sees its sandbox: elsewhere than the node if it has
+	// an image.
+	Inside string
 	// Group is its cgroup; nil if the containerizer makes none.
 	Group *cgroups.Group
 	// PID is the container's first process, zero before it runs.

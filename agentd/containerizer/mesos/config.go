@@ -90,6 +90,8 @@ type Config struct {
 	AllowedDevices *mesos.DeviceWhitelist
 	// Logger bounds what containers print (--container_logger).
 	Logger Logger
+	// Images are the flags about images.
+	Images Images
 	// HostPathCreate are directories below which host paths are made if they don't
 	// exist (--host_path_volume_force_creation).
 	HostPathCreate []string
@@ -115,6 +117,7 @@ func DefaultConfig() Config {
 		Disk:             du.Config{Interval: 15 * time.Second},
 		Ports:            ports.Config{Interval: 30 * time.Second},
 	}
+	c.Images = defaultImages()
 	if os.Geteuid() != 0 {
 		c.Launcher = LauncherPosix
 		c.RuntimeDir = filepath.Join(os.TempDir(), "mesos", "runtime")
@@ -148,6 +151,6 @@ func (c Config) Validate() error {
 	if root := strings.Trim(c.CgroupsRoot, "/"); root == "" || root != filepath.Clean(root) || strings.HasPrefix(root, "..") {
 		errs = append(errs, fmt.Errorf("cgroups root %q: want a path below the hierarchy's root, for example mesos", c.CgroupsRoot))
 	}
-	errs = append(errs, c.validateIsolation())
+	errs = append(errs, c.validateIsolation(), c.validateImages())
 	return errors.Join(errs...)
 }

@@ -46,6 +46,10 @@ type container struct {
 	// Stage are set before launched is closed.
 	iso isolator.Container
 
+	// process is what its process was started with; empty after recovery. It is set
+	// before launched is closed.
+	process processOf
+
 	// console is where the OCI runtime brings the container's terminal; "" for nowhere.
 	console string
 	// ioEnded is closed when the switchboard has ended, ioFailed says that it has
@@ -77,7 +81,7 @@ func (m *Containerizer) newContainer(cfg containerizer.Config, parent *container
 		done:      make(chan struct{}),
 		ioEnded:   make(chan struct{}),
 		demand:    isolator.DemandOf(cfg.Resources, cfg.Limits),
-		iso:       isolator.Container{ID: cfg.ID, Config: cfg},
+		iso:       isolator.Container{ID: cfg.ID, Config: cfg, Inside: cfg.Sandbox},
 	}
 	if parent != nil {
 		c.iso.Parent = &parent.iso

@@ -206,6 +206,9 @@ func (m *Containerizer) cleanUp(c *container) error {
 	if c.iso.Group != nil {
 		errs = append(errs, c.iso.Group.Destroy(ctx))
 	}
+	if m.provisioner != nil && errors.Join(errs...) == nil {
+		errs = append(errs, m.provisioner.Destroy(c.id))
+	}
 	if len(errs) == 0 || errors.Join(errs...) == nil {
 		return m.leave(c)
 	}

@@ -26,13 +26,16 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/rlimits"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/hostpath"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/image"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/sandboxpath"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/secret"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 
+	appcruntime "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/appc/runtime"
 	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
 	cgmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/mem"
+	dockerruntime "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/docker/runtime"
 	lindevices "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/devices"
 	posixcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/cpu"
 	posixmem "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/posix/mem"
@@ -74,9 +77,14 @@ var kinds = []kind{
 	{name: sandboxpath.Name, make: newSandboxPath},
 	{name: hostpath.Name, oci: true, make: newHostPath},
 	{name: secret.Name, oci: true, make: newSecret},
+	{name: image.Name, oci: true, make: newImageVolume},
 	{name: du.Name, make: newDisk},
 	{name: seccomp.Name, oci: true, make: newSeccomp},
 	{name: ports.Name, cgroups: true, make: newPorts},
+	{name: dockerruntime.Name, make: func(m *Containerizer) (isolator.Isolator, error) {
+		return dockerruntime.New(m.cfg.Images.Runtime), nil
+	}},
+	{name: appcruntime.Name, make: func(*Containerizer) (isolator.Isolator, error) { return appcruntime.New(), nil }},
 	{name: environmentSecret},
 	{name: allCgroups, cgroups: true},
 }
@@ -130,6 +138,10 @@ func newSandboxPath(m *Containerizer) (isolator.Isolator, error) {
 
 func newHostPath(m *Containerizer) (isolator.Isolator, error) {
 	return hostpath.New(hostpath.Config{Root: m.root, Create: m.cfg.HostPathCreate}), nil
+}
+
+func newImageVolume(m *Containerizer) (isolator.Isolator, error) {
+	return image.New(image.Config{Root: m.root}), nil
 }
 
 func newSecret(m *Containerizer) (isolator.Isolator, error) {
@@ -198,6 +210,7 @@ func complete(names []string) []string {
 	if slices.Contains(names, filesystem.Linux) {
 		add(hostpath.Name)
 		add(sandboxpath.Name)
+		add(image.Name)
 	}
 	add(environmentSecret)
 	return names

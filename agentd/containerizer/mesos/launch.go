@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
@@ -95,6 +96,10 @@ func (m *Containerizer) start(c *container) error {
 	if err := m.keep(c, record{}); err != nil {
 		return err
 	}
+	if err := m.provision(c); err != nil {
+		return err
+	}
+	failpoint.Reach(failpoint.ContainerProvisioned)
 	streams, err := openStreams(c.cfg.Sandbox, who)
 	if err != nil {
 		return err
@@ -112,14 +117,23 @@ func (m *Containerizer) start(c *container) error {
 		streams = ends
 		go m.watchIO(c)
 	}
-	spec, executable := m.specify(c.cfg, who)
+	spec, executable := m.specify(c, who)
 	if err := m.joinParent(c, spec); err != nil {
 		return err
 	}
 	withTerminal(c, spec)
+	args := spec.Process.Args
 	if err := m.isolate(c, spec); err != nil {
 		return err
 	}
+	m.bringExecutor(c, spec)
+	if len(spec.Process.Args) == 0 || spec.Process.Args[0] == "" {
+		return errors.New("the container has no command")
+	}
+	if !slices.Equal(args, spec.Process.Args) { // the image names another one
+		executable = ""
+	}
+	m.describeProcess(c, spec)
 	failpoint.Reach(failpoint.ContainerIsolated)
 	if !attachable(c.cfg) { // else the switchboard writes them
 		if streams.logs, err = m.cfg.Logger.logs(c.cfg, who); err != nil {
@@ -186,7 +200,7 @@ func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s
 	child, pid, err := c.runtime.Start(c.ctx, &runtime.Container{
 		ID: c.id, Dir: c.dir, Spec: spec, Executable: executable, Group: c.iso.Group,
 		Stdin: s.in, Stdout: s.out, Stderr: s.err, ConsoleSocket: c.console, Life: s.life,
-		Logs: s.logs,
+		Logs: s.logs, Mounts: c.mounts(),
 		Keep: func(stage process.Identity) error {
 			id = stage
 			err := m.keep(c, record{Stage: stage})

@@ -1,6 +1,7 @@
 package mesos
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -205,7 +206,10 @@ func (m *Containerizer) workingDirectory(c *container) string {
 	if c.cfg.Class == containerizer.ClassDebug && c.parent != nil {
 		return m.workingDirectory(c.parent)
 	}
-	return c.cfg.Sandbox
+	if c.process.cwd != "" {
+		return c.process.cwd
+	}
+	return cmp.Or(m.defaultsOf(c).WorkingDir, c.iso.Inside)
 }
 
 // debugEnvironment is the parent's with the container's own over it.
@@ -218,22 +222,15 @@ func debugEnvironment(parent *container, cfg containerizer.Config) []string {
 // environmentOf is a container's environment. That of one that was recovered is
 // only known by the kernel.
 func environmentOf(c *container) map[string]string {
+	list := c.process.env
+	if list == nil {
+		data, err := os.ReadFile("/proc/" + strconv.Itoa(c.iso.PID) + "/environ")
+		if err == nil {
+			list = strings.Split(string(data), "\x00")
+		}
+	}
 	env := map[string]string{}
-	if len(c.cfg.Environment) > 0 {
-		if c.cfg.Class == containerizer.ClassDebug && c.parent != nil {
-			env = environmentOf(c.parent)
-		}
-		maps.Copy(env, c.cfg.Environment)
-		if _, ok := env["MESOS_SANDBOX"]; !ok {
-			env["MESOS_SANDBOX"] = c.cfg.Sandbox
-		}
-		return env
-	}
-	data, err := os.ReadFile("/proc/" + strconv.Itoa(c.iso.PID) + "/environ")
-	if err != nil {
-		return env
-	}
-	for v := range strings.SplitSeq(string(data), "\x00") {
+	for _, v := range list {
 		if name, value, ok := strings.Cut(v, "="); ok {
 			env[name] = value
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/provisioner"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
@@ -55,6 +56,8 @@ type Containerizer struct {
 	isolators []isolator.Isolator
 	runtimes  map[string]runtime.Runtime
 	fetcher   Fetcher
+	// provisioner provides images; nil without --image_providers.
+	provisioner *provisioner.Provisioner
 	// root is a prefix by which the agent reaches the files of the containers'
 	// mount namespace.
 	root   string
@@ -82,7 +85,7 @@ func New(ctx context.Context, cfg Config, log logr.Logger, fetcher func(*spawn.S
 		return nil, fmt.Errorf("containerizer: %w", err)
 	}
 	m := &Containerizer{cfg: cfg, log: log, orphan: make(chan struct{}, 1), containers: map[containerizer.ID]*container{}}
-	for _, step := range []func(context.Context) error{m.places, m.processes, m.cgroups, m.isolation} {
+	for _, step := range []func(context.Context) error{m.places, m.processes, m.cgroups, m.isolation, m.images} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("containerizer: %w", err)
 		}

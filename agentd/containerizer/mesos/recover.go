@@ -34,10 +34,6 @@ func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recov
 	for _, c := range all {
 		all = append(all, m.adoptNested(c)...)
 	}
-	// All are known before the first is taken over: one that has ended ends its children.
-	for _, c := range all {
-		m.recover(c)
-	}
 	ids, err := m.traces()
 	if err != nil {
 		return nil, fmt.Errorf("looking for orphans: %w", err)
@@ -47,6 +43,16 @@ func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recov
 		if _, err := m.find(id); errors.Is(err, containerizer.ErrUnknown) {
 			orphans = append(orphans, id)
 		}
+	}
+	if err := m.recoverImages(orphans); err != nil {
+		return nil, err
+	}
+	// All are known before the first is taken over: one that has ended ends its children.
+	for _, c := range all {
+		m.recallImage(c)
+	}
+	for _, c := range all {
+		m.recover(c)
 	}
 	return orphans, m.destroyOrphans(ctx, orphans)
 }

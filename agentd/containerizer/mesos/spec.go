@@ -27,8 +27,6 @@ func (m *Containerizer) check(cfg containerizer.Config) error {
 		return fmt.Errorf("%w: a container without a command", containerizer.ErrUnsupported)
 	case info.GetType() == mesos.ContainerInfo_DOCKER && info != nil:
 		return fmt.Errorf("%w: containers of type DOCKER", containerizer.ErrUnsupported)
-	case info.GetMesos().GetImage() != nil:
-		return fmt.Errorf("%w: images", containerizer.ErrUnsupported)
 	case len(info.GetNetworkInfos()) > 0 && info.GetNetworkInfos()[0].GetName() != "":
 		return fmt.Errorf("%w: networks", containerizer.ErrUnsupported)
 	}
@@ -36,15 +34,16 @@ func (m *Containerizer) check(cfg containerizer.Config) error {
 }
 
 // specify is the specification that isolators add to.
-func (m *Containerizer) specify(cfg containerizer.Config, who specs.User) (spec *specs.Spec, executable string) {
+func (m *Containerizer) specify(c *container, who specs.User) (spec *specs.Spec, executable string) {
+	cfg := c.cfg
 	executable, args := argv(cfg.Command)
 	return &specs.Spec{
 		Version: specVersion,
 		Process: &specs.Process{
 			User: who,
 			Args: args,
-			Env:  environment(cfg),
-			Cwd:  cfg.Sandbox,
+			Env:  environment(c),
+			Cwd:  c.iso.Inside,
 			// The agent may be protected from the kernel's killer, as a pod of
 			// Kubernetes's class Guaranteed is; what it starts is not to be.
 			OOMScoreAdj: m.oomScoreAdj,
@@ -77,13 +76,16 @@ func argv(c *mesos.CommandInfo) (executable string, args []string) {
 	return c.GetValue(), c.GetArguments()
 }
 
-func environment(cfg containerizer.Config) []string {
-	env := maps.Clone(cfg.Environment)
+func environment(c *container) []string {
+	env := maps.Clone(c.cfg.Environment)
 	if env == nil {
 		env = map[string]string{}
 	}
-	if _, ok := env["MESOS_SANDBOX"]; !ok {
-		env["MESOS_SANDBOX"] = cfg.Sandbox
+	own := slices.ContainsFunc(c.cfg.Command.GetEnvironment().GetVariables(), func(v *mesos.Environment_Variable) bool {
+		return v.GetName() == "MESOS_SANDBOX"
+	})
+	if _, ok := env["MESOS_SANDBOX"]; !ok || c.iso.Rootfs != nil && !own {
+		env["MESOS_SANDBOX"] = c.iso.Inside
 	}
 	return listed(env)
 }

@@ -39,6 +39,9 @@ type Container struct {
 	// Spec is what isolators made of it. Root is nil for the node's own file
 	// system.
 	Spec *specs.Spec
+	// Mounts are made by the stage, in a mount namespace that goes away with it, before
+	// anything else: they are what Root and mounts of Spec are taken from.
+	Mounts []launch.Mount
 	// Executable is what to execute, if that is not the first argument.
 	Executable string
 	// Group is its cgroup, which exists and has its limits; nil for none.

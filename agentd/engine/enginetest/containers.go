@@ -20,6 +20,7 @@ type Containers struct {
 	known   []containerizer.Recovered
 	// fail is the error of launches, unmeasurable that of Usage.
 	fail, unmeasurable error
+	kept               []*mesos.Image
 }
 
 type container struct {
@@ -167,6 +168,21 @@ func (f *Containers) Status(_ context.Context, id containerizer.ID) (*mesos.Cont
 // AttachOutput implements containerizer.Containerizer.
 func (f *Containers) AttachOutput(context.Context, containerizer.ID) (containerizer.Output, error) {
 	return nil, containerizer.ErrNotAttachable
+}
+
+// PruneImages implements containerizer.Containerizer; it remembers what to keep.
+func (f *Containers) PruneImages(_ context.Context, keep []*mesos.Image) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.kept = keep
+	return nil
+}
+
+// Kept returns the images that PruneImages was last told to keep.
+func (f *Containers) Kept() []*mesos.Image {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.kept
 }
 
 // AttachInput implements containerizer.Containerizer.

@@ -146,3 +146,17 @@ func (r *Registry) Config() string {
 	auth := base64.StdEncoding.EncodeToString([]byte(r.user + ":" + r.password))
 	return `{"auths": {"https://` + r.Host + `/v2/": {"auth": "` + auth + `", "email": "somebody@example.com"}}}`
 }
+
+// Hang has the registry answer nothing. asked is closed when it is asked first, ended when
+// that one gave up.
+func (r *Registry) Hang() (asked, ended <-chan struct{}) {
+	begin, end := make(chan struct{}), make(chan struct{})
+	var once, last sync.Once
+	r.Before = func(_ http.ResponseWriter, req *http.Request) bool {
+		once.Do(func() { close(begin) })
+		<-req.Context().Done()
+		last.Do(func() { close(end) })
+		return true
+	}
+	return begin, end
+}

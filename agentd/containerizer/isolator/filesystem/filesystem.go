@@ -8,6 +8,10 @@
 // node. What only a mount can do is done by one: filesystem/linux enforces
 // read-only volumes, and takes absolute names. filesystem/posix does neither,
 // as in Mesos.
+//
+// A container with an image gets from filesystem/linux what belongs to any root file system, and
+// its sandbox. Its volumes are bound at the paths that they have on the node, to which the links
+// then lead as well.
 package filesystem
 
 import (
@@ -20,6 +24,8 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+
+	mounts "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume"
 )
 
 // The names of the isolators.
@@ -68,20 +74,30 @@ func (i *Isolator) Prepare(c *isolator.Container, d isolator.Demand, spec *specs
 	if i.name == Posix {
 		return nil
 	}
-	for _, v := range volumes {
-		if m, ok := v.mount(); ok {
-			if err := i.mountPoint(m.Destination); err != nil {
-				return err
-			}
-			spec.Mounts = append(spec.Mounts, m)
+	if c.Rootfs != nil {
+		if err := i.furnish(c, spec); err != nil {
+			return err
 		}
+	}
+	for _, v := range volumes {
+		m, ok := v.mount()
+		if !ok && c.Rootfs == nil {
+			continue
+		}
+		if err := i.mountPoint(c, m.Destination); err != nil {
+			return err
+		}
+		spec.Mounts = append(spec.Mounts, m)
 	}
 	return nil
 }
 
 // mountPoint refuses absolute names of which there is nothing on the node: they
 // would have to be made there.
-func (i *Isolator) mountPoint(path string) error {
+func (i *Isolator) mountPoint(c *isolator.Container, path string) error {
+	if c.Rootfs != nil {
+		return mounts.InImage(c, path)
+	}
 	if _, err := os.Stat(filepath.Join(i.cfg.Root, path)); err != nil {
 		return fmt.Errorf("a volume's container_path that is absolute has to exist on the node: %w", err)
 	}

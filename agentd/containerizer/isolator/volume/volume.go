@@ -4,6 +4,7 @@
 package volume
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -77,11 +78,15 @@ var ErrMountPoint = errors.New("no mount point")
 
 // MountPoint makes the place for a mount, a directory or a file, and returns its
 // absolute path in the container. Relative paths are in the sandbox and can't
-// leave it. Absolute ones have to exist on the node: what would be made there
-// would stay. root is a prefix by which the agent reaches the containers' files.
+// leave it. Absolute ones are made by the runtime in a container with an image, and
+// else have to exist on the node: what would be made there would stay. root is a prefix by
+// which the agent reaches the containers' files.
 func MountPoint(c *isolator.Container, root, path string, isDir bool) (string, error) {
 	if filepath.IsAbs(path) {
 		path = filepath.Clean(path)
+		if c.Rootfs != nil {
+			return path, InImage(c, path)
+		}
 		if _, err := os.Stat(filepath.Join(root, path)); err != nil {
 			return "", fmt.Errorf("%w: %s is an absolute path and has to exist: %w", ErrMountPoint, path, err)
 		}
@@ -99,7 +104,24 @@ func MountPoint(c *isolator.Container, root, path string, isDir bool) (string, e
 	if err := place(sandbox, path, isDir); err != nil {
 		return "", fmt.Errorf("%w: making %s in the sandbox: %w", ErrMountPoint, path, err)
 	}
-	return filepath.Join(c.Config.Sandbox, path), nil
+	return filepath.Join(cmp.Or(c.Inside, c.Config.Sandbox), path), nil
+}
+
+// InImage says whether something can be mounted at a path in a container with an
+// image: at the root itself never, and where nothing can be made only at what is there.
+func InImage(c *isolator.Container, path string) error {
+	if path == "/" {
+		return fmt.Errorf("%w: %s is the root of the image", ErrMountPoint, path)
+	}
+	if !c.Rootfs.ReadOnly {
+		return nil
+	}
+	for _, l := range c.Rootfs.Layers {
+		if _, err := os.Lstat(filepath.Join(l, path)); err == nil {
+			return nil
+		}
+	}
+	return fmt.Errorf("%w: %s is not in the image, which is read-only", ErrMountPoint, path)
 }
 
 func place(sandbox *os.Root, path string, isDir bool) error {

@@ -15,6 +15,11 @@
 // one: runc refuses a cgroup that has processes, and a v2 cgroup that has some
 // can't pass on controllers. Limits thus hold for both together, are set in one
 // place, and change without the runtime's help. In config.json they are left out.
+//
+// # Images
+//
+// The root file system of an image is mounted by the stage as well, for the same reason and
+// with the same effect: see [launch.Mount].
 package oci
 
 import (
@@ -107,6 +112,7 @@ func (r *Runtime) Start(ctx context.Context, c *runtime.Container) (*spawn.Child
 		Bundle:  filepath.Join(c.Dir, bundleDir),
 		PIDFile: filepath.Join(c.Dir, pidFile),
 		Env:     runtimeEnv,
+		Mounts:  c.Mounts,
 
 		ConsoleSocket: c.ConsoleSocket,
 	}

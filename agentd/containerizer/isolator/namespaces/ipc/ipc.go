@@ -67,6 +67,11 @@ func (i *Isolator) Prepare(c *isolator.Container, _ isolator.Demand, spec *specs
 		return i.join(c.ID.Parent(), spec)
 	case mode == mesos.LinuxInfo_SHARE_PARENT && i.cfg.ForbidSharing:
 		return errors.New("sharing the agent's IPC namespace is not allowed")
+	case mode == mesos.LinuxInfo_SHARE_PARENT && c.Rootfs != nil:
+		spec.Mounts = append(spec.Mounts, specs.Mount{
+			Destination: "/dev/shm", Type: "bind", Source: "/dev/shm", Options: []string{"rbind", "rslave"},
+		})
+		return nil
 	case mode == mesos.LinuxInfo_SHARE_PARENT:
 		return nil
 	}

@@ -76,7 +76,7 @@ func (i *Isolator) mount(c *isolator.Container, v *mesos.Volume, spec *specs.Spe
 	if err != nil {
 		return err
 	}
-	if destination == path && v.GetMode() != mesos.Volume_RO {
+	if c.Rootfs == nil && destination == path && v.GetMode() != mesos.Volume_RO {
 		return nil // it is there already
 	}
 	m := volume.Bind(v, path, destination)

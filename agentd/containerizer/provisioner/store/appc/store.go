@@ -29,9 +29,9 @@ type Config struct {
 	// (--fetcher_stall_timeout).
 	StallTimeout time.Duration
 	// Transport speaks to servers; nil for the standard library's.
-	Transport http.RoundTripper
+	Transport http.RoundTripper `json:"-"`
 	// Log hears of downloads.
-	Log logr.Logger
+	Log logr.Logger `json:"-"`
 }
 
 // DefaultConfig has Mesos's defaults.

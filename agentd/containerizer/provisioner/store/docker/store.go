@@ -31,13 +31,13 @@ type Config struct {
 	StallTimeout time.Duration
 	// Resolve tells a secret, for credentials that come with an image; nil knows only
 	// secrets by value.
-	Resolve func(context.Context, *mesos.Secret) ([]byte, error)
+	Resolve func(context.Context, *mesos.Secret) ([]byte, error) `json:"-"`
 	// Pulled is told how long each pull took, also those that failed; nil for nobody.
-	Pulled func(time.Duration)
+	Pulled func(time.Duration) `json:"-"`
 	// Transport speaks to registries; nil for one that trusts the machine's authorities.
-	Transport http.RoundTripper
+	Transport http.RoundTripper `json:"-"`
 	// Log hears of pulls.
-	Log logr.Logger
+	Log logr.Logger `json:"-"`
 }
 
 // DefaultConfig has Mesos's defaults.
