@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/testkit/images"
 
+	appcruntime "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/appc/runtime"
 	dockerruntime "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/docker/runtime"
 	volumeimage "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/image"
 )
@@ -96,6 +98,114 @@ func TestImageRoot(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestImageMasks keeps what concerns the machine from a container that is not of its kind.
+func TestImageMasks(t *testing.T) {
+	cfg, registry := imageConfig(t, "")
+	ref := registry.Push(t, "tool", images.Of(t, v1.Config{}, images.Shell(t)))
+	m := agent(t, cfg)
+	c := withImage(sh(t, cfg, "c1", `for f in /proc/kcore /proc/keys /proc/timer_list; do [ -s $f ] && [ -e $f ] && cat $f 2>/dev/null | grep -q . && echo $f; done
+		ls /sys/firmware; for f in /proc/sys/vm/swappiness /proc/sysrq-trigger; do (echo 60 > $f) 2>/dev/null && echo $f is written; done; echo end`), ref)
+	launch(t, m, c)
+	wait(t, m, c.ID)
+	if out := read(t, c, "stdout"); out != "end\n" {
+		t.Errorf("stdout %q", out)
+	}
+}
+
+// TestImageOfManyLayers has more than fit into the options of a mount by their paths.
+func TestImageOfManyLayers(t *testing.T) {
+	cfg, registry := imageConfig(t, backend.Overlay)
+	layers := []v1.Layer{images.Shell(t)}
+	for i := range 120 {
+		n := strconv.Itoa(i)
+		layers = append(layers, images.Layer(t, images.File{Name: "top", Contents: n + "\n"}, images.File{Name: "many/" + n}))
+	}
+	ref := registry.Push(t, "many", images.Of(t, v1.Config{}, layers...))
+	m := agent(t, cfg)
+	c := withImage(sh(t, cfg, "c1", `cat /top; set -- /many/*; echo $#`), ref)
+	launch(t, m, c)
+	wait(t, m, c.ID)
+	if out := read(t, c, "stdout"); out != "119\n120\n" {
+		t.Errorf("stdout %q", out)
+	}
+}
+
+// TestImageFromScratch has an image of one program and nothing else.
+func TestImageFromScratch(t *testing.T) {
+	cfg, registry := imageConfig(t, "")
+	exe, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := registry.Push(t, "scratch", images.Of(t, v1.Config{Entrypoint: []string{"/program"}}, images.Layer(t, images.File{Name: "program", Contents: string(exe)})))
+	m := agent(t, cfg)
+	c := withImage(sh(t, cfg, "c1", ""), ref)
+	c.Command = &mesos.CommandInfo{Shell: new(false), Arguments: []string{"-test.run", "^TestParseNothing$"}}
+	launch(t, m, c)
+	if end := wait(t, m, c.ID); end.Status == nil || end.Status.ExitStatus() != 0 {
+		if strings.Contains(read(t, c, "stderr"), "no such file") {
+			t.Skip("this program needs a loader")
+		}
+		t.Errorf("ended %+v: %s", end, read(t, c, "stderr"))
+	}
+}
+
+// TestImageUser runs as a user of the node, whatever the image says.
+func TestImageUser(t *testing.T) {
+	cfg, registry := imageConfig(t, "")
+	ref := registry.Push(t, "tool", images.Of(t, v1.Config{User: "12345"}, images.Shell(t)))
+	m := agent(t, cfg)
+	for user, want := range map[string]string{"": "0\n", "nobody": "65534\n"} {
+		c := withImage(sh(t, cfg, "c"+user, `id -u; touch $MESOS_SANDBOX/mine`), ref)
+		c.User = user
+		if user != "" {
+			if err := os.Chown(c.Sandbox, 65534, 65534); err != nil {
+				t.Fatal(err)
+			}
+		}
+		launch(t, m, c)
+		if end := wait(t, m, c.ID); end.Status == nil || end.Status.ExitStatus() != 0 || read(t, c, "stdout") != want {
+			t.Errorf("as %q: ended %+v, stdout %q, stderr %q", user, end, read(t, c, "stdout"), read(t, c, "stderr"))
+		}
+	}
+}
+
+// TestAppcImage runs an AppC image that depends on another.
+func TestAppcImage(t *testing.T) {
+	cfg, _ := imageConfig(t, "")
+	cfg.Isolation = append(cfg.Isolation, appcruntime.Name)
+	cfg.Images.Providers = []mesos.Image_Type{mesos.Image_APPC}
+	dir := t.TempDir()
+	cfg.Images.Appc.Dir, cfg.Images.Appc.Prefix = filepath.Join(t.TempDir(), "store"), dir+"/"
+	labels := `"labels": [{"name": "version", "value": "1"}, {"name": "os", "value": "linux"}, {"name": "arch", "value": "amd64"}]`
+	write := func(name, more string, files []images.File) {
+		t.Helper()
+		all := []images.File{{Name: "manifest", Contents: `{"acKind": "ImageManifest", "acVersion": "0.8", "name": "` + name + `", ` + labels + more + `}`}, {Name: "rootfs/"}}
+		for _, f := range files {
+			f.Name = "rootfs/" + f.Name
+			all = append(all, f)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name+"-1-linux-amd64.aci"), images.Archive(t, all...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("base", "", images.Programs(t))
+	write("tool", `, "dependencies": [{"imageName": "base", `+labels+`}], "app": {"exec": ["/bin/sh", "-c", "echo $FROM $(pwd); cat /mark"],
+		"environment": [{"name": "FROM", "value": "image"}], "workingDirectory": "/tmp", "user": "0", "group": "0"}`, []images.File{{Name: "mark", Contents: "tool\n"}})
+	m := agent(t, cfg)
+	c := withImage(sh(t, cfg, "c1", ""), "")
+	c.Command = &mesos.CommandInfo{Shell: new(false)}
+	c.Container.Mesos = &mesos.ContainerInfo_MesosInfo{Image: &mesos.Image{Type: mesos.Image_APPC.Enum(), Cached: new(true), Appc: &mesos.Image_Appc{
+		Name: new("tool"), Labels: &mesos.Labels{Labels: []*mesos.Label{{Key: new("version"), Value: new("1")}, {Key: new("os"), Value: new("linux")}, {Key: new("arch"), Value: new("amd64")}}},
+	}}}
+	launch(t, m, c)
+	wait(t, m, c.ID)
+	if out := read(t, c, "stdout"); out != "image /tmp\ntool\n" {
+		t.Errorf("stdout %q, stderr %q", out, read(t, c, "stderr"))
+	}
+	nothingProvisioned(t, cfg)
 }
 
 // TestImageBind has a root that can't be changed, of an image that is made for it.

@@ -35,7 +35,6 @@ var (
 		"modify_resource_provider_configs":                        "the agent has none of these calls yet",
 		"mark_resource_providers_gone":                            "the agent has no such call yet",
 		"view_resource_providers":                                 "the agent has no resource providers yet",
-		"prune_images":                                            "the agent has no images yet",
 	}
 	aclProofs = map[string]string{
 		"register_frameworks": sec + "TestFrameworks", "run_tasks": sec + "TestFrameworks", "register_agents": sec + "TestAgentsNeedLeave",

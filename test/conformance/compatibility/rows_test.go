@@ -169,6 +169,7 @@ var agentProofs = map[string]string{
 	"WAIT_CONTAINER":                  ctr + "TestNested " + ctr + "TestStandalone",
 	"KILL_CONTAINER":                  ctr + "TestNested " + ctr + "TestStandalone",
 	"REMOVE_CONTAINER":                ctr + "TestNested " + ctr + "TestStandalone",
+	"PRUNE_IMAGES":                    ctr + "TestPruneImages agentd/containerizer/mesos.TestPruneImages agentd/containerizer/provisioner/store/docker.TestPrune",
 }
 
 // endpointProofs are the tests of endpoints that the shapes don't cover.

@@ -506,3 +506,36 @@ func TestPrune(t *testing.T) {
 		t.Errorf("an exclusion that is no name: %v", err)
 	}
 }
+
+// TestPullOfBrokenManifest has a registry answer what is no manifest, or one of a kind that is
+// not understood.
+func TestPullOfBrokenManifest(t *testing.T) {
+	registry := images.NewRegistry(t)
+	ref := registry.Push(t, "tool", simple(t))
+	for name, answer := range map[string]struct{ kind, body string }{
+		"no JSON":   {string(types.DockerManifestSchema2), "{"},
+		"empty":     {string(types.DockerManifestSchema2), "{}"},
+		"schema 1":  {string(types.DockerManifestSchema1Signed), `{"schemaVersion": 1, "fsLayers": [], "history": []}`},
+		"no layers": {string(types.OCIManifestSchema1), `{"schemaVersion": 2, "config": {"digest": "` + aDigest + `", "size": 2}, "layers": []}`},
+		"a bad layer": {string(types.OCIManifestSchema1), `{"schemaVersion": 2, "config": {"digest": "` + aDigest + `", "size": 2},
+			"layers": [{"digest": "../../x", "size": 1}]}`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			registry.Before = func(w http.ResponseWriter, r *http.Request) bool {
+				if !strings.Contains(r.URL.Path, "/manifests/") {
+					return false
+				}
+				w.Header().Set("Content-Type", answer.kind)
+				_, _ = w.Write([]byte(answer.body))
+				return true
+			}
+			s := newStore(t, nil)
+			if _, err := s.Get(t.Context(), named(ref), layer.Plain); err == nil {
+				t.Error("it was taken")
+			}
+			if left, err := os.ReadDir(s.layersDir()); err != nil || len(left) > 0 {
+				t.Errorf("%v is left, %v", left, err)
+			}
+		})
+	}
+}
