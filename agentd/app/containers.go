@@ -77,6 +77,7 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 		return nil, err
 	}
 	cfg.Pending, cfg.Secrets = a.pending, a.secrets
+	cfg.Images.Docker.Resolve = a.secrets
 	m, err := mesos.New(ctx, cfg, a.log.WithName("containerizer"), a.fetcher)
 	if err != nil {
 		return nil, err

@@ -167,6 +167,7 @@ func (m *Containerizer) provisionOne(c *container, image *mesos.Image, own bool)
 		return nil, fmt.Errorf("%w: %w: %s, as the agent has no --image_providers", containerizer.ErrUnsupported,
 			provisioner.ErrType, image.GetType())
 	}
+	defer m.pending("provisioner::provision", c)()
 	rootfs, err := m.provisioner.Provision(c.ctx, c.id, image, own)
 	if err != nil {
 		return nil, fmt.Errorf("provisioning the image: %w", err)
