@@ -97,7 +97,7 @@ type Config struct {
 	HostPathCreate []string
 	// Secrets finds the values of secrets in volumes; by default those that come
 	// with them (--secret_resolver).
-	Secrets secrets.Resolver
+	Secrets secrets.Resolver `json:"-"`
 	// Pending is where what a launch or an end waits for is listed. Optional.
 	Pending *pending.List
 }

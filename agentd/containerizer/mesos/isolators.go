@@ -284,12 +284,16 @@ func (m *Containerizer) isolation(context.Context) error {
 		i, err := k.make(m)
 		switch {
 		case err == nil:
-			m.isolators = append(m.isolators, isolator.Tracked(i, m.cfg.Pending))
+			m.isolators = append(m.isolators, i)
 		case named:
 			return err
 		default:
 			m.log.Info("An isolator doesn't work here and is left out", "isolator", k.name, "reason", err.Error())
 		}
+	}
+	// Some ask others that were made before them, hence last.
+	for n, i := range m.isolators {
+		m.isolators[n] = isolator.Tracked(i, m.cfg.Pending)
 	}
 	return nil
 }

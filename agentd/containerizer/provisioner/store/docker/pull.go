@@ -86,8 +86,12 @@ func (s *Store) run(ctx context.Context, key string, p *pull, ref Reference, for
 	if s.pulls[key] == p {
 		delete(s.pulls, key)
 	}
+	last := len(s.pulls) == 0
 	s.mu.Unlock()
 	p.cancel()
+	if last {
+		s.source.rest()
+	}
 	close(p.done)
 }
 

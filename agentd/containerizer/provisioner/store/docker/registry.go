@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"runtime"
 	"strings"
-	"time"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
@@ -23,6 +22,8 @@ import (
 type source interface {
 	// image describes an image; its layers are read when they are asked for.
 	image(ctx context.Context, r Reference, credentials Credentials) (v1.Image, error)
+	// rest lets go of connections: nothing is being pulled.
+	rest()
 }
 
 // newSource reads --docker_registry: the URL of a registry, or a directory of archives.
@@ -43,19 +44,20 @@ func newSource(cfg Config) (source, error) {
 	}
 	base := cfg.Transport
 	if base == nil {
-		own := http.DefaultTransport.(*http.Transport).Clone()
-		own.IdleConnTimeout = 30 * time.Second
-		base = own
+		base = http.DefaultTransport.(*http.Transport).Clone()
 	}
-	return &registry{standard: endpoint{u.Scheme, u.Host}, base: &stall.Transport{Base: base, After: cfg.StallTimeout}, credentials: cfg.Credentials}, nil
+	return &registry{standard: endpoint{u.Scheme, u.Host}, client: http.Client{Transport: base}, base: &stall.Transport{Base: base, After: cfg.StallTimeout}, credentials: cfg.Credentials}, nil
 }
 
 // registry gets images from registries.
 type registry struct {
 	standard    endpoint
+	client      http.Client // of base as it was given
 	base        http.RoundTripper
 	credentials Credentials
 }
+
+func (g *registry) rest() { g.client.CloseIdleConnections() }
 
 func (g *registry) image(ctx context.Context, r Reference, credentials Credentials) (v1.Image, error) {
 	at, ref, err := r.locate(g.standard)
