@@ -265,6 +265,30 @@ func TestExecutorAPI(t *testing.T) {
 	}
 }
 
+// TestExecutorStreamIsJSON: an executor that takes anything, or says nothing, gets JSON.
+func TestExecutorStreamIsJSON(t *testing.T) {
+	for name, accept := range map[string][]string{"anything": {"*/*"}, "nothing said": nil} {
+		t.Run(name, func(t *testing.T) {
+			a := newAgent(t, enginetest.NewMaster(t), enginetest.NewContainers())
+			a.runTask("t1")
+			body := `{"type":"SUBSCRIBE","framework_id":{"value":"f"},"executor_id":{"value":"t1"},"subscribe":{}}`
+			req, err := http.NewRequestWithContext(t.Context(), "POST", a.url+"/api/v1/executor", strings.NewReader(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header = http.Header{"Content-Type": {asJSON}, "Accept": accept}
+			resp, err := http.DefaultClient.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer resp.Body.Close()
+			if got := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || got != asJSON {
+				t.Errorf("%d %s", resp.StatusCode, got)
+			}
+		})
+	}
+}
+
 func TestEndpoints(t *testing.T) {
 	a := newAgent(t, enginetest.NewMaster(t), enginetest.NewContainers())
 	a.runTask("t1")

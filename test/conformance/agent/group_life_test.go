@@ -130,7 +130,9 @@ func TestGroupVolumes(t *testing.T) {
 			}
 			a := testbed.StartAgent(t, master.Address, runtime, "--isolation="+isolation)
 			defer a.Terminate()
-			f := testbed.Subscribe(t, master, testbed.FrameworkOptions{Info: testbed.Object{"checkpoint": true, "roles": testbed.List{"shop"}}})
+			f := testbed.Subscribe(t, master, testbed.FrameworkOptions{Info: testbed.Object{
+				"checkpoint": true, "roles": testbed.List{"shop"}, "user": "nobody",
+			}})
 			defer f.Call("TEARDOWN", nil)
 			g := newGroup(f, "e")
 			shared := testbed.Object{"type": "MESOS"}
@@ -151,7 +153,8 @@ func TestGroupVolumes(t *testing.T) {
 	}
 }
 
-// persistent launches a group with a persistent volume on a task.
+// persistent launches a group with a persistent volume on a task, which its user writes
+// and its health check reads.
 func persistent(t *testing.T, a *testbed.Agent, f *testbed.Framework) {
 	offer := f.Offer()
 	reserved := testbed.Scalar("disk", 64)
@@ -167,6 +170,10 @@ func persistent(t *testing.T, a *testbed.Agent, f *testbed.Framework) {
 	s := testbed.NewSleeper()
 	task := testbed.Task(offer, "keeps", "echo kept > data/file; "+s.Command())
 	task["resources"] = testbed.List{testbed.Scalar("cpus", 0.1), testbed.Scalar("mem", 32), volume}
+	task["health_check"] = testbed.Object{ // sees what the task sees
+		"type": "COMMAND", "command": testbed.Object{"value": "grep kept data/file"},
+		"delay_seconds": 0.0, "interval_seconds": 0.1, "grace_period_seconds": 10.0,
+	}
 	g := newGroup(f, "p")
 	f.Accept(offer,
 		testbed.Object{"type": "RESERVE", "reserve": testbed.Object{"resources": testbed.List{reserved}}},
@@ -176,6 +183,9 @@ func persistent(t *testing.T, a *testbed.Agent, f *testbed.Framework) {
 		}})
 	g.agent = offer.At("agent_id").Raw()
 	f.Follow("keeps", "TASK_STARTING", "TASK_RUNNING")
+	if got := f.Follow("keeps", "TASK_RUNNING"); !got.At("healthy").True() {
+		t.Errorf("health of the task: %v", got)
+	}
 	// Mesos shows the volume of a group's task under the executor's sandbox.
 	for _, base := range []string{a.Sandbox("p"), "/frameworks/" + f.ID + "/executors/p/runs/latest"} {
 		path := url.QueryEscape(base + "/tasks/keeps/data")
