@@ -15,6 +15,9 @@ import (
 // submit makes a call that changes something, for a principal that may. All
 // endpoints that change the cluster go through here.
 func (a *API) submit(ctx context.Context, e *engine.Engine, principal string, call *mesosmaster.Call) (state.Reply, error) {
+	if err := state.CheckForm(call); err != nil {
+		return state.Reply{Status: http.StatusBadRequest, Text: err.Error()}, nil
+	}
 	allowed, err := a.mayChange(ctx, e, principal, call)
 	if err != nil {
 		return state.Reply{}, err
@@ -52,17 +55,15 @@ func (a *API) mayChange(ctx context.Context, e *engine.Engine, principal string,
 }
 
 // wantsOf is all the leave that a call needs. Calls that read need none: what may
-// not be seen is left out of their answers.
+// not be seen is left out of their answers. About reservations and volumes the machine
+// asks, once it knows that they are valid.
 func wantsOf(call *mesosmaster.Call) []acl.Want {
 	switch call.GetType() {
 	case mesosmaster.Call_UPDATE_WEIGHTS:
 		return acl.Each(acl.UpdateWeight, call.GetUpdateWeights().GetWeightInfos(),
-			func(w *mesos.WeightInfo) acl.Object { return acl.Role(w.GetRole()) })
+			func(w *mesos.WeightInfo) acl.Object { return acl.Role(state.RoleOfWeight(w)) })
 	case mesosmaster.Call_UPDATE_QUOTA, mesosmaster.Call_SET_QUOTA, mesosmaster.Call_REMOVE_QUOTA:
 		return acl.Each(acl.UpdateQuota, quotaRoles(call), acl.Role)
-	}
-	if o := state.OperationOf(call); o != nil {
-		return acl.WantsOf(o)
 	}
 	return wantsOfMaintenance(call)
 }

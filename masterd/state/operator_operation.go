@@ -5,15 +5,9 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 )
-
-// OperationOf is what a call about reservations or volumes asks for, for who
-// authorizes it; nil for calls about something else.
-func OperationOf(c *mesosmaster.Call) *mesos.Offer_Operation {
-	_, o := operationOf(c)
-	return o
-}
 
 // operationOf turns a call about reservations or volumes into the operation that
 // it asks for; nil for calls about something else.
@@ -81,6 +75,11 @@ func (m *Machine) operatorOperation(in OperatorCall, id *mesos.AgentID, o *mesos
 	}
 	if err != nil {
 		m.reply(in.Reply, 400, fmt.Sprintf("Invalid %s operation on agent %s: %v", o.GetType(), a.id, err))
+		return
+	}
+	// Only now, as in Mesos: what is invalid is told so to everybody.
+	if !m.cfg.Authorizer.ForName(in.Principal).MayAll(acl.WantsOf(o)) {
+		m.reply(in.Reply, 403, "")
 		return
 	}
 	if err := m.convertFree(a, o, conversions); err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/roles"
 	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
 )
@@ -33,6 +34,29 @@ func validateWeight(role string, weight float64) error {
 	return nil
 }
 
+// RoleOfWeight is the role that a weight is for: white space around it doesn't count.
+func RoleOfWeight(w *mesos.WeightInfo) string { return strings.TrimSpace(w.GetRole()) }
+
+// CheckForm finds what is wrong with a call about weights or quotas whatever the master's
+// state. It is asked before ACLs are, as in Mesos; the machine checks again.
+func CheckForm(call *mesosmaster.Call) error {
+	switch call.GetType() {
+	case mesosmaster.Call_UPDATE_WEIGHTS:
+		for _, w := range call.GetUpdateWeights().GetWeightInfos() {
+			if err := validateWeight(RoleOfWeight(w), w.GetWeight()); err != nil {
+				return fmt.Errorf("Invalid weights: %w", err)
+			}
+		}
+	case mesosmaster.Call_UPDATE_QUOTA:
+		for _, c := range call.GetUpdateQuota().GetQuotaConfigs() {
+			if err := validateQuota(c); err != nil {
+				return fmt.Errorf("Invalid quota: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
 // seedWeights takes over the weights of the configuration if the registry has
 // none yet.
 func (m *Machine) seedWeights() {
@@ -51,7 +75,7 @@ func (m *Machine) seedWeights() {
 func (m *Machine) updateWeights(in OperatorCall) {
 	weights := make([]*mesos.WeightInfo, 0, len(in.Call.GetUpdateWeights().GetWeightInfos()))
 	for _, w := range in.Call.GetUpdateWeights().GetWeightInfos() {
-		role := strings.TrimSpace(w.GetRole())
+		role := RoleOfWeight(w)
 		err := validateWeight(role, w.GetWeight())
 		if err == nil && !m.allows(role) {
 			err = fmt.Errorf("role '%s': %w", role, errRoleNotAllowed)

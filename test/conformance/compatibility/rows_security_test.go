@@ -55,14 +55,19 @@ var agentsLists = []string{"view_flags", "set_log_level", "prune_images", "modif
 	"attach_containers_output", "get_endpoints", "access_mesos_logs", "access_sandboxes"}
 
 func init() {
-	for _, list := range []string{"view_flags", "set_log_level", "update_weights", "update_quotas", "reserve_resources",
-		"unreserve_resources", "create_volumes", "destroy_volumes", "resize_volumes", "teardown_frameworks", "update_maintenance_schedules",
+	for _, list := range []string{"view_flags", "set_log_level", "update_weights", "update_quotas", "teardown_frameworks", "update_maintenance_schedules",
 		"start_maintenances", "stop_maintenances", "drain_agents", "deactivate_agents", "reactivate_agents", "mark_agents_gone"} {
 		aclProofs[list] = sec + "TestOperatorCalls"
 	}
 	for list, test := range map[string]string{"run_tasks": "TestAgentAuthorizesTasks", "view_roles": "TestAgentReadsAreFiltered",
 		"view_containers": "TestAgentReadsAreFiltered", "view_frameworks": "TestAgentReadsAreFiltered"} {
 		aclProofs[list] += " " + sec + test
+	}
+	for _, list := range []string{"reserve_resources", "unreserve_resources", "create_volumes", "destroy_volumes", "resize_volumes"} {
+		aclProofs[list] = sec + "TestReservationsOfPrincipals"
+	}
+	for _, list := range []string{"update_weights", "update_quotas", "get_quotas", "view_roles"} {
+		aclProofs[list] += " " + sec + "TestPolicyOfPrincipals"
 	}
 	for _, list := range agentsLists {
 		aclProofs[list] += " " + sec + "TestAgentCalls"

@@ -19,20 +19,17 @@ func only(list, objects string) string {
 		list, objects, objects)
 }
 
-// TestOperatorCalls makes each call that an ACL guards, as who may and as who may
-// not, in both encodings.
+// TestOperatorCalls makes each call that an ACL guards, but for those about reservations
+// and volumes, as who may and as who may not, in both encodings.
 func TestOperatorCalls(t *testing.T) {
 	m := secured(t, "--acls={"+strings.Join([]string{
 		only("view_flags", "flags"), only("set_log_level", "level"), only("update_weights", "roles"), only("update_quotas", "roles"),
-		only("reserve_resources", "roles"), only("unreserve_resources", "reserver_principals"), only("create_volumes", "roles"),
-		only("destroy_volumes", "creator_principals"), only("resize_volumes", "roles"), only("teardown_frameworks", "framework_principals"),
+		only("teardown_frameworks", "framework_principals"),
 		only("update_maintenance_schedules", "machines"), only("start_maintenances", "machines"), only("stop_maintenances", "machines"),
 		only("drain_agents", "agents"), only("deactivate_agents", "agents"), only("reactivate_agents", "agents"), only("mark_agents_gone", "agents"),
 	}, ",")+"}")
 	f := testbed.Subscribe(t, m, testbed.FrameworkOptions{})
 	const agent = `"agent_id":{"value":"none"}`
-	const disk = `{"name":"disk","type":"SCALAR","scalar":{"value":1},"reservations":[{"type":"DYNAMIC","role":"r","principal":"p"}],` +
-		`"disk":{"persistence":{"id":"v","principal":"p"},"volume":{"container_path":"d","mode":"RW"}}}`
 	const machine = `[{"hostname":"h"}]`
 	for call, body := range map[string]string{
 		"GET_FLAGS":                   ``,
@@ -41,12 +38,6 @@ func TestOperatorCalls(t *testing.T) {
 		"UPDATE_QUOTA":                `{"quota_configs":[{"role":"r"}]}`,
 		"SET_QUOTA":                   `{"quota_request":{"role":"r"}}`,
 		"REMOVE_QUOTA":                `{"role":"r"}`,
-		"RESERVE_RESOURCES":           `{` + agent + `,"resources":[` + disk + `]}`,
-		"UNRESERVE_RESOURCES":         `{` + agent + `,"resources":[` + disk + `]}`,
-		"CREATE_VOLUMES":              `{` + agent + `,"volumes":[` + disk + `]}`,
-		"DESTROY_VOLUMES":             `{` + agent + `,"volumes":[` + disk + `]}`,
-		"GROW_VOLUME":                 `{` + agent + `,"volume":` + disk + `,"addition":` + disk + `}`,
-		"SHRINK_VOLUME":               `{` + agent + `,"volume":` + disk + `,"subtract":{"value":1}}`,
 		"TEARDOWN":                    `{"framework_id":{"value":"` + f.ID + `"}}`,
 		"UPDATE_MAINTENANCE_SCHEDULE": `{"schedule":{}}`,
 		"START_MAINTENANCE":           `{"machines":` + machine + `}`,
@@ -75,7 +66,7 @@ func TestOperatorCalls(t *testing.T) {
 	for _, c := range []struct{ method, path, body string }{
 		{http.MethodPut, "/weights", `[{"role":"r","weight":2}]`}, {http.MethodPost, "/quota", `{"role":"r"}`},
 		{http.MethodDelete, "/quota/r", ""}, {http.MethodPost, "/maintenance/schedule", `{}`},
-		{http.MethodPost, "/machine/down", machine}, {http.MethodPost, "/machine/up", machine}, {http.MethodGet, "/flags", ""},
+		{http.MethodPost, "/machine/down", machine}, {http.MethodPost, "/machine/up", machine}, {http.MethodPost, "/teardown", "frameworkId=" + testbed.Subscribe(t, m, testbed.FrameworkOptions{}).ID}, {http.MethodGet, "/flags", ""},
 	} {
 		expect(t, c.method+" "+c.path, as(t, m.Process, "viewer", c.method, c.path, c.body), http.StatusForbidden)
 	}
