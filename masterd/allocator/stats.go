@@ -17,6 +17,9 @@ type Stats struct {
 // RoleStats is the part of one role.
 type RoleStats struct {
 	Role string
+	// HasFrameworks says that some are subscribed to the role, or hold something in it: those
+	// roles have a DominantShare and ActiveFilters.
+	HasFrameworks bool
 	// DominantShare is that of the role itself, without those below: roles/<role>/shares/dominant.
 	// Weight divides it, unless there are roles below.
 	DominantShare float64
@@ -45,7 +48,7 @@ func (h *Hierarchical) roleStats(r *role) RoleStats {
 		share /= r.node.weight
 	}
 	out := RoleStats{
-		Role: r.name, DominantShare: share,
+		Role: r.name, HasFrameworks: len(r.clients) > 0, DominantShare: share,
 		ActiveFilters: r.filters, HasQuota: r.hasQuota,
 	}
 	if r.hasQuota {

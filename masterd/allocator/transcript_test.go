@@ -455,7 +455,11 @@ func (p *player) stats() {
 	s := p.h.Stats()
 	p.say("total %s, held %s", s.Total, s.Held)
 	for _, r := range s.Roles {
-		p.say("%s: share %.3f, filters %d", r.Role, r.DominantShare, r.ActiveFilters)
+		if r.HasFrameworks {
+			p.say("%s: share %.3f, filters %d", r.Role, r.DominantShare, r.ActiveFilters)
+		} else {
+			p.say("%s: no frameworks", r.Role)
+		}
 		if r.HasQuota {
 			p.say("    guarantee %s, held %s, consumed %s", r.Guarantee, r.Held, r.Consumed)
 		}

@@ -23,8 +23,10 @@ func pullAllocator(s allocator.Stats, emit metrics.Emit) {
 		emit(metrics.Gauge, prefix+"resources/"+name+"/offered_or_allocated", s.Held.Get(name).Float())
 	}
 	for _, r := range s.Roles {
-		emit(metrics.Gauge, prefix+"roles/"+r.Role+"/shares/dominant", r.DominantShare)
-		emit(metrics.Gauge, prefix+"offer_filters/roles/"+r.Role+"/active", float64(r.ActiveFilters))
+		if r.HasFrameworks {
+			emit(metrics.Gauge, prefix+"roles/"+r.Role+"/shares/dominant", r.DominantShare)
+			emit(metrics.Gauge, prefix+"offer_filters/roles/"+r.Role+"/active", float64(r.ActiveFilters))
+		}
 		if !r.HasQuota {
 			continue
 		}
