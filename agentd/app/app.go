@@ -19,6 +19,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/pending"
 	"github.com/mesos-operator/mesos-operator/agentd/engine"
 	"github.com/mesos-operator/mesos-operator/agentd/httpapi"
+	"github.com/mesos-operator/mesos-operator/agentd/providerconfig"
 	"github.com/mesos-operator/mesos-operator/agentd/secrets"
 	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
@@ -201,11 +202,15 @@ func (a *app) assemble(ctx context.Context) error {
 	if a.engine, err = a.newEngine(ctx, store, containers, find, shown, a.metrics); err != nil {
 		return err
 	}
+	providers, err := a.providerConfigs()
+	if err != nil {
+		return err
+	}
 	names := newMasterNames()
 	api, err := httpapi.New(httpapi.Config{
 		AttachHeartbeat: a.flags.Heartbeat,
 		Authenticate:    a.access.guard.Authenticate, Authorizer: a.access.authorizer,
-		Engine: a.engine, MasterHostname: names.of, Flags: a.flags.set.Values(),
+		Engine: a.engine, Providers: providers, MasterHostname: names.of, Flags: a.flags.set.Values(),
 		LogDir: text(a.flags.LogDir), ExternalLogFile: text(a.flags.ExternalLogFile), Started: a.started,
 		Profiler: profiler.New(profiler.Config{CPU: os.Getenv(profiler.EnableVariable) == "1", Memory: a.flags.MemoryProfiling}),
 		Pending:  a.pending, Metrics: a.metrics, Files: shown, Verbosity: a.logs.Verbosity, Log: a.log.WithName("http"),
@@ -254,6 +259,16 @@ func (a *app) newEngine(
 		KeptImages: a.keptImages,
 		Log:        a.log.WithName("agent"),
 	})
+}
+
+// providerConfigs reads the descriptions of resource providers that the agent is to
+// start. It knows no type that it could.
+func (a *app) providerConfigs() (*providerconfig.Dir, error) {
+	dir, problems, err := providerconfig.Open(providerconfig.Config{Path: text(a.flags.ProviderConfigDir)})
+	for _, p := range problems {
+		a.log.Error(p.Err, "resource provider is not started", "path", p.Path)
+	}
+	return dir, err
 }
 
 // files shows the agent's log.

@@ -54,7 +54,6 @@ var (
 		"ip6",
 		"ip6_discovery_command", "lo_name",
 		"network_cni_config_dir", "network_cni_plugins_dir", "perf_events",
-		"resource_provider_config_dir",
 		"volume_gid_range", "xfs_project_range",
 	}
 )

@@ -47,6 +47,7 @@ type Flags struct {
 	GCDelay, DiskWatchInterval          time.Duration
 	GCDiskHeadroom                      float64
 	SwitchUser                          bool
+	ProviderConfigDir                   *string
 	DefaultContainer                    *json.RawMessage
 	SandboxDirectory                    string
 	LogDir, ExternalLogFile             *string
@@ -165,6 +166,8 @@ func (f *Flags) define() {
 	s.Bool(&f.SwitchUser, "switch_user", true, "Run tasks as the user that the framework names.")
 	flags.Optional(s, &f.DefaultContainer, "default_container_info", flags.JSONType, "ContainerInfo for executors without one.")
 	s.String(&f.SandboxDirectory, "sandbox_directory", "/mnt/mesos/sandbox", "Where containers with an image see their sandbox.")
+	s.OptionalString(&f.ProviderConfigDir, "resource_provider_config_dir",
+		"Directory with descriptions of resource providers that the agent is to start: JSON of ResourceProviderInfo.")
 	s.OptionalString(&f.LogDir, "log_dir", "Directory for a log file.")
 	s.OptionalString(&f.ExternalLogFile, "external_log_file", "Log file that something else writes, to be shown.")
 	flags.Var(s, &f.LoggingLevel, "logging_level", logging.Info, flags.OneOf(logging.Info, logging.Warning, logging.Error), "What to log at least.")

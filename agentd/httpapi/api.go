@@ -11,6 +11,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/pending"
 	"github.com/mesos-operator/mesos-operator/agentd/engine"
+	"github.com/mesos-operator/mesos-operator/agentd/providerconfig"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/auth"
@@ -46,6 +47,9 @@ type Config struct {
 	Authenticate func(w http.ResponseWriter, r *http.Request, realm string) (auth.Principal, bool)
 	// Authorizer says who may do and see what. Default: everybody everything.
 	Authorizer *acl.Authorizer
+	// Providers are those that the agent is to start. Default: none, without a
+	// directory for them.
+	Providers *providerconfig.Dir
 	// MasterHostname names the host of a master's PID. Optional.
 	MasterHostname func(pid string) string
 
@@ -89,6 +93,12 @@ func New(cfg Config) (*API, error) {
 	}
 	if cfg.AttachHeartbeat == 0 {
 		cfg.AttachHeartbeat = attachHeartbeat
+	}
+	if cfg.Providers == nil {
+		var err error
+		if cfg.Providers, _, err = providerconfig.Open(providerconfig.Config{}); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.Heartbeat == 0 {
 		cfg.Heartbeat = executorHeartbeat

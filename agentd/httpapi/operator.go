@@ -189,6 +189,16 @@ func validateOperatorCall(call *agent.Call) error {
 		missing = "read_file"
 	case call.GetType() == agent.Call_MARK_RESOURCE_PROVIDER_GONE && call.MarkResourceProviderGone == nil:
 		missing = "mark_resource_provider_gone"
+	case call.GetType() == agent.Call_ADD_RESOURCE_PROVIDER_CONFIG && call.AddResourceProviderConfig == nil:
+		missing = "add_resource_provider_config"
+	case call.GetType() == agent.Call_UPDATE_RESOURCE_PROVIDER_CONFIG && call.UpdateResourceProviderConfig == nil:
+		missing = "update_resource_provider_config"
+	case call.GetType() == agent.Call_REMOVE_RESOURCE_PROVIDER_CONFIG && call.RemoveResourceProviderConfig == nil:
+		missing = "remove_resource_provider_config"
+	case call.GetAddResourceProviderConfig().GetInfo().GetId() != nil:
+		return errors.New("Expecting 'add_resource_provider_config.info.id' to be unset")
+	case call.GetUpdateResourceProviderConfig().GetInfo().GetId() != nil:
+		return errors.New("Expecting 'update_resource_provider_config.info.id' to be unset")
 	}
 	if missing != "" {
 		return errors.New("Expecting '" + missing + "' to be present")
@@ -225,6 +235,13 @@ func (a *API) operate(ctx context.Context, call *agent.Call) (*agent.Response, e
 			return nil, refuse(http.StatusServiceUnavailable, "%s", err)
 		}
 		return show(call.GetType(), v), nil
+	case agent.Call_ADD_RESOURCE_PROVIDER_CONFIG:
+		return nil, configError(a.cfg.Providers.Add(call.GetAddResourceProviderConfig().GetInfo()))
+	case agent.Call_UPDATE_RESOURCE_PROVIDER_CONFIG:
+		return nil, configError(a.cfg.Providers.Update(call.GetUpdateResourceProviderConfig().GetInfo()))
+	case agent.Call_REMOVE_RESOURCE_PROVIDER_CONFIG:
+		c := call.GetRemoveResourceProviderConfig()
+		return nil, configError(a.cfg.Providers.Remove(c.GetType(), c.GetName()))
 	case agent.Call_MARK_RESOURCE_PROVIDER_GONE:
 		return nil, a.markProviderGone(ctx, call.GetMarkResourceProviderGone().GetResourceProviderId().GetValue())
 	case agent.Call_PRUNE_IMAGES:

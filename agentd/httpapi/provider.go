@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/mesos-operator/mesos-operator/agentd/providerconfig"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/resourceprovider"
 	"github.com/mesos-operator/mesos-operator/internal/auth"
@@ -147,4 +148,15 @@ func (a *API) markProviderGone(ctx context.Context, id string) error {
 		return refuse(reply.Status, "%s", reply.Message)
 	}
 	return nil
+}
+
+// configError is what is answered about descriptions of providers.
+func configError(err error) error {
+	switch {
+	case errors.Is(err, providerconfig.ErrInvalid):
+		return refuse(http.StatusBadRequest, "Failed to validate resource provider config: %s", err)
+	case errors.Is(err, providerconfig.ErrConflict):
+		return refuse(http.StatusConflict, "%s", err)
+	}
+	return err
 }

@@ -3,6 +3,8 @@ package state
 import (
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/resourceprovider"
@@ -399,5 +401,50 @@ func TestForeignCalls(t *testing.T) {
 				t.Errorf("providers have %s", r.m.provided())
 			}
 		})
+	}
+}
+
+// TestRepeatedOperation: a message that comes twice, before or after a restart,
+// changes nothing; neither does an acknowledgement.
+func TestRepeatedOperation(t *testing.T) {
+	d := &disk{}
+	withDisk := func(c *Config) { c.Agent.Resources = append(c.Agent.Resources, testScalar("disk", 100, "")) }
+	r := newRig(t, withDisk)
+	r.onStep = d.apply
+	r.start()
+	reserved := testScalar("disk", 64, "")
+	reserved.Reservations = []*mesos.Resource_ReservationInfo{{
+		Type: mesos.Resource_ReservationInfo_DYNAMIC.Enum(), Role: new("dev"),
+	}}
+	apply := &messages.ApplyOperationMessage{
+		FrameworkId: testFramework().Id, OperationUuid: &mesos.UUID{Value: testUUID(1)},
+		ResourceVersionUuid: &messages.ResourceVersionUUID{Uuid: &mesos.UUID{Value: testUUID(9)}},
+		OperationInfo: &mesos.Offer_Operation{
+			Type:    mesos.Offer_Operation_RESERVE.Enum(),
+			Reserve: &mesos.Offer_Operation_Reserve{Resources: []*mesos.Resource{reserved}},
+		},
+	}
+	r.fromMaster(apply)
+	status := r.m.operations[string(testUUID(1))].GetLatestStatus()
+	quiet := func(when string, msg proto.Message) {
+		t.Helper()
+		for _, e := range r.fromMaster(msg) {
+			if _, ok := e.(Log); !ok {
+				t.Errorf("%s: %s", when, describe(e))
+			}
+		}
+	}
+	quiet("again", apply)
+	snapshot := d.snapshot
+	r = newRig(t, withDisk)
+	r.step("restarted", Recovered{Snapshot: &snapshot})
+	r.step("containers recovered", ContainersRecovered{})
+	r.register()
+	quiet("after the restart", apply)
+	acknowledge := &messages.AcknowledgeOperationStatusMessage{OperationUuid: apply.OperationUuid, StatusUuid: status.GetUuid()}
+	r.fromMaster(acknowledge)
+	quiet("acknowledged again", acknowledge)
+	if len(r.m.operations) > 0 {
+		t.Errorf("operations are left: %v", r.m.operations)
 	}
 }

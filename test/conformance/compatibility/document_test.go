@@ -21,6 +21,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/api/mesos/v1/resourceprovider"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 	"github.com/mesos-operator/mesos-operator/test/conformance/testbed"
@@ -100,6 +101,8 @@ func sections(t *testing.T) map[string]string {
 		"validation rules":       table(t, validationRules),
 		"executor calls":         table(t, complete(t, executorCalls, executor.Call_UNKNOWN.Descriptor())),
 		"executor events":        table(t, complete(t, executorEvents, executor.Event_UNKNOWN.Descriptor())),
+		"provider calls":         table(t, complete(t, providerCalls, resourceprovider.Call_UNKNOWN.Descriptor())),
+		"provider events":        table(t, complete(t, providerEvents, resourceprovider.Event_UNKNOWN.Descriptor())),
 		"master calls":           table(t, masterCalls),
 		"agent calls":            table(t, agentCalls),
 		"master endpoints":       table(t, endpoints(t, m.Process, fl+"TestMasterShapes", masterPaths...)),

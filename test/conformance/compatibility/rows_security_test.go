@@ -32,9 +32,6 @@ var (
 		"permissive": "default: true",
 		"launch_nested_container_sessions_as_user":                "",
 		"launch_nested_container_sessions_under_parent_with_user": "",
-		"modify_resource_provider_configs":                        "the agent has none of these calls yet",
-		"mark_resource_providers_gone":                            "the agent has no such call yet",
-		"view_resource_providers":                                 "the agent has no resource providers yet",
 	}
 	aclProofs = map[string]string{
 		"register_frameworks": sec + "TestFrameworks", "run_tasks": sec + "TestFrameworks", "register_agents": sec + "TestAgentsNeedLeave",

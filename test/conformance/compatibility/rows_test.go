@@ -26,6 +26,7 @@ const (
 	aapi = "agentd/httpapi."
 	xctr = "agentd/executor."
 	ctr  = "test/conformance/agent."
+	prov = "test/conformance/provider."
 )
 
 var schedulerCalls = []row{
@@ -57,7 +58,7 @@ var operations = []row{
 	{"DESTROY", works, sched + "TestVolumes " + mst + "TestOperationValidation", ""},
 	{"GROW_VOLUME", works, sched + "TestResizedVolume " + mst + "TestOperationValidation", ""},
 	{"SHRINK_VOLUME", works, sched + "TestResizedVolume " + mst + "TestTranscripts", "no disk is lost beside plain reserved disk, unlike in Mesos"},
-	{"CREATE_DISK, DESTROY_DISK", works, mst + "TestOperationProperties", "for agents with resource providers; see resource providers for our own agent"},
+	{"CREATE_DISK, DESTROY_DISK", works, prov + "TestDisk " + prov + "TestKilled " + mst + "TestOperationProperties", "on the resources of resource providers"},
 }
 
 var schedulerEvents = []row{
@@ -91,6 +92,22 @@ var executorEvents = []row{
 	{"SHUTDOWN", works, fl + "TestTeardown", ""},
 	{"ERROR", notYet, "", "the agent refuses by status instead"},
 	{"HEARTBEAT", works, "", "every 30 minutes, as in Mesos"},
+}
+
+var providerCalls = []row{
+	{"SUBSCRIBE", works, prov + "TestIdentity " + prov + "TestAccess " + ast + "TestProviderTranscripts", "an ID outlives agent and provider; a second stream ends the first"},
+	{"UPDATE_OPERATION_STATUS", works, prov + "TestDisk " + prov + "TestKilled " + ast + "TestForeignCalls", ""},
+	{"UPDATE_STATE", works, prov + "TestDisk " + prov + "TestUnacknowledged " + ast + "TestForeignCalls", ""},
+	{"UPDATE_PUBLISH_RESOURCES_STATUS", works, prov + "TestDisk " + prov + "TestPublicationFails", ""},
+}
+
+var providerEvents = []row{
+	{"SUBSCRIBED", works, prov + "TestIdentity", ""},
+	{"APPLY_OPERATION", works, prov + "TestDisk", ""},
+	{"PUBLISH_RESOURCES", works, prov + "TestDisk " + ast + "TestProviderTranscripts", "names all that tasks use of the provider"},
+	{"ACKNOWLEDGE_OPERATION_STATUS", works, prov + "TestDisk " + prov + "TestUnacknowledged", ""},
+	{"RECONCILE_OPERATIONS", works, prov + "TestDropped " + ast + "TestProviderTranscripts", ""},
+	{"TEARDOWN", works, prov + "TestGone", ""},
 }
 
 // masterMessages are what agents and native drivers send to masters.
@@ -168,45 +185,52 @@ var agentProofs = map[string]string{
 	"LAUNCH_CONTAINER":                ctr + "TestNested " + ctr + "TestStandalone " + ctr + "TestNestedRefused",
 	"WAIT_CONTAINER":                  ctr + "TestNested " + ctr + "TestStandalone",
 	"KILL_CONTAINER":                  ctr + "TestNested " + ctr + "TestStandalone",
+	"GET_RESOURCE_PROVIDERS":          aapi + "TestGoldenCalls " + prov + "TestIdentity " + prov + "TestAccess",
+	"GET_OPERATIONS":                  aapi + "TestGoldenCalls " + prov + "TestDisk",
+	"MARK_RESOURCE_PROVIDER_GONE":     prov + "TestGone " + prov + "TestAccess",
+	"ADD_RESOURCE_PROVIDER_CONFIG":    prov + "TestConfigs agentd/providerconfig.TestDir",
+	"UPDATE_RESOURCE_PROVIDER_CONFIG": prov + "TestConfigs agentd/providerconfig.TestDir",
+	"REMOVE_RESOURCE_PROVIDER_CONFIG": prov + "TestConfigs agentd/providerconfig.TestDir",
 	"REMOVE_CONTAINER":                ctr + "TestNested " + ctr + "TestStandalone",
 	"PRUNE_IMAGES":                    ctr + "TestPruneImages agentd/containerizer/mesos.TestPruneImages agentd/containerizer/provisioner/store/docker.TestPrune",
 }
 
 // endpointProofs are the tests of endpoints that the shapes don't cover.
 var endpointProofs = map[string]string{
-	"/api/v1":                oper + "TestHowCallsAreRefused",
-	"/api/v1/scheduler":      fl + "TestPath",
-	"/api/v1/executor":       aapi + "TestExecutorAPI",
-	"/teardown":              fl + "TestTeardown",
-	"/weights":               oper + "TestWeightsEndpoint",
-	"/quota":                 oper + "TestQuotaEndpoint",
-	"/reserve":               oper + "TestReservationEndpoints",
-	"/unreserve":             oper + "TestReservationEndpoints",
-	"/create-volumes":        oper + "TestReservationEndpoints",
-	"/destroy-volumes":       oper + "TestReservationEndpoints",
-	"/roles":                 oper + "TestQuotaIsEnforced",
-	"/maintenance/schedule":  oper + "TestMaintenanceEndpoints",
-	"/maintenance/status":    oper + "TestMaintenanceEndpoints",
-	"/machine/down":          oper + "TestMaintenanceEndpoints",
-	"/machine/up":            oper + "TestMaintenanceEndpoints",
-	"/state-summary":         mapi + "TestBusyMasterLooksLikeMesos",
-	"/slaves":                oper + "TestParameters",
-	"/frameworks":            oper + "TestParameters",
-	"/tasks":                 oper + "TestParameters",
-	"/redirect":              oper + "TestRouting",
-	"/help":                  oper + "TestProcessEndpoints",
-	"/files/browse":          "internal/files.TestBrowseEndpoint",
-	"/files/read":            fl + "TestPath internal/files.TestReadEndpoint",
-	"/files/download":        "internal/files.TestDownloadEndpoint",
-	"/files/debug":           "internal/files.TestDebugEndpoint",
-	"/metrics/snapshot":      oper + "TestMetrics " + aapi + "TestMetricNames",
-	"/logging/toggle":        oper + "TestProcessEndpoints " + aapi + "TestEndpoints",
-	"/system/stats.json":     oper + "TestProcessEndpoints",
-	"/registrar(1)/registry": "masterd/app.TestMigration",
-	"/profiler/start":        oper + "TestProfilers internal/profiler.TestCPU",
-	"/profiler/stop":         oper + "TestProfilers internal/profiler.TestCPU",
-	"/memory-profiler/start": oper + "TestProfilers internal/profiler.TestMemory",
-	"/memory-profiler/stop":  oper + "TestProfilers internal/profiler.TestMemory",
+	"/api/v1":                   oper + "TestHowCallsAreRefused",
+	"/api/v1/scheduler":         fl + "TestPath",
+	"/api/v1/executor":          aapi + "TestExecutorAPI",
+	"/api/v1/resource_provider": prov + "TestRefusals",
+	"/teardown":                 fl + "TestTeardown",
+	"/weights":                  oper + "TestWeightsEndpoint",
+	"/quota":                    oper + "TestQuotaEndpoint",
+	"/reserve":                  oper + "TestReservationEndpoints",
+	"/unreserve":                oper + "TestReservationEndpoints",
+	"/create-volumes":           oper + "TestReservationEndpoints",
+	"/destroy-volumes":          oper + "TestReservationEndpoints",
+	"/roles":                    oper + "TestQuotaIsEnforced",
+	"/maintenance/schedule":     oper + "TestMaintenanceEndpoints",
+	"/maintenance/status":       oper + "TestMaintenanceEndpoints",
+	"/machine/down":             oper + "TestMaintenanceEndpoints",
+	"/machine/up":               oper + "TestMaintenanceEndpoints",
+	"/state-summary":            mapi + "TestBusyMasterLooksLikeMesos",
+	"/slaves":                   oper + "TestParameters",
+	"/frameworks":               oper + "TestParameters",
+	"/tasks":                    oper + "TestParameters",
+	"/redirect":                 oper + "TestRouting",
+	"/help":                     oper + "TestProcessEndpoints",
+	"/files/browse":             "internal/files.TestBrowseEndpoint",
+	"/files/read":               fl + "TestPath internal/files.TestReadEndpoint",
+	"/files/download":           "internal/files.TestDownloadEndpoint",
+	"/files/debug":              "internal/files.TestDebugEndpoint",
+	"/metrics/snapshot":         oper + "TestMetrics " + aapi + "TestMetricNames",
+	"/logging/toggle":           oper + "TestProcessEndpoints " + aapi + "TestEndpoints",
+	"/system/stats.json":        oper + "TestProcessEndpoints",
+	"/registrar(1)/registry":    "masterd/app.TestMigration",
+	"/profiler/start":           oper + "TestProfilers internal/profiler.TestCPU",
+	"/profiler/stop":            oper + "TestProfilers internal/profiler.TestCPU",
+	"/memory-profiler/start":    oper + "TestProfilers internal/profiler.TestMemory",
+	"/memory-profiler/stop":     oper + "TestProfilers internal/profiler.TestMemory",
 
 	"/memory-profiler/download/raw":   oper + "TestProfilers",
 	"/memory-profiler/download/text":  oper + "TestProfilers",
@@ -215,9 +239,6 @@ var endpointProofs = map[string]string{
 	"/memory-profiler/state":          oper + "TestProfilers",
 	"/containerizer/debug":            aapi + "TestEndpoints",
 }
-
-// hidden are endpoints whose paths fall back to shorter ones, which answer.
-var hidden = []string{"/api/v1/resource_provider"}
 
 // rareMetrics are counters that appear when something happens that would take the
 // probe too long.

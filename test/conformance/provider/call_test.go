@@ -235,3 +235,54 @@ func TestAccess(t *testing.T) {
 		t.Errorf("without a name: %d %s", answer.Status, answer.Text())
 	}
 }
+
+// The agent starts no providers: their descriptions are refused, and those that
+// operators put there can be removed.
+func TestConfigs(t *testing.T) {
+	master := testbed.StartMaster(t, "--registry=in_memory")
+	dir := t.TempDir()
+	file := filepath.Join(dir, "a.json")
+	if err := os.WriteFile(file, []byte(`{"type":"org.example","name":"a"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	agent := testbed.StartAgent(t, master.Address, testbed.Posix, "--resource_provider_config_dir="+dir)
+	bare := testbed.StartAgent(t, master.Address, testbed.Posix)
+	info := func(more object) object {
+		return object{"info": with(object{"type": "org.apache.mesos.rp.local.storage", "name": "a"}, more)}
+	}
+	id := object{"id": object{"value": "x"}}
+	remove := object{"type": "org.example", "name": "a"}
+	for name, tt := range map[string]struct {
+		agent  *testbed.Agent
+		kind   string
+		body   any
+		status int
+		text   string
+	}{
+		"add":                  {agent, "ADD_RESOURCE_PROVIDER_CONFIG", info(nil), 400, "Unknown local resource provider type"},
+		"update":               {agent, "UPDATE_RESOURCE_PROVIDER_CONFIG", info(nil), 400, "Unknown local resource provider type"},
+		"add with ID":          {agent, "ADD_RESOURCE_PROVIDER_CONFIG", info(id), 400, "Expecting 'add_resource_provider_config.info.id' to be unset"},
+		"update with ID":       {agent, "UPDATE_RESOURCE_PROVIDER_CONFIG", info(id), 400, "Expecting 'update_resource_provider_config.info.id' to be unset"},
+		"add nothing":          {agent, "ADD_RESOURCE_PROVIDER_CONFIG", nil, 400, "Expecting 'add_resource_provider_config' to be present"},
+		"remove":               {agent, "REMOVE_RESOURCE_PROVIDER_CONFIG", remove, 200, ""},
+		"remove nobody":        {agent, "REMOVE_RESOURCE_PROVIDER_CONFIG", object{"type": "t", "name": "n"}, 200, ""},
+		"remove from no place": {bare, "REMOVE_RESOURCE_PROVIDER_CONFIG", remove, 500, "--resource_provider_config_dir"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			call := object{"type": tt.kind}
+			if tt.body != nil {
+				call[strings.ToLower(tt.kind)] = tt.body
+			}
+			answer := tt.agent.Operator(call)
+			if answer.Status != tt.status || !strings.Contains(answer.Text(), tt.text) {
+				t.Errorf("%d %s; want %d %s", answer.Status, answer.Text(), tt.status, tt.text)
+			}
+		})
+	}
+	if _, err := os.Stat(file); !os.IsNotExist(err) {
+		t.Errorf("the removed file: %v", err)
+	}
+	if log := agent.Log(); !strings.Contains(log, "resource provider is not started") || !strings.Contains(log, file) {
+		t.Error("the log doesn't tell what was not started")
+	}
+}
