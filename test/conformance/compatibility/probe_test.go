@@ -86,7 +86,10 @@ func operatorCalls(t *testing.T, p *testbed.Process, types protoreflect.EnumDesc
 		if name == "UNKNOWN" {
 			continue
 		}
-		r := row{name: name, status: works, proof: proofs[name]}
+		r := row{name: name, status: works, proof: proofs[name], note: callNotes[name]}
+		if r.note != "" {
+			r.status = refused
+		}
 		if r.proof == "" {
 			r.proof = proofs[""]
 		}

@@ -244,4 +244,13 @@ var endpointProofs = map[string]string{
 // probe too long.
 var rareMetrics = []string{
 	"master/task_lost/source_master/reason_slave_removed", "master/task_lost/source_slave/reason_executor_terminated",
+	// Of operations on resource providers: test/conformance/provider.TestDisk.
+	"resource_providers/<type>.<name>/operations/<operation>/pending", "resource_providers/<type>.<name>/operations/<operation>/finished",
+	"resource_providers/<type>.<name>/operations/<operation>/failed", "resource_providers/<type>.<name>/operations/<operation>/dropped",
+}
+
+// callNotes say which calls of the operator API are refused, and why.
+var callNotes = map[string]string{
+	"ADD_RESOURCE_PROVIDER_CONFIG":    "for every type: the agent starts no providers by itself",
+	"UPDATE_RESOURCE_PROVIDER_CONFIG": "likewise",
 }
