@@ -4,12 +4,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/mesos-operator/mesos-operator/mesosctl/app"
+	"github.com/mesos-operator/mesos-operator/mesosctl/console"
 )
 
 func main() {
@@ -19,7 +21,10 @@ func main() {
 		<-ctx.Done()
 		stop() // a second signal ends the program at once
 	}()
-	if err := app.New(app.Streams{Out: os.Stdout, Err: os.Stderr}).ExecuteContext(ctx); err != nil {
+	if err := app.New(app.Streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr}).ExecuteContext(ctx); err != nil {
+		if exit, ok := errors.AsType[*console.ExitError](err); ok {
+			os.Exit(exit.Code) // the command has said why itself
+		}
 		fmt.Fprintln(os.Stderr, "mesosctl:", err)
 		os.Exit(1)
 	}

@@ -190,11 +190,11 @@ func (c *Client) post(ctx context.Context, url string, call proto.Message, heade
 	if err != nil {
 		return nil, err
 	}
+	r.Header.Set("Content-Type", codec.Protobuf)
+	r.Header.Set("Accept", codec.Protobuf)
 	for k, v := range header {
 		r.Header[k] = v
 	}
-	r.Header.Set("Content-Type", codec.Protobuf)
-	r.Header.Set("Accept", codec.Protobuf)
 	c.authenticate(r)
 	return c.http.Do(r)
 }

@@ -21,8 +21,11 @@ import (
 	"github.com/mesos-operator/mesos-operator/mesosctl/tunnel"
 )
 
-// Streams are where commands read and write; tests give buffers.
-type Streams struct{ Out, Err io.Writer }
+// Streams are where commands read and write; tests give buffers. In may be a terminal.
+type Streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+}
 
 // options are the flags every command has.
 type options struct {

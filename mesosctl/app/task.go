@@ -14,8 +14,8 @@ import (
 )
 
 func newTask(o *options) *cobra.Command {
-	c := &cobra.Command{Use: "task", Short: "Run tasks and list them"}
-	c.AddCommand(newTaskRun(o), newTaskList(o))
+	c := &cobra.Command{Use: "task", Short: "Run tasks, list them and get into them"}
+	c.AddCommand(newTaskRun(o), newTaskList(o), newTaskExec(o), newTaskAttach(o))
 	return c
 }
 

@@ -18,8 +18,9 @@ const binVariable = "TESTBED_BIN"
 // binaries are built when the first test asks for them, static as they are
 // shipped.
 var binaries = map[string]func() (string, error){
-	"masterd": sync.OnceValues(func() (string, error) { return build("masterd") }),
-	"agentd":  sync.OnceValues(func() (string, error) { return build("agentd") }),
+	"masterd":  sync.OnceValues(func() (string, error) { return build("masterd") }),
+	"agentd":   sync.OnceValues(func() (string, error) { return build("agentd") }),
+	"mesosctl": sync.OnceValues(func() (string, error) { return build("mesosctl") }),
 	// agentd-failpoint is an agentd that can be told where to die.
 	"agentd-failpoint": sync.OnceValues(func() (string, error) { return build("agentd", "-tags=failpoint") }),
 }
@@ -38,7 +39,7 @@ func build(program string, flags ...string) (string, error) {
 	return path, nil
 }
 
-// Binary returns the path of a program: "masterd", "agentd" or "agentd-failpoint".
+// Binary returns the path of a program: "masterd", "agentd", "mesosctl" or "agentd-failpoint".
 func Binary(t testing.TB, program string) string {
 	t.Helper()
 	if RunDir() == "" {
