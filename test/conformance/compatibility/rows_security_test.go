@@ -39,6 +39,9 @@ var (
 		"access_mesos_logs": sec + "TestReadsAreFiltered", "get_endpoints": sec + "TestReadsAreFiltered",
 		"view_executors": mapi + "TestAViewIsPartedByWhoLooks", "access_sandboxes": sec + "TestSandboxes",
 		"launch_nested_containers_as_user":                "internal/acl.TestNestedContainersNeedBothUsers",
+		"view_resource_providers":                         prov + "TestAccess",
+		"mark_resource_providers_gone":                    prov + "TestAccess",
+		"modify_resource_provider_configs":                prov + "TestAccess",
 		"launch_nested_containers_under_parent_with_user": "internal/acl.TestNestedContainersNeedBothUsers",
 	}
 )
