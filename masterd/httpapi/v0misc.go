@@ -64,7 +64,13 @@ func versionInfo() *mesos.VersionInfo {
 }
 
 // serveFlags answers /flags, on any master.
-func (a *API) serveFlags(w http.ResponseWriter, _ *http.Request, principal string) {
+func (a *API) serveFlags(w http.ResponseWriter, r *http.Request, principal string) {
+	// As in Mesos it is only with ACLs that the method counts: they speak of reading.
+	if a.cfg.Authorizer != nil && r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", http.MethodGet)
+		text(w, http.StatusMethodNotAllowed, fmt.Sprintf("Expecting one of { 'GET' }, but received '%s'", r.Method))
+		return
+	}
 	if !a.visibleTo(principal).flags.Allow(acl.Any) {
 		text(w, http.StatusForbidden, "")
 		return

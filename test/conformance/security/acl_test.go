@@ -70,6 +70,7 @@ func TestOperatorCalls(t *testing.T) {
 	} {
 		expect(t, c.method+" "+c.path, as(t, m.Process, "viewer", c.method, c.path, c.body), http.StatusForbidden)
 	}
+	expect(t, "POST /flags", as(t, m.Process, "ops", http.MethodPost, "/flags", ""), http.StatusMethodNotAllowed)
 }
 
 func inProtobuf(t testing.TB, p *testbed.Process, principal string, m proto.Message) testbed.Answer {
