@@ -41,8 +41,6 @@ var (
 		"docker_volume_checkpoint_dir": "/var/run/mesos/isolators/docker/volume",
 		"launcher_dir":                 "/usr/local/libexec/mesos",
 		"logbufsecs":                   "0",
-		"perf_duration":                "10secs",
-		"perf_interval":                "1mins",
 		"systemd_runtime_directory":    "/run/systemd/system",
 	}
 	optionalTexts = []string{
@@ -53,8 +51,7 @@ var (
 		"egress_rate_limit_per_container", "ephemeral_ports_per_container", "eth0_name",
 		"ip6",
 		"ip6_discovery_command", "lo_name",
-		"network_cni_config_dir", "network_cni_plugins_dir", "perf_events",
-		"volume_gid_range", "xfs_project_range",
+		"network_cni_config_dir", "network_cni_plugins_dir",
 	}
 )
 

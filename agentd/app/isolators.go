@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/perfevent"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/seccomp"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/ipc"
@@ -35,10 +36,15 @@ type isolatorFlags struct {
 	forbidSharedIPC, forbidSharedPID    bool
 	hostPathCreate                      *string
 	gpus                                gpuFlags
+	perfEvents                          *string
+	perfInterval, perfDuration          time.Duration
 }
 
 func (f *isolatorFlags) define(s *flags.Set) {
 	f.gpus.define(s)
+	s.OptionalString(&f.perfEvents, "perf_events", "Events to count for each container, by the names of perf list.")
+	s.Duration(&f.perfInterval, "perf_interval", time.Minute, "How often to count perf events.")
+	s.Duration(&f.perfDuration, "perf_duration", 10*time.Second, "How long to count perf events.")
 	flags.Optional(s, &f.effective, "effective_capabilities", flags.JSONType, "Capabilities of containers that ask for none.")
 	flags.Optional(s, &f.bounding, "bounding_capabilities", flags.JSONType, "Capabilities that containers may ask for.")
 	flags.Optional(s, &f.allowedDevices, "allowed_devices", flags.JSONType, "Devices that containers may use beside the usual.")
@@ -91,6 +97,10 @@ func (f *isolatorFlags) apply(cfg *mesos.Config, agentPorts func() (resources.Ra
 	cfg.Seccomp = seccomp.Config{Dir: given(f.seccompDir), Default: given(f.seccompProfile)}
 	cfg.Disk = du.Config{Interval: f.diskInterval, Enforce: f.enforceDisk}
 	cfg.Ports = ports.Config{Interval: f.portsInterval, Enforce: f.enforcePorts, Within: cfg.Ports.Within}
+	cfg.PerfEvent = perfevent.Config{Interval: f.perfInterval, Duration: f.perfDuration}
+	if f.perfEvents != nil {
+		cfg.PerfEvent.Events = strings.FieldsFunc(*f.perfEvents, func(r rune) bool { return r == ',' })
+	}
 	cfg.IPC = ipc.Config{ShmSize: uint64(given(f.shmSize)), ForbidSharing: f.forbidSharedIPC}
 	cfg.PID = pid.Config{ForbidSharing: f.forbidSharedPID}
 	if dirs := given(f.hostPathCreate); dirs != "" {

@@ -14,6 +14,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/perfevent"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/gpu"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/capabilities"
@@ -85,6 +86,7 @@ type Config struct {
 	Disk         du.Config
 	Ports        ports.Config
 	GPU          gpu.Config
+	PerfEvent    perfevent.Config
 	// AllowedDevices are devices beyond those of every container
 	// (--allowed_devices).
 	AllowedDevices *mesos.DeviceWhitelist

@@ -14,6 +14,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/devices"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/member"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/perfevent"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/filesystem"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/gpu"
@@ -68,7 +69,7 @@ var kinds = []kind{
 	{name: gpu.Name, cgroups: true, oci: true, make: newGPU},
 	{name: netcls.Name, cgroups: true, make: func(m *Containerizer) (isolator.Isolator, error) { return netcls.New(m.cfg.NetCls, m.tree) }},
 	{name: member.NetPrio, cgroups: true, make: newMember(member.NetPrio)},
-	{name: member.PerfEvent, cgroups: true, make: newMember(member.PerfEvent)},
+	{name: perfevent.Name, cgroups: true, make: newPerfEvent},
 	{name: member.PIDs, cgroups: true, make: newMember(member.PIDs)},
 	{name: capabilities.Name, oci: true, make: func(m *Containerizer) (isolator.Isolator, error) { return capabilities.New(m.cfg.Capabilities) }},
 	{name: nnp.Name, oci: true, make: func(*Containerizer) (isolator.Isolator, error) { return nnp.New(), nil }},
@@ -129,6 +130,12 @@ func newGPU(m *Containerizer) (isolator.Isolator, error) {
 	cfg.Base = m.isolators[at].(*devices.Isolator).Rules()
 	cfg.Dir, cfg.Root = filepath.Join(m.cfg.RuntimeDir, "gpus"), m.root
 	return gpu.New(cfg)
+}
+
+func newPerfEvent(m *Containerizer) (isolator.Isolator, error) {
+	cfg := m.cfg.PerfEvent
+	cfg.Log = m.log
+	return perfevent.New(context.Background(), cfg, m.tree)
 }
 
 func newSandboxPath(m *Containerizer) (isolator.Isolator, error) {

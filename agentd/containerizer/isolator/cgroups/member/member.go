@@ -1,7 +1,7 @@
 // Package member is the isolators "cgroups/cpuset", "cgroups/hugetlb",
-// "cgroups/net_prio", "cgroups/perf_event" and "cgroups/pids": a container has a
-// group of its own in that controller's hierarchy, with what the group above it
-// has, and nothing more is set. Operators and monitoring use the groups.
+// "cgroups/net_prio" and "cgroups/pids": a container has a group of its own in
+// that controller's hierarchy, with what the group above it has, and nothing
+// more is set. Operators and monitoring use the groups.
 package member
 
 import (
@@ -13,16 +13,15 @@ import (
 
 // The names of the isolators.
 const (
-	CPUSet    = "cgroups/cpuset"
-	HugeTLB   = "cgroups/hugetlb"
-	NetPrio   = "cgroups/net_prio"
-	PerfEvent = "cgroups/perf_event"
-	PIDs      = "cgroups/pids"
+	CPUSet  = "cgroups/cpuset"
+	HugeTLB = "cgroups/hugetlb"
+	NetPrio = "cgroups/net_prio"
+	PIDs    = "cgroups/pids"
 )
 
 // Controllers are the kernel's names for what the isolators are about.
 var Controllers = map[string]string{
-	CPUSet: "cpuset", HugeTLB: "hugetlb", NetPrio: "net_prio", PerfEvent: "perf_event", PIDs: "pids",
+	CPUSet: "cpuset", HugeTLB: "hugetlb", NetPrio: "net_prio", PIDs: "pids",
 }
 
 // Isolator implements isolator.Isolator.
@@ -31,14 +30,13 @@ type Isolator struct {
 	name string
 }
 
-// New returns the isolator of a name. The error says what the machine lacks. On
-// cgroup v2 every group takes part in perf_event.
+// New returns the isolator of a name. The error says what the machine lacks.
 func New(name string, tree *cgroups.Tree) (*Isolator, error) {
 	controller, ok := Controllers[name]
 	if !ok {
 		return nil, fmt.Errorf("isolator %s: unknown", name)
 	}
-	if !tree.Has(controller) && (name != PerfEvent || tree.Version() != cgroups.V2) {
+	if !tree.Has(controller) {
 		return nil, fmt.Errorf("isolator %s: %w: %q", name, cgroups.ErrNoController, controller)
 	}
 	return &Isolator{name: name}, nil

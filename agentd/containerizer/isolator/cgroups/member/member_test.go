@@ -20,8 +20,6 @@ func TestNew(t *testing.T) {
 		"not there":     {v1, HugeTLB, false},
 		"v2":            {v2, PIDs, true},
 		"v2, not there": {v2, NetPrio, false},
-		"v2, implicit":  {v2, PerfEvent, true},
-		"v1, explicit":  {v1, PerfEvent, false},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
