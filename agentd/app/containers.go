@@ -52,11 +52,31 @@ func (f *Flags) containerizerConfig() (mesos.Config, error) {
 	if cfg.Logger, err = f.logger.logger(f.modules); err != nil {
 		return cfg, err
 	}
+	cfg.XFS.Disks, cfg.XFS.Reclaim = f.pathDisks(), f.DiskWatchInterval
 	cfg.GPU = f.isolators.gpus.config("")
 	if cfg.GPU.Indices, err = f.gpus(); err != nil {
 		return cfg, err
 	}
 	return cfg, f.isolators.apply(&cfg, f.offeredPorts)
+}
+
+// pathDisks are the roots of the disks of type PATH.
+func (f *Flags) pathDisks() []string {
+	named, err := resources.ParseProto(given(f.Resources), f.DefaultRole)
+	if err != nil {
+		return nil // which is told elsewhere
+	}
+	var roots []string
+	for _, r := range named {
+		if s := r.GetDisk().GetSource(); s.GetType() == v1.Resource_DiskInfo_Source_PATH && s.GetPath().GetRoot() != "" {
+			root := s.GetPath().GetRoot()
+			if !filepath.IsAbs(root) {
+				root = filepath.Join(f.WorkDir, root)
+			}
+			roots = append(roots, root)
+		}
+	}
+	return slices.Compact(roots)
 }
 
 func isCgroups(isolator string) bool { return strings.HasPrefix(isolator, "cgroups/") }
@@ -84,6 +104,7 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	}
 	a.metrics.Pull(func(_ context.Context, emit metrics.Emit) {
 		emit(metrics.Counter, "containerizer/mesos/container_destroy_errors", float64(m.DestroyErrors()))
+		m.Gauges(func(name string, value float64) { emit(metrics.Gauge, name, value) })
 	})
 	return m, nil
 }

@@ -79,6 +79,7 @@ func TestShownFlags(t *testing.T) {
 		"check_agent_port_range_only", "enforce_container_ports", "container_ports_watch_interval",
 		"authenticate_http_executors", "egress_unique_flow_per_container", "network_enable_snmp_statistics",
 		"network_enable_socket_statistics_details", "network_enable_socket_statistics_summary",
+		"xfs_project_range", "xfs_kill_containers", "xfs_quota_headroom",
 	} {
 		delete(got, builds)
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/perfevent"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/xfs"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/seccomp"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/ipc"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/namespaces/pid"
@@ -36,12 +37,18 @@ type isolatorFlags struct {
 	forbidSharedIPC, forbidSharedPID    bool
 	hostPathCreate                      *string
 	gpus                                gpuFlags
+	xfsProjects                         string
+	xfsKill                             bool
+	xfsHeadroom                         flags.Bytes
 	perfEvents                          *string
 	perfInterval, perfDuration          time.Duration
 }
 
 func (f *isolatorFlags) define(s *flags.Set) {
 	f.gpus.define(s)
+	s.String(&f.xfsProjects, "xfs_project_range", xfs.DefaultRange, "IDs of XFS projects for sandboxes and volumes.")
+	s.Bool(&f.xfsKill, "xfs_kill_containers", false, "End containers over their XFS quota.")
+	s.Bytes(&f.xfsHeadroom, "xfs_quota_headroom", xfs.DefaultHeadroom, "What containers that are to be ended may take over their XFS quota.")
 	s.OptionalString(&f.perfEvents, "perf_events", "Events to count for each container, by the names of perf list.")
 	s.Duration(&f.perfInterval, "perf_interval", time.Minute, "How often to count perf events.")
 	s.Duration(&f.perfDuration, "perf_duration", 10*time.Second, "How long to count perf events.")
@@ -97,6 +104,10 @@ func (f *isolatorFlags) apply(cfg *mesos.Config, agentPorts func() (resources.Ra
 	cfg.Seccomp = seccomp.Config{Dir: given(f.seccompDir), Default: given(f.seccompProfile)}
 	cfg.Disk = du.Config{Interval: f.diskInterval, Enforce: f.enforceDisk}
 	cfg.Ports = ports.Config{Interval: f.portsInterval, Enforce: f.enforcePorts, Within: cfg.Ports.Within}
+	cfg.XFS = xfs.Config{
+		Range: f.xfsProjects, Enforce: f.enforceDisk, Kill: f.xfsKill, Headroom: uint64(f.xfsHeadroom), Interval: f.diskInterval,
+		Disks: cfg.XFS.Disks, Reclaim: cfg.XFS.Reclaim,
+	}
 	cfg.PerfEvent = perfevent.Config{Interval: f.perfInterval, Duration: f.perfDuration}
 	if f.perfEvents != nil {
 		cfg.PerfEvent.Events = strings.FieldsFunc(*f.perfEvents, func(r rune) bool { return r == ',' })

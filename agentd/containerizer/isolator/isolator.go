@@ -85,6 +85,16 @@ type Isolator interface {
 	Cleanup(c *Container) error
 }
 
+// Runner is an isolator that has something to do beside what it is called for. The
+// containerizer calls Run once, in a goroutine of its own, until ctx ends.
+type Runner interface{ Run(ctx context.Context) }
+
+// Gauged is an isolator with figures of its own among the agent's metrics.
+type Gauged interface {
+	// Gauges calls emit for each, at any moment.
+	Gauges(emit func(name string, value float64))
+}
+
 // Nop does nothing, for isolators to embed.
 type Nop struct{}
 

@@ -16,6 +16,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/perfevent"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/xfs"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/gpu"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/capabilities"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/seccomp"
@@ -85,6 +86,7 @@ type Config struct {
 	PID          pid.Config
 	Disk         du.Config
 	Ports        ports.Config
+	XFS          xfs.Config
 	GPU          gpu.Config
 	PerfEvent    perfevent.Config
 	// AllowedDevices are devices beyond those of every container
@@ -117,6 +119,7 @@ func DefaultConfig() Config {
 		DestroyTimeout:   time.Minute,
 		CPU:              cgcpu.Config{RevocableLowPriority: true},
 		Disk:             du.Config{Interval: 15 * time.Second},
+		XFS:              xfs.Config{Range: xfs.DefaultRange, Headroom: xfs.DefaultHeadroom, Interval: 15 * time.Second, Reclaim: time.Minute},
 		Ports:            ports.Config{Interval: 30 * time.Second},
 	}
 	c.Images = defaultImages()

@@ -16,6 +16,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/netcls"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/perfevent"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/du"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk/xfs"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/filesystem"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/gpu"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/linux/capabilities"
@@ -80,6 +81,7 @@ var kinds = []kind{
 	{name: secret.Name, oci: true, make: newSecret},
 	{name: image.Name, oci: true, make: newImageVolume},
 	{name: du.Name, make: newDisk},
+	{name: xfs.Name, make: newXFS},
 	{name: seccomp.Name, oci: true, make: newSeccomp},
 	{name: ports.Name, cgroups: true, make: newPorts},
 	{name: dockerruntime.Name, make: func(m *Containerizer) (isolator.Isolator, error) {
@@ -159,6 +161,12 @@ func newDisk(m *Containerizer) (isolator.Isolator, error) {
 	cfg := m.cfg.Disk
 	cfg.WorkDir, cfg.Root = m.cfg.WorkDir, m.root
 	return du.New(cfg), nil
+}
+
+func newXFS(m *Containerizer) (isolator.Isolator, error) {
+	cfg := m.cfg.XFS
+	cfg.WorkDir, cfg.Root, cfg.Log = m.cfg.WorkDir, m.root, m.log
+	return xfs.New(cfg)
 }
 
 func newSeccomp(m *Containerizer) (isolator.Isolator, error) {
@@ -281,7 +289,7 @@ func names() string {
 }
 
 // isolation makes the isolators.
-func (m *Containerizer) isolation(context.Context) error {
+func (m *Containerizer) isolation(ctx context.Context) error {
 	all := slices.Contains(m.cfg.Isolation, allCgroups)
 	for _, k := range kinds {
 		named := slices.Contains(m.cfg.Isolation, k.name)
@@ -298,9 +306,24 @@ func (m *Containerizer) isolation(context.Context) error {
 			m.log.Info("An isolator doesn't work here and is left out", "isolator", k.name, "reason", err.Error())
 		}
 	}
+	for _, i := range m.isolators {
+		if r, ok := i.(isolator.Runner); ok {
+			go r.Run(ctx)
+		}
+		if g, ok := i.(isolator.Gauged); ok {
+			m.gauged = append(m.gauged, g)
+		}
+	}
 	// Some ask others that were made before them, hence last.
 	for n, i := range m.isolators {
 		m.isolators[n] = isolator.Tracked(i, m.cfg.Pending)
 	}
 	return nil
+}
+
+// Gauges calls emit for the figures of isolators, by the names of metrics.
+func (m *Containerizer) Gauges(emit func(name string, value float64)) {
+	for _, g := range m.gauged {
+		g.Gauges(emit)
+	}
 }

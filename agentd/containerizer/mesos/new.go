@@ -54,6 +54,7 @@ type Containerizer struct {
 	spawner   *spawn.Spawner
 	tree      *cgroups.Tree // nil without cgroups
 	isolators []isolator.Isolator
+	gauged    []isolator.Gauged // those of them with figures
 	runtimes  map[string]runtime.Runtime
 	fetcher   Fetcher
 	// provisioner provides images; nil without --image_providers.
