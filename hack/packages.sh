@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that tests run for real: the OCI runtime, and the tools of the fetcher's
-# archives, and ZooKeeper. The local Kubernetes installs its own.
+# archives, perf, mkfs.xfs, and ZooKeeper. The local Kubernetes installs its own.
 set -euo pipefail
-wanted=(runc iproute2 procps tar xz-utils bzip2 unzip libzookeeper-java default-jre-headless)
+wanted=(runc linux-perf xfsprogs iproute2 procps tar xz-utils bzip2 unzip libzookeeper-java default-jre-headless)
 missing=()
 for package in "${wanted[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")

@@ -37,6 +37,7 @@ type isolatorFlags struct {
 	forbidSharedIPC, forbidSharedPID    bool
 	hostPathCreate                      *string
 	gpus                                gpuFlags
+	volumeGIDs                          *string
 	xfsProjects                         string
 	xfsKill                             bool
 	xfsHeadroom                         flags.Bytes
@@ -46,6 +47,7 @@ type isolatorFlags struct {
 
 func (f *isolatorFlags) define(s *flags.Set) {
 	f.gpus.define(s)
+	s.OptionalString(&f.volumeGIDs, "volume_gid_range", "Groups for volumes that containers of several users share: [10000-20000].")
 	s.String(&f.xfsProjects, "xfs_project_range", xfs.DefaultRange, "IDs of XFS projects for sandboxes and volumes.")
 	s.Bool(&f.xfsKill, "xfs_kill_containers", false, "End containers over their XFS quota.")
 	s.Bytes(&f.xfsHeadroom, "xfs_quota_headroom", xfs.DefaultHeadroom, "What containers that are to be ended may take over their XFS quota.")
@@ -108,6 +110,7 @@ func (f *isolatorFlags) apply(cfg *mesos.Config, agentPorts func() (resources.Ra
 		Range: f.xfsProjects, Enforce: f.enforceDisk, Kill: f.xfsKill, Headroom: uint64(f.xfsHeadroom), Interval: f.diskInterval,
 		Disks: cfg.XFS.Disks, Reclaim: cfg.XFS.Reclaim,
 	}
+	cfg.VolumeGIDs = given(f.volumeGIDs)
 	cfg.PerfEvent = perfevent.Config{Interval: f.perfInterval, Duration: f.perfDuration}
 	if f.perfEvents != nil {
 		cfg.PerfEvent.Events = strings.FieldsFunc(*f.perfEvents, func(r rune) bool { return r == ',' })

@@ -7,3 +7,7 @@ recovery: ## Kill the agent at every failpoint, on all runtimes, with fifty task
 .PHONY: root-test
 root-test: ## Containers on real namespaces and cgroups, with the leak checks (root).
 	$(GO) test -count=1 ./agentd/containerizer/... ./agentd/fetcher/... ./agentd/executor/... ./test/conformance/agent/...
+
+.PHONY: root-test-v2
+root-test-v2: ## Containers on pure cgroup v2 and on XFS with quotas, in an emulated machine with Debian's kernel (root).
+	hack/root-test-v2.sh

@@ -89,6 +89,9 @@ type Config struct {
 	XFS          xfs.Config
 	GPU          gpu.Config
 	PerfEvent    perfevent.Config
+	// VolumeGIDs are the groups that volumes get so that containers of several users can
+	// share them (--volume_gid_range); empty for none.
+	VolumeGIDs string
 	// AllowedDevices are devices beyond those of every container
 	// (--allowed_devices).
 	AllowedDevices *mesos.DeviceWhitelist

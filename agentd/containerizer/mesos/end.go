@@ -194,6 +194,9 @@ func (m *Containerizer) cleanUp(c *container) error {
 	ctx, cancel := context.WithTimeout(context.Background(), m.cfg.DestroyTimeout)
 	defer cancel()
 	m.endIO(c)
+	if m.groups != nil && c.cfg.Sandbox != "" {
+		m.groups.Release(c.cfg.Sandbox)
+	}
 	var errs []error
 	for _, i := range slices.Backward(c.isolators) {
 		if err := i.Cleanup(&c.iso); err != nil {

@@ -32,6 +32,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/sandboxpath"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume/secret"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/volumegid"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 
 	appcruntime "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/appc/runtime"
@@ -101,7 +102,7 @@ const allCgroups = "cgroups/all"
 
 func newFilesystem(name string) func(*Containerizer) (isolator.Isolator, error) {
 	return func(m *Containerizer) (isolator.Isolator, error) {
-		return filesystem.New(name, filesystem.Config{WorkDir: m.cfg.WorkDir, Root: m.root}), nil
+		return filesystem.New(name, filesystem.Config{WorkDir: m.cfg.WorkDir, Root: m.root, Groups: m.groups}), nil
 	}
 }
 
@@ -142,7 +143,7 @@ func newPerfEvent(m *Containerizer) (isolator.Isolator, error) {
 
 func newSandboxPath(m *Containerizer) (isolator.Isolator, error) {
 	mounts := slices.Contains(m.cfg.Isolation, filesystem.Linux)
-	return sandboxpath.New(sandboxpath.Config{Mounts: mounts, Root: m.root, WorkDir: m.cfg.WorkDir}), nil
+	return sandboxpath.New(sandboxpath.Config{Mounts: mounts, Root: m.root, WorkDir: m.cfg.WorkDir, Groups: m.groups}), nil
 }
 
 func newHostPath(m *Containerizer) (isolator.Isolator, error) {
@@ -326,4 +327,17 @@ func (m *Containerizer) Gauges(emit func(name string, value float64)) {
 	for _, g := range m.gauged {
 		g.Gauges(emit)
 	}
+	if m.groups != nil {
+		m.groups.Gauges(emit)
+	}
+}
+
+// volumeGroups makes the manager of volumes' groups.
+func (m *Containerizer) volumeGroups(context.Context) (err error) {
+	if m.cfg.VolumeGIDs != "" {
+		m.groups, err = volumegid.New(volumegid.Config{
+			WorkDir: m.cfg.WorkDir, Root: m.root, Range: m.cfg.VolumeGIDs, Boot: m.boot, Log: m.log,
+		})
+	}
+	return err
 }

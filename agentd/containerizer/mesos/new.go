@@ -23,6 +23,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/oci"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime/posix"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/spawn"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/volumegid"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 
 	cgcpu "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/cgroups/cpu"
@@ -59,6 +60,7 @@ type Containerizer struct {
 	fetcher   Fetcher
 	// provisioner provides images; nil without --image_providers.
 	provisioner *provisioner.Provisioner
+	groups      *volumegid.Manager // nil without --volume_gid_range
 	// root is a prefix by which the agent reaches the files of the containers'
 	// mount namespace.
 	root   string
@@ -86,7 +88,7 @@ func New(ctx context.Context, cfg Config, log logr.Logger, fetcher func(*spawn.S
 		return nil, fmt.Errorf("containerizer: %w", err)
 	}
 	m := &Containerizer{cfg: cfg, log: log, orphan: make(chan struct{}, 1), containers: map[containerizer.ID]*container{}}
-	for _, step := range []func(context.Context) error{m.places, m.processes, m.cgroups, m.isolation, m.images} {
+	for _, step := range []func(context.Context) error{m.places, m.processes, m.cgroups, m.volumeGroups, m.isolation, m.images} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("containerizer: %w", err)
 		}

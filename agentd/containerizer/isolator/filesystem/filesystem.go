@@ -24,6 +24,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/volumegid"
 
 	mounts "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume"
 )
@@ -41,6 +42,9 @@ type Config struct {
 	// Root is a prefix by which the agent reaches the files of the containers'
 	// mount namespace; empty if that is its own.
 	Root string
+	// Groups gives volumes groups of their own, so that containers of several users can
+	// share them; nil: who has a volume owns it.
+	Groups *volumegid.Manager
 }
 
 // Isolator implements isolator.Isolator.
@@ -69,6 +73,9 @@ func (i *Isolator) Prepare(c *isolator.Container, d isolator.Demand, spec *specs
 		return err
 	}
 	if err := i.change(c, volumes); err != nil {
+		return err
+	}
+	if err := i.join(volumes, spec); err != nil {
 		return err
 	}
 	if i.name == Posix {
@@ -164,6 +171,24 @@ func (i *Isolator) change(c *isolator.Container, want map[string]volume) error {
 	return nil
 }
 
+// join makes the container's user one of those who share its volumes.
+func (i *Isolator) join(volumes map[string]volume, spec *specs.Spec) error {
+	if i.cfg.Groups == nil || spec.Process == nil || spec.Process.User.UID == 0 {
+		return nil
+	}
+	for path, v := range volumes {
+		if v.provided {
+			continue
+		}
+		gid, err := i.cfg.Groups.Give(path, volumegid.Persistent)
+		if err != nil {
+			return err
+		}
+		spec.Process.User.AdditionalGids = append(spec.Process.User.AdditionalGids, gid)
+	}
+	return nil
+}
+
 // give makes the sandbox's owner that of the volume, unless another container
 // uses it too.
 func (i *Isolator) give(id containerizer.ID, sandbox *os.Root, v volume) error {
@@ -173,6 +198,10 @@ func (i *Isolator) give(id containerizer.ID, sandbox *os.Root, v volume) error {
 	}
 	if uid(info) == 0 || v.shared && i.shares(id, v) {
 		return nil
+	}
+	if i.cfg.Groups != nil && !v.provided {
+		_, err := i.cfg.Groups.Give(v.path, volumegid.Persistent)
+		return err
 	}
 	if err := os.Chown(filepath.Join(i.cfg.Root, v.path), uid(info), gid(info)); err != nil {
 		return fmt.Errorf("giving persistent volume %s to the container's user: %w", v.path, err)

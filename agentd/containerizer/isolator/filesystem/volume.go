@@ -20,6 +20,8 @@ type volume struct {
 	// path is where it is on the node, name where the container wants it.
 	path, name       string
 	readOnly, shared bool
+	// provided says that it is a resource provider's.
+	provided bool
 }
 
 // volumesOf finds the persistent volumes among resources, by their paths. Those of a
@@ -46,6 +48,7 @@ func volumesOf(workDir string, c *isolator.Container, rs []*mesos.Resource) (map
 			name:     filepath.Clean(r.GetDisk().GetVolume().GetContainerPath()),
 			readOnly: r.GetDisk().GetVolume().GetMode() == mesos.Volume_RO,
 			shared:   r.GetShared() != nil,
+			provided: r.GetProviderId() != nil,
 		}
 	}
 	return out, nil

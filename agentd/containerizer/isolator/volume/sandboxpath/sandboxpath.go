@@ -20,6 +20,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/volumegid"
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -35,6 +36,9 @@ type Config struct {
 	Root string
 	// WorkDir is the agent's work directory.
 	WorkDir string
+	// Groups gives directories of a parent's sandbox groups of their own, so that users
+	// who don't own them can share them; nil: they can't.
+	Groups *volumegid.Manager
 }
 
 // Isolator implements isolator.Isolator.
@@ -118,7 +122,32 @@ func (i *Isolator) Prepare(c *isolator.Container, _ isolator.Demand, spec *specs
 		if err := i.place(c, v, source, spec); err != nil {
 			return fmt.Errorf("volume %s: %w", v.GetContainerPath(), err)
 		}
+		if err := i.join(v, source, spec); err != nil {
+			return fmt.Errorf("volume %s: %w", v.GetContainerPath(), err)
+		}
 	}
+	return nil
+}
+
+// join makes the container's user one of those who share a directory of the parent. A
+// link is of no use to who may not enter the parent's sandbox.
+func (i *Isolator) join(v *mesos.Volume, source string, spec *specs.Spec) error {
+	if i.cfg.Groups == nil || !i.cfg.Mounts || spec.Process == nil || spec.Process.User.UID == 0 ||
+		v.GetSource().GetSandboxPath().GetType() != mesos.Volume_Source_SandboxPath_PARENT {
+		return nil
+	}
+	info, err := os.Stat(filepath.Join(i.cfg.Root, source))
+	if err != nil {
+		return err
+	}
+	if info.Sys().(*syscall.Stat_t).Uid == spec.Process.User.UID {
+		return nil
+	}
+	gid, err := i.cfg.Groups.Give(source, volumegid.Sandbox)
+	if err != nil {
+		return err
+	}
+	spec.Process.User.AdditionalGids = append(spec.Process.User.AdditionalGids, gid)
 	return nil
 }
 
