@@ -14,6 +14,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/executor/taskgroup"
 	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
+	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/metrics"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/internal/version"

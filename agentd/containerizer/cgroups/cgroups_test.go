@@ -158,7 +158,12 @@ func TestRootDestroy(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _ = in.Write([]byte("go\n"))
-	time.Sleep(50 * time.Millisecond) // it forks as fast as it can
+	// It forks as fast as it can.
+	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if p, _, err := g.Count(); err != nil || p > 3 {
+			break
+		}
+	}
 
 	of, err := os.ReadFile("/proc/" + strconv.Itoa(cmd.Process.Pid) + "/cgroup")
 	if err != nil {
