@@ -104,6 +104,27 @@ var isolations = map[string]isolation{
 		script: "echo hello > AT/f; cat own/f",
 		want:   []string{"hello"},
 	},
+	"a directory of the sandbox elsewhere, read-only": {
+		name: "filesystem/linux",
+		change: func(t *testing.T, _ Config, c *containerizer.Config) {
+			at := t.TempDir()
+			c.Command.Value = new(strings.ReplaceAll(c.Command.GetValue(), "AT", at))
+			c.Container = volumes(&mesos.Volume{HostPath: new("own"), ContainerPath: &at, Mode: mesos.Volume_RO.Enum()})
+		},
+		script: "echo hello > own/f; cat AT/f; touch AT/g 2>/dev/null || echo read-only",
+		want:   []string{"hello", "read-only"},
+	},
+	"resource limits": {
+		name: "posix/rlimits",
+		change: func(_ *testing.T, _ Config, c *containerizer.Config) {
+			c.Container = &mesos.ContainerInfo{Type: mesos.ContainerInfo_MESOS.Enum(), RlimitInfo: &mesos.RLimitInfo{Rlimits: []*mesos.RLimitInfo_RLimit{
+				{Type: mesos.RLimitInfo_RLimit_RLMT_NOFILE.Enum(), Soft: new(uint64(20)), Hard: new(uint64(30))},
+				{Type: mesos.RLimitInfo_RLimit_RLMT_FSIZE.Enum(), Soft: new(uint64(4096)), Hard: new(uint64(4096))},
+			}}}
+		},
+		script: "ulimit -Sn; ulimit -Hn; (head -c 5000 /dev/zero > big) 2>/dev/null; stat -c %s big",
+		want:   []string{"20", "30", "4096"},
+	},
 	"persistent volume, read-only": {
 		name: "filesystem/linux",
 		change: func(t *testing.T, cfg Config, c *containerizer.Config) {

@@ -278,3 +278,50 @@ func TestRootOutOfMemory(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestRootPressure counts what the kernel tells of a container that has more of files in
+// memory than it may, also when the agent has begun to look only then.
+func TestRootPressure(t *testing.T) {
+	tree, root := cgrouptest.Root(t)
+	if tree.Version() != cgroups.V1 {
+		t.Skip("cgroup v2 has no levels of pressure")
+	}
+	g := tree.Group(root + "/c1")
+	i := isolate(t, Config{}, tree)
+	c := &isolator.Container{ID: "c1", Group: g}
+	spec := &specs.Spec{Process: &specs.Process{}, Linux: &specs.Linux{Resources: &specs.LinuxResources{}}}
+	if err := i.Prepare(c, isolator.Demand{Mem: 32 << 20}, spec); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(g.Create(), g.Set(spec.Linux.Resources), i.Attach(c, true)); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("/bin/sh", "-c", `read go; while :; do head -c 90000000 /dev/zero > "$0"; done`, filepath.Join(t.TempDir(), "file"))
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Join(cmd.Process.Pid); err != nil {
+		t.Fatal(err)
+	}
+	_, _ = in.Write([]byte("go\n"))
+	s := &mesos.ResourceStatistics{}
+	for end := time.Now().Add(20 * time.Second); s.GetMemLowPressureCounter() == 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if err := i.Usage(c, s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	low, medium, critical := s.GetMemLowPressureCounter(), s.GetMemMediumPressureCounter(), s.GetMemCriticalPressureCounter()
+	if low == 0 || medium > low || critical > medium || s.MemCriticalPressureCounter == nil {
+		t.Errorf("pressure: low %d, medium %d, critical %d", low, medium, critical)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := errors.Join(i.Cleanup(c), g.Destroy(ctx)); err != nil {
+		t.Error(err)
+	}
+	_ = cmd.Wait()
+}

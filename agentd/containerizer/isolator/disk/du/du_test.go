@@ -165,3 +165,19 @@ func TestStatistics(t *testing.T) {
 		t.Errorf("after the end: %v", got)
 	}
 }
+
+// TestMeanwhile: a container from before a restart is measured and bounded as before.
+func TestMeanwhile(t *testing.T) {
+	c := container(t)
+	c.Config.Resources = []*mesos.Resource{megabytes(1)}
+	write(t, filepath.Join(c.Config.Sandbox, "f"), 2<<20)
+	i := New(Config{WorkDir: t.TempDir(), Interval: time.Millisecond, Enforce: true})
+	if err := i.Attach(c, true); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if l, err := i.Watch(ctx, c); err != nil || l == nil || !strings.Contains(l.Message, "exceeds quota (1MB)") {
+		t.Errorf("limitation %+v, %v", l, err)
+	}
+}

@@ -262,7 +262,7 @@ func (i *Isolator) over(c *isolator.Container) *isolator.Limitation {
 		}
 		used, err := d.measure(dir)
 		if err != nil {
-			i.cfg.Log.Info("A container's disk can't be measured", "container", c.ID, "error", err.Error())
+			i.cfg.Log.Info("A container's disk can't be measured", "container_id", c.ID, "error", err.Error())
 			continue
 		}
 		if used > d.quota {

@@ -285,6 +285,51 @@ func TestRootProjects(tt *testing.T) {
 	}
 }
 
+// TestRootOlder: a container from before the isolator was chosen gets a project, for what
+// it has written already too, and its quota, also if it has taken more.
+func TestRootOlder(tt *testing.T) {
+	t := newTest(tt, func(c *Config) { c.Enforce = true })
+	c := t.container("c")
+	if err := fill(c.Config.Sandbox, "f", 3); err != nil {
+		t.Fatal(err)
+	}
+	c.Config.Resources = []*mesos.Resource{megabytes(2)}
+	if err := t.i.Attach(c, true); err != nil {
+		t.Fatal(err)
+	}
+	if s := t.usage(c); s.GetDiskUsedBytes() < 3<<20 || s.GetDiskLimitBytes() != 2<<20 {
+		t.Errorf("statistics %v", s)
+	}
+	if err := fill(c.Config.Sandbox, "g", 1); err == nil {
+		t.Error("more could be written")
+	}
+}
+
+// TestRootVolumeQuota: a volume has a quota of its own, whoever has it.
+func TestRootVolumeQuota(tt *testing.T) {
+	t := newTest(tt, func(c *Config) { c.Enforce = true })
+	c := t.container("c")
+	data := paths.Volume(t.cfg.WorkDir, "a/b", "v")
+	if err := os.MkdirAll(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	t.prepare(c, megabytes(1), persistent(3, "v", nil))
+	if err := fill(data, "f", 2); err != nil {
+		t.Errorf("writing 2 of 3 MB: %v", err)
+	}
+	if err := fill(data, "g", 2); err == nil {
+		t.Error("4 of 3 MB were written")
+	}
+	if err := t.i.Cleanup(c); err != nil {
+		t.Fatal(err)
+	}
+	d := t.container("d")
+	t.prepare(d, persistent(8, "v", nil))
+	if err := fill(data, "g", 4); err != nil {
+		t.Errorf("writing 6 of 8 MB: %v", err)
+	}
+}
+
 // TestRootMountDisk: a disk that is the container's alone needs no project.
 func TestRootMountDisk(tt *testing.T) {
 	t := newTest(tt, func(c *Config) { c.Enforce, c.Kill = true, true })

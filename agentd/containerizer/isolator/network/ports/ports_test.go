@@ -127,3 +127,39 @@ func TestParse(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestMeanwhile: after a restart a container isn't looked at before the agent knows what its
+// tasks have, and then what is nested in it has the same.
+func TestMeanwhile(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := uint64(l.Addr().(*net.TCPAddr).Port)
+	i := New(Config{Interval: time.Millisecond, Enforce: true, Log: logr.Discard()})
+	c, nested := self(t), self(t)
+	nested.ID = "c.task"
+	looks := func(want bool) {
+		t.Helper()
+		for _, one := range []*isolator.Container{c, nested} {
+			if got, err := i.look(one); err != nil || (got != nil) != want {
+				t.Errorf("%s: %+v, %v; want a limitation: %v", one.ID, got, err, want)
+			}
+		}
+	}
+	for _, one := range []*isolator.Container{c, nested} {
+		if err := i.Attach(one, true); err != nil {
+			t.Fatal(err)
+		}
+	}
+	looks(false)
+	if err := i.Update(c, given(port), nil); err != nil {
+		t.Fatal(err)
+	}
+	looks(false)
+	if err := i.Update(c, given(), nil); err != nil {
+		t.Fatal(err)
+	}
+	looks(true)
+}
