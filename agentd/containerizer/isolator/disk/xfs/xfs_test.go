@@ -134,84 +134,84 @@ func (t *test) usage(c *isolator.Container) *mesos.ResourceStatistics {
 }
 
 // TestRootQuota: more than the quota can't be written, by anybody.
-func TestRootQuota(tt *testing.T) {
-	t := newTest(tt, func(c *Config) { c.Enforce = true })
-	c := t.container("c")
-	t.prepare(c, megabytes(3))
+func TestRootQuota(t *testing.T) {
+	x := newTest(t, func(c *Config) { c.Enforce = true })
+	c := x.container("c")
+	x.prepare(c, megabytes(3))
 	if err := fill(c.Config.Sandbox, "f", 2); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
 	if err := fill(c.Config.Sandbox, "g", 2); err == nil || !strings.Contains(err.Error(), "no space") && !strings.Contains(err.Error(), "quota") {
-		t.Errorf("writing 4 of 3 MB: %v", err)
+		x.Errorf("writing 4 of 3 MB: %v", err)
 	}
-	s := t.usage(c)
+	s := x.usage(c)
 	if s.GetDiskLimitBytes() != 3<<20 || s.GetDiskUsedBytes() < 2<<20 || s.GetDiskUsedBytes() > 3<<20 {
-		t.Errorf("statistics %v", s)
+		x.Errorf("statistics %v", s)
 	}
 	// More disk is there at once.
-	if err := t.i.Update(c, isolator.DemandOf([]*mesos.Resource{megabytes(3), megabytes(7)}, nil), nil); err != nil {
-		t.Fatal(err)
+	if err := x.i.Update(c, isolator.DemandOf([]*mesos.Resource{megabytes(3), megabytes(7)}, nil), nil); err != nil {
+		x.Fatal(err)
 	}
 	if err := fill(c.Config.Sandbox, "g", 5); err != nil {
-		t.Errorf("writing 7 of 10 MB: %v", err)
+		x.Errorf("writing 7 of 10 MB: %v", err)
 	}
 }
 
 // TestRootAccounting: without enforcement it is counted only.
-func TestRootAccounting(tt *testing.T) {
-	t := newTest(tt, nil)
-	c := t.container("c")
-	t.prepare(c, megabytes(1))
+func TestRootAccounting(t *testing.T) {
+	x := newTest(t, nil)
+	c := x.container("c")
+	x.prepare(c, megabytes(1))
 	if err := fill(c.Config.Sandbox, "f", 5); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
-	if s := t.usage(c); s.GetDiskUsedBytes() < 5<<20 || s.GetDiskLimitBytes() != 1<<20 {
-		t.Errorf("statistics %v", s)
+	if s := x.usage(c); s.GetDiskUsedBytes() < 5<<20 || s.GetDiskLimitBytes() != 1<<20 {
+		x.Errorf("statistics %v", s)
 	}
-	if l, err := t.i.Watch(t.Context(), c); l != nil || err != nil {
-		t.Errorf("watched: %v, %v", l, err)
+	if l, err := x.i.Watch(x.Context(), c); l != nil || err != nil {
+		x.Errorf("watched: %v, %v", l, err)
 	}
 }
 
 // TestRootKill: with headroom the container can exceed its quota, and is told to have.
-func TestRootKill(tt *testing.T) {
+func TestRootKill(t *testing.T) {
 	volume := persistent(2, "v", nil)
 	for name, what := range map[string]struct {
 		volume  bool
 		message string
 	}{"sandbox": {false, "exceeds quota (2MB)"}, "volume": {true, "exceeds quota (2MB) of volume v"}} {
-		tt.Run(name, func(tt *testing.T) {
-			t := newTest(tt, func(c *Config) { c.Enforce, c.Kill = true, true })
-			c := t.container("c")
+		t.Run(name, func(t *testing.T) {
+			x := newTest(t, func(c *Config) { c.Enforce, c.Kill = true, true })
+			c := x.container("c")
 			dir := c.Config.Sandbox
-			data := paths.Volume(t.cfg.WorkDir, "a/b", "v")
+			data := paths.Volume(x.cfg.WorkDir, "a/b", "v")
 			if err := os.MkdirAll(data, 0o755); err != nil {
-				t.Fatal(err)
+				x.Fatal(err)
 			}
 			if what.volume {
 				dir = data
 			}
-			t.prepare(c, megabytes(2), volume)
-			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			x.prepare(c, megabytes(2), volume)
+			ctx, cancel := context.WithTimeout(x.Context(), 100*time.Millisecond)
 			defer cancel()
-			if l, err := t.i.Watch(ctx, c); l != nil || !errors.Is(err, context.DeadlineExceeded) {
-				t.Fatalf("below the quota: %v, %v", l, err)
+			if l, err := x.i.Watch(ctx, c); l != nil || !errors.Is(err, context.DeadlineExceeded) {
+				x.Fatalf("below the quota: %v, %v", l, err)
 			}
 			if err := fill(dir, "f", 4); err != nil {
-				t.Fatal(err)
+				x.Fatal(err)
 			}
-			ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+			ctx, cancel = context.WithTimeout(x.Context(), 10*time.Second)
 			defer cancel()
-			l, err := t.i.Watch(ctx, c)
+			l, err := x.i.Watch(ctx, c)
 			if err != nil || l == nil || l.Reason != mesos.TaskStatus_REASON_CONTAINER_LIMITATION_DISK ||
 				!strings.HasSuffix(l.Message, what.message) || l.Resources[0].GetScalar().GetValue() != 4 {
-				t.Errorf("limitation %+v, %v", l, err)
+				x.Errorf("limitation %+v, %v", l, err)
 			}
-			if t.i.Limited(c) == nil {
-				t.Error("asked afterwards, it was not limited")
+			if x.i.Limited(c) == nil {
+				x.Error("asked afterwards, it was not limited")
 			}
 			if err := fill(dir, "g", 20); err == nil {
-				t.Error("there is no end to the headroom")
+				x.Error("there is no end to the headroom")
 			}
 		})
 	}
@@ -219,127 +219,127 @@ func TestRootKill(tt *testing.T) {
 
 // TestRootProjects: a directory has its project until it is gone, also in the next life
 // of the agent.
-func TestRootProjects(tt *testing.T) {
-	t := newTest(tt, func(c *Config) { c.Enforce = true })
-	a := t.container("a")
-	data := paths.Volume(t.cfg.WorkDir, "a/b", "v")
+func TestRootProjects(t *testing.T) {
+	x := newTest(t, func(c *Config) { c.Enforce = true })
+	a := x.container("a")
+	data := paths.Volume(x.cfg.WorkDir, "a/b", "v")
 	if err := os.MkdirAll(filepath.Join(data, "sub"), 0o755); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
 	if err := fill(data, "sub/before", 1); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
 	if err := os.Symlink("/etc", filepath.Join(data, "elsewhere")); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
-	t.prepare(a, megabytes(1), persistent(3, "v", nil))
-	if got := t.free(); got != 2 {
-		t.Errorf("%v projects are free", got)
+	x.prepare(a, megabytes(1), persistent(3, "v", nil))
+	if got := x.free(); got != 2 {
+		x.Errorf("%v projects are free", got)
 	}
-	s := t.usage(a)
+	s := x.usage(a)
 	if len(s.GetDiskStatistics()) != 1 || s.DiskStatistics[0].GetUsedBytes() < 1<<20 || s.DiskStatistics[0].GetPersistence().GetId() != "v" {
-		t.Errorf("statistics %v", s)
+		x.Errorf("statistics %v", s)
 	}
 	nested := &isolator.Container{ID: "a.b", Config: containerizer.Config{ID: "a.b", Sandbox: filepath.Join(a.Config.Sandbox, "containers/b")}}
-	t.prepare(nested)
-	t.prepare(t.container("b"))
-	t.prepare(t.container("c"))
-	d := t.container("d")
-	if err := t.i.Prepare(d, isolator.Demand{}, &specs.Spec{}); !errors.Is(err, idpool.ErrExhausted) {
-		t.Errorf("a fifth of four projects: %v", err)
+	x.prepare(nested)
+	x.prepare(x.container("b"))
+	x.prepare(x.container("c"))
+	d := x.container("d")
+	if err := x.i.Prepare(d, isolator.Demand{}, &specs.Spec{}); !errors.Is(err, idpool.ErrExhausted) {
+		x.Errorf("a fifth of four projects: %v", err)
 	}
 
-	again, err := New(t.cfg)
+	again, err := New(x.cfg)
 	if err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
-	t.i = again
-	if got := t.free(); got != 0 {
-		t.Errorf("after a restart %v projects are free", got)
+	x.i = again
+	if got := x.free(); got != 0 {
+		x.Errorf("after a restart %v projects are free", got)
 	}
 	if err := again.Attach(a, true); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
 	if err := again.Cleanup(a); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
-	if err := again.projects.reclaim(); err != nil || t.free() != 0 {
-		t.Errorf("%v projects are free as long as the directories are there, %v", t.free(), err)
+	if err := again.projects.reclaim(); err != nil || x.free() != 0 {
+		x.Errorf("%v projects are free as long as the directories are there, %v", x.free(), err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(x.Context())
 	defer cancel()
 	go again.Run(ctx)
 	for _, dir := range []string{a.Config.Sandbox, data} {
 		if err := os.RemoveAll(dir); err != nil {
-			t.Fatal(err)
+			x.Fatal(err)
 		}
 	}
-	for end := time.Now().Add(10 * time.Second); t.free() != 2; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); x.free() != 2; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%v projects are free", t.free())
+			x.Fatalf("%v projects are free", x.free())
 		}
 	}
-	t.prepare(d, megabytes(2))
+	x.prepare(d, megabytes(2))
 	if err := fill(d.Config.Sandbox, "f", 1); err != nil {
-		t.Errorf("an old quota is left: %v", err)
+		x.Errorf("an old quota is left: %v", err)
 	}
 }
 
 // TestRootOlder: a container from before the isolator was chosen gets a project, for what
 // it has written already too, and its quota, also if it has taken more.
-func TestRootOlder(tt *testing.T) {
-	t := newTest(tt, func(c *Config) { c.Enforce = true })
-	c := t.container("c")
+func TestRootOlder(t *testing.T) {
+	x := newTest(t, func(c *Config) { c.Enforce = true })
+	c := x.container("c")
 	if err := fill(c.Config.Sandbox, "f", 3); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
 	c.Config.Resources = []*mesos.Resource{megabytes(2)}
-	if err := t.i.Attach(c, true); err != nil {
-		t.Fatal(err)
+	if err := x.i.Attach(c, true); err != nil {
+		x.Fatal(err)
 	}
-	if s := t.usage(c); s.GetDiskUsedBytes() < 3<<20 || s.GetDiskLimitBytes() != 2<<20 {
-		t.Errorf("statistics %v", s)
+	if s := x.usage(c); s.GetDiskUsedBytes() < 3<<20 || s.GetDiskLimitBytes() != 2<<20 {
+		x.Errorf("statistics %v", s)
 	}
 	if err := fill(c.Config.Sandbox, "g", 1); err == nil {
-		t.Error("more could be written")
+		x.Error("more could be written")
 	}
 }
 
 // TestRootVolumeQuota: a volume has a quota of its own, whoever has it.
-func TestRootVolumeQuota(tt *testing.T) {
-	t := newTest(tt, func(c *Config) { c.Enforce = true })
-	c := t.container("c")
-	data := paths.Volume(t.cfg.WorkDir, "a/b", "v")
+func TestRootVolumeQuota(t *testing.T) {
+	x := newTest(t, func(c *Config) { c.Enforce = true })
+	c := x.container("c")
+	data := paths.Volume(x.cfg.WorkDir, "a/b", "v")
 	if err := os.MkdirAll(data, 0o755); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
-	t.prepare(c, megabytes(1), persistent(3, "v", nil))
+	x.prepare(c, megabytes(1), persistent(3, "v", nil))
 	if err := fill(data, "f", 2); err != nil {
-		t.Errorf("writing 2 of 3 MB: %v", err)
+		x.Errorf("writing 2 of 3 MB: %v", err)
 	}
 	if err := fill(data, "g", 2); err == nil {
-		t.Error("4 of 3 MB were written")
+		x.Error("4 of 3 MB were written")
 	}
-	if err := t.i.Cleanup(c); err != nil {
-		t.Fatal(err)
+	if err := x.i.Cleanup(c); err != nil {
+		x.Fatal(err)
 	}
-	d := t.container("d")
-	t.prepare(d, persistent(8, "v", nil))
+	d := x.container("d")
+	x.prepare(d, persistent(8, "v", nil))
 	if err := fill(data, "g", 4); err != nil {
-		t.Errorf("writing 6 of 8 MB: %v", err)
+		x.Errorf("writing 6 of 8 MB: %v", err)
 	}
 }
 
 // TestRootMountDisk: a disk that is the container's alone needs no project.
-func TestRootMountDisk(tt *testing.T) {
-	t := newTest(tt, func(c *Config) { c.Enforce, c.Kill = true, true })
-	c := t.container("c")
-	t.prepare(c, megabytes(1), persistent(1, "v", &mesos.Resource_DiskInfo_Source{
+func TestRootMountDisk(t *testing.T) {
+	x := newTest(t, func(c *Config) { c.Enforce, c.Kill = true, true })
+	c := x.container("c")
+	x.prepare(c, megabytes(1), persistent(1, "v", &mesos.Resource_DiskInfo_Source{
 		Type: mesos.Resource_DiskInfo_Source_MOUNT.Enum(), Mount: &mesos.Resource_DiskInfo_Source_Mount{Root: new("/")},
 	}))
-	s := t.usage(c)
-	if t.free() != 3 || len(s.GetDiskStatistics()) != 1 || s.DiskStatistics[0].GetUsedBytes() == 0 || s.DiskStatistics[0].LimitBytes != nil {
-		t.Errorf("%v free, statistics %v", t.free(), s)
+	s := x.usage(c)
+	if x.free() != 3 || len(s.GetDiskStatistics()) != 1 || s.DiskStatistics[0].GetUsedBytes() == 0 || s.DiskStatistics[0].LimitBytes != nil {
+		x.Errorf("%v free, statistics %v", x.free(), s)
 	}
 }
 
@@ -359,20 +359,20 @@ func TestRootRefused(t *testing.T) {
 }
 
 // TestRootHostile: links that a task leaves in its volume don't lead the agent elsewhere.
-func TestRootHostile(tt *testing.T) {
-	t := newTest(tt, nil)
-	c := t.container("c")
-	outside := filepath.Join(t.cfg.WorkDir, "outside")
+func TestRootHostile(t *testing.T) {
+	x := newTest(t, nil)
+	c := x.container("c")
+	outside := filepath.Join(x.cfg.WorkDir, "outside")
 	if err := errors.Join(os.Mkdir(outside, 0o755), os.Symlink(outside, filepath.Join(c.Config.Sandbox, "link")),
 		exec.Command("mkfifo", filepath.Join(c.Config.Sandbox, "fifo")).Run()); err != nil {
-		t.Fatal(err)
+		x.Fatal(err)
 	}
-	t.prepare(c, megabytes(1))
+	x.prepare(c, megabytes(1))
 	if id, err := project(outside); id != 0 || err != nil {
-		t.Errorf("project of what is outside: %d, %v", id, err)
+		x.Errorf("project of what is outside: %d, %v", id, err)
 	}
 	if id, err := project(c.Config.Sandbox); id != 5000 || err != nil {
-		t.Errorf("project of the sandbox: %d, %v", id, err)
+		x.Errorf("project of the sandbox: %d, %v", id, err)
 	}
 }
 
