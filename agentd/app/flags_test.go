@@ -108,7 +108,7 @@ func TestParseFlags(t *testing.T) {
 		"ACLs":                 {args: append(minimal, "--acls={}")},
 		"bad ACLs":             {args: append(minimal, `--acls={"view_flags":[{}]}`), wrong: "--acls"},
 		"docker containerizer": {args: append(minimal, "--containerizers=docker,mesos"), wrong: "only mesos"},
-		"ignored":              {args: append(minimal, "--docker_config=file:///does/not/exist", "--systemd_enable_support")},
+		"ignored":              {args: append(minimal, "--eth0_name=file:///does/not/exist", "--systemd_enable_support")},
 		"hooks":                {args: append(minimal, "--hooks=a"), wrong: "modules can't be loaded"},
 		"two ways to an IP":    {args: append(minimal, "--ip=127.0.0.1", "--ip_discovery_command=x"), wrong: "--ip_discovery_command"},
 		"a feature less":       {args: append(minimal, `--agent_features={"capabilities":[{"type":"MULTI_ROLE"}]}`), wrong: "HIERARCHICAL_ROLE"},
@@ -122,12 +122,12 @@ func TestParseFlags(t *testing.T) {
 			}
 		})
 	}
-	f, err := ParseFlags(append(minimal, "--docker_config=file:///does/not/exist", "--systemd_enable_support"), nil)
+	f, err := ParseFlags(append(minimal, "--eth0_name=file:///does/not/exist", "--systemd_enable_support"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	slices.Sort(f.ignored)
-	if diff := cmp.Diff([]string{"docker_config", "systemd_enable_support"}, f.ignored); diff != "" {
+	if diff := cmp.Diff([]string{"eth0_name", "systemd_enable_support"}, f.ignored); diff != "" {
 		t.Errorf("ignored flags (-want +got):\n%s", diff)
 	}
 }
