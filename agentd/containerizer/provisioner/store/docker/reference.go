@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/google/go-containerregistry/pkg/name"
 
@@ -100,7 +101,9 @@ const dockerHub = "docker.io"
 
 // repositories are the names that a registry takes, as the OCI distribution
 // specification has them.
-var repositories = regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+var repositories = sync.OnceValue(func() *regexp.Regexp { // not before it is needed: executors are this program too
+	return regexp.MustCompile(`^[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*(/[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*)*$`)
+})
 
 // locate completes a reference to what a registry understands.
 func (r Reference) locate(standard endpoint) (endpoint, name.Reference, error) {
@@ -112,7 +115,7 @@ func (r Reference) locate(standard endpoint) (endpoint, name.Reference, error) {
 		}
 	}
 	path := r.Repository
-	if !repositories.MatchString(path) {
+	if !repositories().MatchString(path) {
 		return at, nil, fmt.Errorf("%w: repository %q: want lower case letters, digits and separators between them", store.ErrInvalid, path)
 	}
 	if strings.Contains(at.host, dockerHub) && !strings.Contains(path, "/") {
