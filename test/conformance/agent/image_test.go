@@ -51,7 +51,7 @@ func noRootsLeft(t *testing.T, a *testbed.Agent) {
 func in(ref string, volumes ...any) testbed.Object {
 	out := testbed.Object{"type": "MESOS", "mesos": testbed.Object{"image": testbed.Object{"type": "DOCKER", "docker": testbed.Object{"name": ref}}}}
 	if len(volumes) > 0 {
-		out["volumes"] = testbed.List(volumes)
+		out["volumes"] = volumes
 	}
 	return out
 }

@@ -52,7 +52,7 @@ func Unpack(ctx context.Context, archive io.Reader, dir string, form Form, limit
 	defer u.close()
 	for in := tar.NewReader(archive); ; {
 		h, err := in.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return u.finish()
 		}
 		if err == nil {
