@@ -193,8 +193,14 @@ func (m *Containerizer) attach(c *container, again bool) error {
 	return nil
 }
 
-// run has the runtime start the process.
+// run has the runtime start the process, when it is its turn.
 func (m *Containerizer) run(c *container, spec *specs.Spec, executable string, s *streams) error {
+	select {
+	case m.starts <- struct{}{}:
+		defer func() { <-m.starts }()
+	case <-c.ctx.Done():
+		return c.ctx.Err()
+	}
 	var id process.Identity
 	defer m.pending("launcher::fork", c)()
 	child, pid, err := c.runtime.Start(c.ctx, &runtime.Container{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	goruntime "runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -66,6 +67,8 @@ type Containerizer struct {
 	root   string
 	boot   string
 	orphan chan struct{}
+	// starts has an entry for each container that is being started.
+	starts chan struct{}
 	// oomScoreAdj is what containers get unless an isolator says otherwise; nil
 	// for the agent's.
 	oomScoreAdj *int
@@ -75,6 +78,14 @@ type Containerizer struct {
 
 	destroyErrors atomic.Uint64
 }
+
+// How many containers are started at once. To start one takes processor time, most of it
+// that of an OCI runtime and of executors; if a thousand tasks come at once and all
+// are started together, none is for a minute, in which the executors have to register.
+const (
+	startsPerCPU = 4
+	minStarts    = 8
+)
 
 // DestroyErrors counts containers that could not be cleaned up.
 func (m *Containerizer) DestroyErrors() uint64 { return m.destroyErrors.Load() }
@@ -87,7 +98,10 @@ func New(ctx context.Context, cfg Config, log logr.Logger, fetcher func(*spawn.S
 	if err := cfg.Validate(); err != nil {
 		return nil, fmt.Errorf("containerizer: %w", err)
 	}
-	m := &Containerizer{cfg: cfg, log: log, orphan: make(chan struct{}, 1), containers: map[containerizer.ID]*container{}}
+	m := &Containerizer{
+		cfg: cfg, log: log, orphan: make(chan struct{}, 1), containers: map[containerizer.ID]*container{},
+		starts: make(chan struct{}, max(minStarts, startsPerCPU*goruntime.NumCPU())),
+	}
 	for _, step := range []func(context.Context) error{m.places, m.processes, m.cgroups, m.volumeGroups, m.isolation, m.images} {
 		if err := step(ctx); err != nil {
 			return nil, fmt.Errorf("containerizer: %w", err)
