@@ -87,8 +87,8 @@ func newAgent(t *testing.T, master *enginetest.Master, containers *enginetest.Co
 	return &liveAgent{t: t, master: master, api: api, url: server.URL}
 }
 
-// runTask has the master launch a command task.
-func (a *liveAgent) runTask(id string) {
+// sendTask has the master launch a command task.
+func (a *liveAgent) sendTask(id string) {
 	a.t.Helper()
 	enginetest.Expect[*messages.UpdateSlaveMessage](a.master)
 	a.master.Send(&messages.RunTaskMessage{
@@ -100,6 +100,12 @@ func (a *liveAgent) runTask(id string) {
 			Command: &mesos.CommandInfo{Value: new("true")},
 		},
 	})
+}
+
+// runTask launches a command task and waits until the agent has it.
+func (a *liveAgent) runTask(id string) {
+	a.t.Helper()
+	a.sendTask(id)
 	a.eventually("the task is queued", func() error {
 		v, err := a.api.cfg.Engine.View(a.t.Context())
 		if err == nil && len(liveExecutors(v)) == 0 {
@@ -361,7 +367,7 @@ func TestLaunchErrorIsCounted(t *testing.T) {
 	containers.FailLaunches(errors.New("no such user"))
 	master := enginetest.NewMaster(t)
 	a := newAgent(t, master, containers)
-	a.runTask("t1")
+	a.sendTask("t1") // it may be over at once
 	master.Update(mesos.TaskState_TASK_FAILED)
 	if _, body := a.do("GET", "/metrics/snapshot", ""); !strings.Contains(body, `"slave/container_launch_errors":1`) {
 		t.Error(body)

@@ -35,7 +35,7 @@ func revocableCPUs(offer testbed.Value) (revocable, others float64) {
 
 // can is the part of a FrameworkInfo about capabilities.
 func can(more ...string) testbed.Object {
-	return testbed.Object{"capabilities": testbed.List(capabilities(append(more, "MULTI_ROLE", "PARTITION_AWARE")...))}
+	return testbed.Object{"capabilities": capabilities(append(more, "MULTI_ROLE", "PARTITION_AWARE")...)}
 }
 
 // offerOfLent takes offers until one holds revocable cpus, which must be so many.
