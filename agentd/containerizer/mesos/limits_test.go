@@ -277,7 +277,7 @@ func TestConfigErrors(t *testing.T) {
 		"":                          {"filesystem/posix", "environment_secret"},
 		"cgroups":                   {"cgroups/cpu", "cgroups/mem", "filesystem/posix", "environment_secret"},
 		"process, filesystem/posix": {"posix/cpu", "posix/mem", "filesystem/posix", "environment_secret"},
-		"filesystem/linux":          {"filesystem/linux", "volume/host_path", "volume/sandbox_path", "environment_secret"},
+		"filesystem/linux":          {"filesystem/linux", "volume/host_path", "volume/sandbox_path", "volume/image", "environment_secret"},
 		"posix/disk":                {"disk/du", "filesystem/posix", "environment_secret"},
 		"cgroups,cgroups/mem":       nil,
 	} {
