@@ -119,11 +119,7 @@ func (w *providerWorld) tell(*rapid.T) {
 	if !w.subscribed() {
 		return
 	}
-	var knows []*mesos.Operation
-	for _, o := range w.r.m.operationsOf(w.p.id) {
-		knows = append(knows, o)
-	}
-	w.p.state(90, w.p.disk(100, w.mounted, ""), knows...)
+	w.p.state(90, w.p.disk(100, w.mounted, ""), w.r.m.operationsOf(w.p.id)...)
 }
 
 func (w *providerWorld) apply(*rapid.T) {
@@ -185,7 +181,7 @@ func (w *providerWorld) answer(t *rapid.T) {
 		w.answered[string(w.asked[i].GetValue())] = true
 	}
 	w.p.call(&resourceprovider.Call{
-		Type: resourceprovider.Call_UPDATE_PUBLISH_RESOURCES_STATUS.Enum(),
+		Type:                         resourceprovider.Call_UPDATE_PUBLISH_RESOURCES_STATUS.Enum(),
 		UpdatePublishResourcesStatus: &resourceprovider.Call_UpdatePublishResourcesStatus{Uuid: w.asked[i], Status: &status},
 	})
 }
