@@ -199,10 +199,11 @@ func (r *Runtime) Delete(ctx context.Context, c runtime.Running) error {
 		return err
 	}
 	// The root is removed as what it is, an empty directory: nothing may ever
-	// remove the node's files through it.
+	// remove the node's files through it. A runc that is killed can leave its file of
+	// the process ID under the name that it writes it by.
 	var errs []error
 	for _, file := range []string{filepath.Join(c.Dir, rootDir), filepath.Join(c.Dir, logFile),
-		filepath.Join(c.Dir, pidFile), filepath.Join(bundle, configFile), bundle} {
+		filepath.Join(c.Dir, pidFile), filepath.Join(c.Dir, "."+pidFile), filepath.Join(bundle, configFile), bundle} {
 		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
