@@ -103,6 +103,7 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	a.undo = append(a.undo, m.Close)
 	a.metrics.Pull(func(_ context.Context, emit metrics.Emit) {
 		emit(metrics.Counter, "containerizer/mesos/container_destroy_errors", float64(m.DestroyErrors()))
 		m.Gauges(func(name string, value float64) { emit(metrics.Gauge, name, value) })

@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -123,13 +124,18 @@ func (m *Containerizer) endIO(c *container) {
 	if c.ioFailed {
 		limit = 0
 	}
+	leave := m.drains.enter()
 	over := make(chan struct{})
 	go func() {
+		defer leave()
 		defer close(over)
 		select {
 		case <-c.ioEnded:
 		case <-time.After(limit):
 			_ = board.Signal(syscall.SIGKILL) // it may have ended
+			<-c.ioEnded
+		case <-m.drains.closing:
+			_ = board.Signal(syscall.SIGKILL)
 			<-c.ioEnded
 		}
 		if err := switchboard.Remove(m.ioDir(), string(c.id)); err != nil {
@@ -140,6 +146,39 @@ func (m *Containerizer) endIO(c *container) {
 	case <-over:
 	case <-time.After(drainFirst):
 	}
+}
+
+// Close ends the switchboards that still pass on what containers wrote that have ended:
+// they do so through the agent, which ends. Containers go on.
+func (m *Containerizer) Close() { m.drains.close() }
+
+// drains are the switchboards that have outlived their containers.
+type drains struct {
+	mu      sync.Mutex
+	closed  bool
+	under   sync.WaitGroup
+	closing chan struct{}
+}
+
+// enter counts one until it leaves. Those that come after the end are not waited for.
+func (d *drains) enter() (leave func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return func() {}
+	}
+	d.under.Add(1)
+	return d.under.Done
+}
+
+func (d *drains) close() {
+	d.mu.Lock()
+	if !d.closed {
+		d.closed = true
+		close(d.closing)
+	}
+	d.mu.Unlock()
+	d.under.Wait()
 }
 
 // recallIO finds the switchboard again.

@@ -76,6 +76,7 @@ type Containerizer struct {
 	mu         sync.Mutex
 	containers map[containerizer.ID]*container
 
+	drains        drains
 	destroyErrors atomic.Uint64
 }
 
@@ -101,6 +102,7 @@ func New(ctx context.Context, cfg Config, log logr.Logger, fetcher func(*spawn.S
 	m := &Containerizer{
 		cfg: cfg, log: log, orphan: make(chan struct{}, 1), containers: map[containerizer.ID]*container{},
 		starts: make(chan struct{}, max(minStarts, startsPerCPU*goruntime.NumCPU())),
+		drains: drains{closing: make(chan struct{})},
 	}
 	for _, step := range []func(context.Context) error{m.places, m.processes, m.cgroups, m.volumeGroups, m.isolation, m.images} {
 		if err := step(ctx); err != nil {
