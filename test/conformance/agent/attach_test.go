@@ -194,6 +194,12 @@ func TestStreamHeaders(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		testbed.Eventually(t, "the agent has recovered", func() error { // health doesn't tell
+			if answer := testbed.Do(t, http.MethodGet, c.agent.URL("/state"), nil, nil); answer.Status != http.StatusOK {
+				return errorf("%d %s", answer.Status, answer.Text())
+			}
+			return nil
+		})
 		record := recordio.AppendRecord(nil, ok)
 		tests := map[string]struct {
 			header http.Header
