@@ -178,7 +178,12 @@ func (d *drains) close() {
 		close(d.closing)
 	}
 	d.mu.Unlock()
-	d.under.Wait()
+	over := make(chan struct{})
+	go func() { d.under.Wait(); close(over) }()
+	select {
+	case <-over:
+	case <-time.After(drainFirst): // an agent that ends is not to hang in it
+	}
 }
 
 // recallIO finds the switchboard again.

@@ -158,22 +158,32 @@ func (m *Containerizer) traces() ([]containerizer.ID, error) {
 }
 
 // destroyOrphans destroys containers that nobody knows. An orphan that can't be
-// is told in the log: it must not keep the agent from starting.
+// is told in the log: it must not keep the agent from starting. An agent that is told to
+// end meanwhile doesn't wait: its next life finds what is left.
 func (m *Containerizer) destroyOrphans(ctx context.Context, ids []containerizer.ID) error {
 	var wg sync.WaitGroup
 	// Destroying is mostly waiting for the kernel.
 	limit := make(chan struct{}, 16)
 	for _, id := range ids {
-		limit <- struct{}{}
 		wg.Go(func() {
-			defer func() { <-limit }()
+			select {
+			case limit <- struct{}{}:
+				defer func() { <-limit }()
+			case <-ctx.Done():
+				return
+			}
 			m.log.Info("Destroying an orphaned container", "container_id", id)
 			if err := m.destroyOrphan(id); err != nil {
 				m.log.Error(err, "Orphaned container could not be destroyed", "container_id", id)
 			}
 		})
 	}
-	wg.Wait()
+	destroyed := make(chan struct{})
+	go func() { wg.Wait(); close(destroyed) }()
+	select {
+	case <-destroyed:
+	case <-ctx.Done():
+	}
 	m.orphaned()
 	return ctx.Err()
 }
