@@ -22,7 +22,11 @@ func TestMetrics(t *testing.T) {
 	framework := testbed.Subscribe(t, master, testbed.FrameworkOptions{Info: object{"name": `my "own"/framework`, "roles": list{"eng/web"}}})
 	framework.Run("t-done", "true")
 	framework.Follow("t-done", "TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED")
-	framework.Run("t-sleep", testbed.NewSleeper().Command())
+	rest := framework.Offer()
+	framework.Call("ACCEPT", object{ // and leave what is left to others
+		"offer_ids": list{rest.At("id").Raw()}, "filters": object{"refuse_seconds": 3600.0},
+		"operations": list{testbed.Launch(testbed.Task(rest, "t-sleep", testbed.NewSleeper().Command()))},
+	})
 	framework.Follow("t-sleep", "TASK_STARTING", "TASK_RUNNING")
 	// An offer that nobody made, by a framework to which lost tasks are lost.
 	old := testbed.Subscribe(t, master, testbed.FrameworkOptions{Info: object{"capabilities": nil, "roles": nil, "role": "*"}})
@@ -49,7 +53,7 @@ func TestMetrics(t *testing.T) {
 		prefix + "tasks/terminal/task_finished": 1, prefix + "offers/accepted": 2, prefix + "roles/eng/web/suppressed": 0,
 		"allocator/mesos/resources/cpus/total":                    4,
 		"registrar/log/recovered":                                 1,
-		"allocator/mesos/offer_filters/roles/eng/web/active":      0,
+		"allocator/mesos/offer_filters/roles/eng/web/active":      1,
 		"master/recovery_slave_removals":                          0,
 		"master/operations/total":                                 0,
 		"master/slave_removals/reason_unhealthy":                  0,
