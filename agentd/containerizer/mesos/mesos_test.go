@@ -264,7 +264,7 @@ func read(t testing.TB, c containerizer.Config, name string) string {
 // machine takes ten seconds to run out of memory.
 func waitFor(t testing.TB, c containerizer.Config, name string) string {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	for end := time.Now().Add(60 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
 		if data, err := os.ReadFile(filepath.Join(c.Sandbox, name)); err == nil && strings.HasSuffix(string(data), "\n") {
 			return string(data)
 		}
