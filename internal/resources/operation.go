@@ -42,6 +42,18 @@ func (c Conversion) Unallocate() Conversion {
 	return Conversion{Consumed: c.Consumed.Unallocate(), Converted: c.Converted.Unallocate(), gone: c.gone.Unallocate()}
 }
 
+// OfTotal are the conversions as they apply to an agent's total: without allocation_info, and without
+// the additional copies of shared volumes, which a total has once.
+func OfTotal(conversions []Conversion) []Conversion {
+	var out []Conversion
+	for _, c := range conversions {
+		if !c.Consumed.IsEmpty() {
+			out = append(out, c.Unallocate())
+		}
+	}
+	return out
+}
+
 // Apply is the outcome of an operation on r: RESERVE, UNRESERVE, CREATE, DESTROY, GROW_VOLUME or
 // SHRINK_VOLUME. The resources in it may be in either form of reservations. Whether the framework may
 // do that, and whether roles and principals are right, was checked before.

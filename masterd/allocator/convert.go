@@ -18,7 +18,7 @@ func (h *Hierarchical) UpdateAllocation(
 	if err != nil {
 		return fmt.Errorf("converting what framework %s holds on agent %s: %w", id, agentID, err)
 	}
-	total, err := a.total.ApplyConversions(unallocated(conversions))
+	total, err := a.total.ApplyConversions(resources.OfTotal(conversions))
 	if err != nil {
 		return fmt.Errorf("converting the total of agent %s: %w", agentID, err)
 	}
@@ -65,7 +65,7 @@ func (h *Hierarchical) UpdateAvailable(agentID AgentID, conversions []resources.
 	if err != nil {
 		return err
 	}
-	conversions = unallocated(conversions)
+	conversions = resources.OfTotal(conversions)
 	if _, err := a.free.ApplyConversions(conversions); err != nil {
 		return fmt.Errorf("converting what is free on agent %s: %w: %w", agentID, ErrNotAvailable, err)
 	}
@@ -76,16 +76,4 @@ func (h *Hierarchical) UpdateAvailable(agentID AgentID, conversions []resources.
 	h.setTotal(a, total)
 	h.nominate(a)
 	return nil
-}
-
-// unallocated are the conversions as they apply to a total: without allocation_info, and without the
-// additional copies of shared volumes, which a total has once.
-func unallocated(conversions []resources.Conversion) []resources.Conversion {
-	var out []resources.Conversion
-	for _, c := range conversions {
-		if !c.Consumed.IsEmpty() {
-			out = append(out, c.Unallocate())
-		}
-	}
-	return out
 }

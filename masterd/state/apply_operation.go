@@ -22,7 +22,7 @@ func (m *Machine) applyOperation(a *agent, f *framework, info *mesos.Offer_Opera
 	if a.caps.resourceProvider && version == nil {
 		return fmt.Errorf("resource provider %s is not known", resources.ProviderOf(info).GetValue())
 	}
-	total, err := a.total.ApplyConversions(unallocated(conversions))
+	total, err := a.total.ApplyConversions(resources.OfTotal(conversions))
 	if err != nil {
 		return err
 	}
@@ -38,18 +38,6 @@ func (m *Machine) applyOperation(a *agent, f *framework, info *mesos.Offer_Opera
 		m.sendCheckpointed(a)
 	}
 	return nil
-}
-
-// unallocated are conversions as they apply to an agent's total. Additional
-// copies of shared volumes are not in there: a total has each once.
-func unallocated(conversions []resources.Conversion) []resources.Conversion {
-	var out []resources.Conversion
-	for _, c := range conversions {
-		if !c.Consumed.IsEmpty() {
-			out = append(out, c.Unallocate())
-		}
-	}
-	return out
 }
 
 // versionFor is the view of its resources, by a provider or by the agent itself,

@@ -83,7 +83,7 @@ func (l *ledger) convert(e AllocConvert) error {
 	if err != nil {
 		return fmt.Errorf("%s converts what it does not have on %s: %w", e.Framework, e.Agent, err)
 	}
-	total, err := l.agents[e.Agent].ApplyConversions(unallocated(e.Conversions))
+	total, err := l.agents[e.Agent].ApplyConversions(resources.OfTotal(e.Conversions))
 	if err != nil {
 		return fmt.Errorf("%s converts what agent %s does not have: %w", e.Framework, e.Agent, err)
 	}

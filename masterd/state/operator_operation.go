@@ -94,7 +94,7 @@ func (m *Machine) operatorOperation(in OperatorCall, id *mesos.AgentID, o *mesos
 // convertFree does an operation on what is free, and makes it free as far as
 // offers are in the way.
 func (m *Machine) convertFree(a *agent, o *mesos.Offer_Operation, conversions []resources.Conversion) error {
-	conversions = unallocated(conversions)
+	conversions = resources.OfTotal(conversions)
 	m.rescindVolumes(a, o.GetDestroy().GetVolumes())
 	m.rescindNeeded(a, o, conversions)
 	if _, err := a.free().ApplyConversions(conversions); err != nil {
