@@ -191,6 +191,46 @@ func TestReplacesAndRemoves(t *testing.T) {
 	}
 }
 
+// TestTaskIDIsUsedAgain launches a task with the ID of one that is over: of the
+// first one's updates none may be taken for the second's, wherever a crash comes.
+func TestTaskIDIsUsedAgain(t *testing.T) {
+	first, records := executorLife("m-0000", "e1", false)
+	run := state.RunID{AgentID: "m-S0", FrameworkID: "m-0000", ExecutorID: "e1", Container: first.Container}
+	old := first.Tasks[0]
+	id := old.Task.GetTaskId().GetValue()
+	next := proto.CloneOf(old.Task)
+	next.Name = new("second")
+	again, update := state.TaskRecord{Run: run, Task: next}, testUpdate("m-0000", id, 9)
+	info := &mesos.AgentInfo{Hostname: new("h"), Id: &mesos.AgentID{Value: new("m-S0")}}
+	framework := &mesos.FrameworkInfo{User: new("u"), Name: new("n"), Id: &mesos.FrameworkID{Value: new("m-0000")}}
+	before := append([]state.Record{state.AgentRecord{Info: info}, state.FrameworkRecord{AgentID: "m-S0", Info: framework}}, records...)
+	for name, batches := range map[string][][]state.Record{
+		"later":              {before, {again}, {state.UpdateRecord{Run: run, TaskID: id, Update: update}}},
+		"with its update":    {before, {again, state.UpdateRecord{Run: run, TaskID: id, Update: update}}},
+		"all in one batch":   {append(slices.Clone(before), again, state.UpdateRecord{Run: run, TaskID: id, Update: update})},
+		"twice, then update": {before, {again}, {again}, {state.UpdateRecord{Run: run, TaskID: id, Update: update}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, t.TempDir())
+			for _, b := range batches {
+				if err := s.Apply(b); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, problems, err := s.Recover("", true)
+			if err != nil || len(problems) > 0 {
+				t.Fatal(err, problems)
+			}
+			tasks := got.Frameworks[0].Executors[0].Tasks
+			i := slices.IndexFunc(tasks, func(s state.TaskSnapshot) bool { return s.Task.GetTaskId().GetValue() == id })
+			want := state.TaskSnapshot{Task: next, Updates: []*messages.StatusUpdate{update}}
+			if d := diff(want, tasks[i]); d != "" {
+				t.Errorf("recovered (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
 func TestBootID(t *testing.T) {
 	s := open(t, t.TempDir())
 	defer s.Close()

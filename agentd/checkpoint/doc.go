@@ -27,7 +27,8 @@
 //	                        ├── libprocess.pid PID End; of an executor of the native driver
 //	                        └── tasks/<task>/
 //	                            ├── task.info     Task End
-//	                            └── task.updates  (Update | Acknowledgement)…
+//	                            └── task.updates  (Update | Acknowledgement | Task)…; a Task
+//	                                              ends what an earlier one of its ID left
 //
 // The directories have the names that Mesos gives them; the files don't have
 // Mesos's contents. A file begins with the bytes "mck" and the version of the

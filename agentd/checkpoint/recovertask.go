@@ -71,6 +71,15 @@ func replay(t *state.TaskSnapshot, rec record) error {
 		t.Updates = append(t.Updates, u)
 	case kindAcknowledgement:
 		t.Acknowledged = append(t.Acknowledged, rec.payload)
+	case kindTask: // a task of the same ID came after
+		next := &mesos.Task{}
+		if err := decode(rec, kindTask, next); err != nil {
+			return err
+		}
+		if next.GetTaskId().GetValue() != t.Task.GetTaskId().GetValue() {
+			return fmt.Errorf("%w: task %q", ErrCorrupt, next.GetTaskId().GetValue())
+		}
+		*t = state.TaskSnapshot{Task: next}
 	default:
 		return unexpected(rec)
 	}

@@ -90,7 +90,7 @@ func (s *Store) stage(b *batch, r state.Record) error {
 	case state.CompletedRecord:
 		b.write(filepath.Join(s.run(r.Run), completedFile), nil)
 	case state.TaskRecord:
-		return whole(b, filepath.Join(s.task(r.Run, r.Task.GetTaskId().GetValue()), taskFile), item{kindTask, r.Task})
+		return s.stageTask(b, r)
 	case state.UpdateRecord:
 		data, err := frames(item{kindUpdate, r.Update})
 		b.add(filepath.Join(s.task(r.Run, r.TaskID), updatesFile), data)
@@ -126,6 +126,20 @@ func (s *Store) stageExecutor(b *batch, r state.ExecutorRecord) error {
 		items = append(items, item{kindGenerated, ""})
 	}
 	return whole(b, filepath.Join(paths.Executor(s.meta, r.AgentID, r.FrameworkID, id), executorFile), items...)
+}
+
+// stageTask also ends the stream of an earlier task of the same ID: a task among
+// its records begins a new one.
+func (s *Store) stageTask(b *batch, r state.TaskRecord) error {
+	dir := s.task(r.Run, r.Task.GetTaskId().GetValue())
+	if stream := filepath.Join(dir, updatesFile); b.appends[stream] != nil || exists(stream) {
+		data, err := frames(item{kindTask, r.Task})
+		if err != nil {
+			return err
+		}
+		b.add(stream, data)
+	}
+	return whole(b, filepath.Join(dir, taskFile), item{kindTask, r.Task})
 }
 
 func (s *Store) stageResources(b *batch, r state.ResourcesRecord) error {

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"sync/atomic"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
@@ -22,8 +22,12 @@ func (e *Engine) commit(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
-		case effects := <-e.effects:
-			err := e.perform(ctx, e.gather(effects))
+		case first := <-e.effects:
+			all := e.gather(first)
+			err := e.perform(ctx, all.effects)
+			if err == nil || errors.Is(err, errTerminated) {
+				all.show(&e.last)
+			}
 			if errors.Is(err, errTerminated) {
 				return nil
 			}
@@ -34,17 +38,42 @@ func (e *Engine) commit(ctx context.Context) error {
 	}
 }
 
-// gather takes what else is ready, so that one wait for the disk serves all.
-func (e *Engine) gather(effects []state.Effect) []state.Effect {
+// gathered are the steps that one wait for the disk serves.
+type gathered struct {
+	effects []state.Effect
+	readers []step // of views
+}
+
+// gather takes what else is ready. Readers get what they asked for a little later
+// than they could: when everything that was ready is done.
+func (e *Engine) gather(first step) *gathered {
+	all := &gathered{}
+	all.add(first)
 	for range effectQueue {
 		select {
 		case more := <-e.effects:
-			effects = append(effects, more...)
+			all.add(more)
 		default:
-			return effects
+			return all
 		}
 	}
-	return effects
+	return all
+}
+
+func (g *gathered) add(s step) {
+	if s.reader != nil {
+		g.readers = append(g.readers, s)
+		return
+	}
+	g.effects = append(g.effects, s.effects...)
+}
+
+// show gives readers their views.
+func (g *gathered) show(last *atomic.Pointer[state.View]) {
+	for _, r := range g.readers {
+		last.Store(r.view)
+		r.reader <- r.view
+	}
 }
 
 // perform makes the checkpoints durable and then does the rest in order.
@@ -54,7 +83,7 @@ func (e *Engine) perform(ctx context.Context, effects []state.Effect) error {
 		switch effect := effect.(type) {
 		case state.Checkpoint:
 			records = append(records, effect.Record)
-		case state.DirectoriesReused: // before anything is written there
+		case state.DirectoriesReused, state.TaskReused: // before anything is written there
 			e.reuse(effect)
 		}
 	}
@@ -118,6 +147,8 @@ func (e *Engine) act(ctx context.Context, effect state.Effect) error {
 		e.collectTask(effect)
 	case state.FrameworkRemoved:
 		e.collectFramework(effect)
+	case state.DirectoriesReused, state.TaskReused: // again, after what was removed in the same go
+		e.reuse(effect)
 	case state.RecoveryFinished:
 		return e.recoveryFinished(ctx, effect.AgentID)
 	case state.Terminate:
@@ -140,33 +171,14 @@ func (e *Engine) lane(container string, f func()) {
 }
 
 func (e *Engine) write(l state.Log) {
-	fields := withIDKeys(l.Fields)
 	switch l.Level {
 	case state.Debug:
-		e.log.V(1).Info(l.Message, fields...)
+		e.log.V(1).Info(l.Message, l.Fields...)
 	case state.Error:
-		e.log.Error(nil, l.Message, fields...)
+		e.log.Error(nil, l.Message, l.Fields...)
 	default:
-		e.log.Info(l.Message, fields...)
+		e.log.Info(l.Message, l.Fields...)
 	}
-}
-
-// idKeys are the names under which IDs stand in the logs, by what the machine
-// calls them: the same as in masterd's, so that one search finds all lines about
-// a task.
-var idKeys = map[any]string{
-	"framework": "framework_id", "agent": "agent_id", "task": "task_id", "executor": "executor_id", "container": "container_id",
-}
-
-// withIDKeys returns keys and values with the keys of the logs.
-func withIDKeys(keysAndValues []any) []any {
-	out := slices.Clone(keysAndValues)
-	for i := 0; i < len(out); i += 2 {
-		if key, ok := idKeys[out[i]]; ok {
-			out[i] = key
-		}
-	}
-	return out
 }
 
 func (e *Engine) send(s state.Send) {

@@ -33,10 +33,11 @@ type Engine struct {
 	log     logr.Logger
 
 	inputs  chan state.Input
-	effects chan []state.Effect
+	effects chan step
 	views   chan chan *state.View
-	last    atomic.Pointer[state.View] // valid once the loop has ended
+	last    atomic.Pointer[state.View] // the last that a reader got
 	stopped chan struct{}              // closed when the loop has ended
+	ended   chan struct{}              // closed when the committer has ended
 
 	timers  timers
 	streams streams
@@ -65,9 +66,10 @@ func New(cfg Config) (*Engine, error) {
 		cfg:     cfg,
 		log:     cfg.Log,
 		inputs:  make(chan state.Input, inputQueue),
-		effects: make(chan []state.Effect, effectQueue),
+		effects: make(chan step, effectQueue),
 		views:   make(chan chan *state.View),
 		stopped: make(chan struct{}),
+		ended:   make(chan struct{}),
 		started: time.Now(),
 	}
 	process, err := cfg.Node.Spawn(cfg.ProcessID, e.handler())
@@ -100,6 +102,7 @@ func (e *Engine) Run(ctx context.Context) error {
 	snapshot, problems, err := e.cfg.Store.Recover(e.cfg.BootID, e.cfg.Strict)
 	if err != nil {
 		close(e.stopped)
+		close(e.ended)
 		return err
 	}
 	for _, p := range problems {
@@ -113,7 +116,10 @@ func (e *Engine) Run(ctx context.Context) error {
 	e.inputs <- state.Recovered{Snapshot: snapshot}
 
 	committed := make(chan error, 1)
-	go func() { committed <- e.commit(ctx) }()
+	go func() {
+		defer close(e.ended)
+		committed <- e.commit(ctx)
+	}()
 	go e.gc.run(ctx)
 	go e.loop(ctx)
 	err = <-committed
@@ -126,34 +132,39 @@ func (e *Engine) Run(ctx context.Context) error {
 	return err
 }
 
+// step is what the loop hands to the committer: the effects of one Step, or a view
+// of the machine for a reader, which gets it when the effects before it are done.
+type step struct {
+	effects []state.Effect
+	view    *state.View
+	reader  chan<- *state.View
+}
+
 // loop steps the machine. It ends with the context.
 func (e *Engine) loop(ctx context.Context) {
 	defer close(e.stopped)
-	var view *state.View
-	current := func() *state.View {
-		if view == nil {
-			view = e.machine.View()
-		}
-		return view
-	}
-	defer func() { e.last.Store(current()) }()
+	var view *state.View // of the machine as it is; nil if nobody asked
 	for {
+		var next step
 		select {
 		case <-ctx.Done():
 			return
-		case reply := <-e.views:
-			reply <- current()
+		case reader := <-e.views:
+			if view == nil {
+				view = e.machine.View()
+			}
+			next = step{view: view, reader: reader}
 		case in := <-e.inputs:
-			effects := e.machine.Step(in, time.Now())
+			next.effects = e.machine.Step(in, time.Now())
 			view = nil
-			if len(effects) == 0 {
+			if len(next.effects) == 0 {
 				continue
 			}
-			select {
-			case e.effects <- effects:
-			case <-ctx.Done():
-				return
-			}
+		}
+		select {
+		case e.effects <- next:
+		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -178,20 +189,33 @@ func (e *Engine) submitLater(in state.Input) {
 	}
 }
 
-// View returns the agent as it is now, and as it was at the end once it stopped.
+// View returns the agent with everything that happened before the call, once that
+// is on the disk: a reader sees nothing that a crash could take back. After the
+// agent's end it is what the last reader saw.
 func (e *Engine) View(ctx context.Context) (*state.View, error) {
 	reply := make(chan *state.View, 1)
 	select {
 	case e.views <- reply:
-		return <-reply, nil
 	case <-e.stopped:
-		if v := e.last.Load(); v != nil {
-			return v, nil
-		}
-		return nil, ErrStopped
+		return e.lastView()
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+	select {
+	case v := <-reply:
+		return v, nil
+	case <-e.ended:
+		return e.lastView()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (e *Engine) lastView() (*state.View, error) {
+	if v := e.last.Load(); v != nil {
+		return v, nil
+	}
+	return nil, ErrStopped
 }
 
 // Shutdown unregisters the agent, ends everything that it runs, and then Run.

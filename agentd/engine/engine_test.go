@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
@@ -162,6 +163,8 @@ type gate struct {
 	closed atomic.Bool
 	fail   atomic.Bool
 	open   chan struct{}
+	// reached gets a word when somebody waits; it may be nil.
+	reached chan struct{}
 }
 
 func (g *gate) Apply(rs []state.Record) error {
@@ -169,6 +172,10 @@ func (g *gate) Apply(rs []state.Record) error {
 		return errors.New("disk is broken")
 	}
 	if g.closed.Load() {
+		select {
+		case g.reached <- struct{}{}:
+		default:
+		}
 		<-g.open
 	}
 	return g.Store.Apply(rs)
@@ -204,6 +211,35 @@ func TestNothingLeavesBeforeItIsDurable(t *testing.T) {
 	close(g.open)
 	master.Update(mesos.TaskState_TASK_RUNNING)
 	event(t, stream, executor.Event_ACKNOWLEDGED)
+}
+
+// TestViewsShowWhatIsDurable holds the disk up: a reader of that time waits until
+// what it is shown is there.
+func TestViewsShowWhatIsDurable(t *testing.T) {
+	master, containers := enginetest.NewMaster(t), enginetest.NewContainers()
+	g := &gate{open: make(chan struct{}), reached: make(chan struct{}, 1)}
+	a := startAgent(t, t.TempDir(), master, containers, func(c *Config) {
+		g.Store = c.Store
+		c.Store = g
+	})
+	enginetest.Expect[*messages.UpdateSlaveMessage](master)
+	g.closed.Store(true)
+	master.Send(runTask("t1"))
+	<-g.reached // the task's checkpoints are on their way
+	patience, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if v, err := a.View(patience); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("view %v, %v of what is not durable", v, err)
+	}
+	shown := make(chan *state.View, 1)
+	go func() {
+		v, _ := a.View(t.Context())
+		shown <- v
+	}()
+	close(g.open)
+	if v := <-shown; v == nil || len(v.Frameworks) != 1 {
+		t.Errorf("view %v once it is durable", v)
+	}
 }
 
 func TestBrokenDiskEndsAgent(t *testing.T) {

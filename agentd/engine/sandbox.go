@@ -106,11 +106,21 @@ func (e *Engine) attachVolumes(s state.VolumesShown) {
 }
 
 // reuse keeps directories that are about to be used again.
-func (e *Engine) reuse(r state.DirectoriesReused) {
-	for _, root := range e.roots() {
-		e.gc.keep(paths.Framework(root, r.AgentID, r.FrameworkID))
-		e.gc.keep(paths.Executor(root, r.AgentID, r.FrameworkID, r.ExecutorID))
+func (e *Engine) reuse(effect state.Effect) {
+	switch r := effect.(type) {
+	case state.DirectoriesReused:
+		for _, root := range e.roots() {
+			e.gc.keep(paths.Framework(root, r.AgentID, r.FrameworkID))
+			e.gc.keep(paths.Executor(root, r.AgentID, r.FrameworkID, r.ExecutorID))
+		}
+	case state.TaskReused:
+		e.gc.keep(e.taskMeta(state.TaskRemoved(r)))
 	}
+}
+
+// taskMeta is where the checkpoints of a task are.
+func (e *Engine) taskMeta(r state.TaskRemoved) string {
+	return paths.Task(paths.Meta(e.cfg.State.WorkDir), r.AgentID, r.FrameworkID, r.ExecutorID, r.Container, r.TaskID)
 }
 
 // roots are the two trees of directories.
@@ -134,8 +144,7 @@ func (e *Engine) collectExecutor(r state.ExecutorRemoved) {
 }
 
 func (e *Engine) collectTask(r state.TaskRemoved) {
-	e.gc.collect(paths.Task(paths.Meta(e.cfg.State.WorkDir),
-		r.AgentID, r.FrameworkID, r.ExecutorID, r.Container, r.TaskID), false, nil)
+	e.gc.collect(e.taskMeta(r), false, nil)
 }
 
 func (e *Engine) collectFramework(r state.FrameworkRemoved) {

@@ -7,6 +7,10 @@ import (
 // queue gives the tasks to the executor, or keeps them until it subscribes.
 func (m *Machine) queue(l *launch, r *run) {
 	for _, t := range l.tasks {
+		m.dropLeftovers(taskKey{r.framework.id, t.GetTaskId().GetValue()})
+		if r.checkpoint && len(r.completed) > 0 {
+			m.do(TaskReused{AgentID: m.agentID(), FrameworkID: r.framework.id, ExecutorID: r.id, Container: r.container, TaskID: t.GetTaskId().GetValue()})
+		}
 		if r.checkpoint {
 			m.checkpoint(TaskRecord{Run: m.runID(r), Task: newTask(r.framework, t, mesos.TaskState_TASK_STAGING)})
 		}
@@ -71,7 +75,7 @@ func (m *Machine) deliver(next resize, err error) {
 		r.launched[q.info.GetTaskId().GetValue()] = newTask(r.framework, q.info, mesos.TaskState_TASK_STAGING)
 		switch {
 		case q.group == nil:
-			m.inform("task sent to executor", append(fields(r), "task", q.info.GetTaskId().GetValue())...)
+			m.inform("task sent to executor", append(fields(r), "task_id", q.info.GetTaskId().GetValue())...)
 			m.event(r, launchEvent(q.info))
 		case q.group != sent:
 			sent = q.group
@@ -86,7 +90,7 @@ func (m *Machine) launched(in ContainerLaunched) {
 	r := m.containers[in.Container]
 	if in.Err != nil {
 		m.counters.ContainerLaunchErrors++
-		m.log(Error, "launching container failed", "container", in.Container, "error", in.Err.Error())
+		m.log(Error, "launching container failed", "container_id", in.Container, "error", in.Err.Error())
 		if r == nil || r.phase == Terminated {
 			return
 		}

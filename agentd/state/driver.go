@@ -39,7 +39,7 @@ func (m *Machine) driverRun(from string, framework *mesos.FrameworkID, id *mesos
 	}
 	if r == nil || r.pid != from {
 		m.warn("message of an executor ignored: it has not registered",
-			"from", from, "framework", framework.GetValue(), "executor", id.GetValue())
+			"from", from, "framework_id", framework.GetValue(), "executor_id", id.GetValue())
 		return nil
 	}
 	return r
@@ -103,7 +103,7 @@ func (m *Machine) expected(framework *mesos.FrameworkID, id *mesos.ExecutorID) *
 }
 
 func (m *Machine) refuseDriver(from string, id *mesos.ExecutorID) {
-	m.warn("shutting down executor that registered: it is not expected", "from", from, "executor", id.GetValue())
+	m.warn("shutting down executor that registered: it is not expected", "from", from, "executor_id", id.GetValue())
 	m.do(Send{To: from, Message: &messages.ShutdownExecutorMessage{}})
 }
 

@@ -113,6 +113,10 @@ type ExecutorRemoved struct {
 // TaskRemoved says that a task's checkpoints may be collected.
 type TaskRemoved struct{ AgentID, FrameworkID, ExecutorID, Container, TaskID string }
 
+// TaskReused takes back TaskRemoved: a task of the same ID was launched on the
+// same executor.
+type TaskReused struct{ AgentID, FrameworkID, ExecutorID, Container, TaskID string }
+
 // FrameworkRemoved says that a framework's directories may be collected.
 type FrameworkRemoved struct {
 	AgentID, FrameworkID  string
@@ -196,6 +200,7 @@ func (SandboxAdded) isEffect()      {}
 func (VolumesShown) isEffect()      {}
 func (ExecutorRemoved) isEffect()   {}
 func (TaskRemoved) isEffect()       {}
+func (TaskReused) isEffect()        {}
 func (FrameworkRemoved) isEffect()  {}
 func (DirectoriesReused) isEffect() {}
 func (RecoveryFinished) isEffect()  {}

@@ -65,7 +65,7 @@ func (m *Machine) removeIfIdle(f *framework) {
 	if len(f.runs) > 0 || m.frameworks[f.id] != f {
 		return
 	}
-	m.inform("framework removed", "framework", f.id)
+	m.inform("framework removed", "framework_id", f.id)
 	if f.terminating {
 		m.endStreams(f.id)
 	}
@@ -96,7 +96,7 @@ func (m *Machine) updateFramework(msg *messages.UpdateFrameworkMessage) {
 	f := m.frameworks[msg.GetFrameworkId().GetValue()]
 	switch {
 	case m.phase != Running:
-		m.warn("framework's change ignored: not registered", "framework", msg.GetFrameworkId().GetValue())
+		m.warn("framework's change ignored: not registered", "framework_id", msg.GetFrameworkId().GetValue())
 		m.counters.InvalidFrameworkMessages++
 		return
 	case f == nil || f.terminating:
@@ -115,19 +115,19 @@ func (m *Machine) shutdownFramework(id string) {
 	f := m.frameworks[id]
 	switch {
 	case m.phase != Running && m.phase != Terminating:
-		m.warn("shutdown of framework ignored: not registered", "framework", id)
+		m.warn("shutdown of framework ignored: not registered", "framework_id", id)
 	case f == nil:
-		m.debug("shutdown of unknown framework ignored", "framework", id)
+		m.debug("shutdown of unknown framework ignored", "framework_id", id)
 		m.endStreams(id)
 	case f.terminating:
-		m.debug("framework is being shut down already", "framework", id)
+		m.debug("framework is being shut down already", "framework_id", id)
 	default:
 		m.terminateFramework(f)
 	}
 }
 
 func (m *Machine) terminateFramework(f *framework) {
-	m.inform("shutting down framework", "framework", f.id)
+	m.inform("shutting down framework", "framework_id", f.id)
 	f.terminating = true
 	for _, r := range sorted(f.runs) {
 		switch r.phase {
@@ -148,7 +148,7 @@ func (m *Machine) frameworkMessage(msg *messages.FrameworkToExecutorMessage) {
 	}
 	if m.phase != Running || r == nil || r.phase != Active {
 		m.warn("message for executor dropped: it is not running",
-			"framework", msg.GetFrameworkId().GetValue(), "executor", msg.GetExecutorId().GetValue())
+			"framework_id", msg.GetFrameworkId().GetValue(), "executor_id", msg.GetExecutorId().GetValue())
 		m.counters.InvalidFrameworkMessages++
 		return
 	}

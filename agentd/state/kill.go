@@ -10,7 +10,7 @@ func (m *Machine) killTask(msg *messages.KillTaskMessage) {
 	f := m.frameworks[msg.GetFrameworkId().GetValue()]
 	if m.phase == Recovering || m.phase == Terminating || f == nil || f.terminating {
 		m.warn("kill ignored: the agent or the framework is not running",
-			"framework", msg.GetFrameworkId().GetValue(), "task", task)
+			"framework_id", msg.GetFrameworkId().GetValue(), "task_id", task)
 		return
 	}
 	r := f.owners[task]
@@ -28,7 +28,7 @@ func (m *Machine) killTask(msg *messages.KillTaskMessage) {
 func (m *Machine) kill(r *run, task string, policy *mesos.KillPolicy) {
 	switch {
 	case r.phase == Stopping || r.phase == Terminated:
-		m.inform("kill ignored: executor is ending", append(fields(r), "task", task)...)
+		m.inform("kill ignored: executor is ending", append(fields(r), "task_id", task)...)
 	case r.queuedAt(task) >= 0:
 		m.killQueued(r, task)
 		// An executor that was never given a task would wait for one for ever.
@@ -37,9 +37,9 @@ func (m *Machine) kill(r *run, task string, policy *mesos.KillPolicy) {
 		}
 	case r.phase == Registering:
 		// Recovered: the executor gets the kill when the framework repeats it.
-		m.inform("kill ignored: executor has not come back yet", append(fields(r), "task", task)...)
+		m.inform("kill ignored: executor has not come back yet", append(fields(r), "task_id", task)...)
 	default:
-		m.inform("killing task", append(fields(r), "task", task)...)
+		m.inform("killing task", append(fields(r), "task_id", task)...)
 		m.event(r, killEvent(task, policy))
 	}
 }

@@ -32,7 +32,7 @@ func (m *Machine) runTask(msg *messages.RunTaskMessage) {
 		versions: msg.GetResourceVersionUuids(),
 	}
 	if (task.GetExecutor() == nil) == (task.GetCommand() == nil) {
-		m.warn("task ignored: it needs either a command or an executor", "task", task.GetTaskId().GetValue())
+		m.warn("task ignored: it needs either a command or an executor", "task_id", task.GetTaskId().GetValue())
 		return
 	}
 	if l.executor == nil {
@@ -56,14 +56,14 @@ func (m *Machine) runTaskGroup(msg *messages.RunTaskGroupMessage) {
 // executor, and queues or sends the tasks.
 func (m *Machine) launch(l *launch, info *mesos.FrameworkInfo, pid string) {
 	if err := m.ignorable(l, info); err != nil {
-		m.warn("launch ignored: "+err.Error(), "framework", info.GetId().GetValue())
+		m.warn("launch ignored: "+err.Error(), "framework_id", info.GetId().GetValue())
 		return
 	}
 	m.allocate(l, info)
 	m.do(DirectoriesReused{AgentID: m.agentID(), FrameworkID: info.GetId().GetValue(), ExecutorID: l.executor.GetExecutorId().GetValue()})
 	l.framework = m.addFramework(info, pid)
 	if l.framework.terminating {
-		m.warn("launch ignored: the framework is being shut down", "framework", l.framework.id)
+		m.warn("launch ignored: the framework is being shut down", "framework_id", l.framework.id)
 		m.executorNotLaunched(l)
 		return
 	}

@@ -57,7 +57,7 @@ func (m *Machine) preempt(in Preempt) {
 	switch {
 	case r == nil || r.framework.id != in.Framework || r.id != in.Executor:
 		m.warn("preemption ignored: no such executor",
-			"framework", in.Framework, "executor", in.Executor, "container", in.Container)
+			"framework_id", in.Framework, "executor_id", in.Executor, "container_id", in.Container)
 		return
 	case r.framework.terminating || r.phase == Stopping || r.phase == Terminated:
 		m.warn("preemption ignored: the executor ends already", fields(r)...)

@@ -43,7 +43,8 @@ type ExecutorPIDRecord struct {
 // CompletedRecord marks a run as over, with all its updates acknowledged.
 type CompletedRecord struct{ Run RunID }
 
-// TaskRecord holds a task as it was launched.
+// TaskRecord holds a task as it was launched. The updates of an earlier task of
+// its ID, on the same run, end with it.
 type TaskRecord struct {
 	Run  RunID
 	Task *mesos.Task

@@ -58,7 +58,7 @@ func (m *Machine) recoverFramework(s FrameworkSnapshot) {
 	for _, e := range s.Executors {
 		m.recoverRun(f, e)
 	}
-	m.inform("framework recovered", "framework", id, "executors", len(f.runs))
+	m.inform("framework recovered", "framework_id", id, "executors", len(f.runs))
 	m.removeIfIdle(f)
 }
 
@@ -102,6 +102,7 @@ func (m *Machine) recoverTask(r *run, s TaskSnapshot, completed bool) {
 	id := s.Task.GetTaskId().GetValue()
 	t := s.Task
 	stream := newStream(m.runID(r))
+	over := completed
 	for _, u := range s.Updates {
 		stream.seen[string(u.GetUuid())] = true
 		acknowledged := slices.ContainsFunc(s.Acknowledged, func(id []byte) bool { return slices.Equal(id, u.GetUuid()) })
@@ -113,11 +114,12 @@ func (m *Machine) recoverTask(r *run, s TaskSnapshot, completed bool) {
 		}
 		if acknowledged {
 			t = withForwarded(t, u)
+			over = over || isTerminal(u.GetStatus().GetState()) // whatever followed
 		}
 	}
 	switch {
-	case completed, isTerminal(t.GetState()) && len(stream.pending) == 0:
-		r.completed = append(r.completed, t)
+	case over:
+		r.settle(id, t, stream.seen)
 		return
 	case isTerminal(t.GetState()):
 		r.terminated[id] = t

@@ -2,6 +2,7 @@ package state
 
 import (
 	"errors"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -51,6 +52,7 @@ func (d *disk) record(r Record) {
 		d.run(r.Run).Completed = true
 	case TaskRecord:
 		e := d.run(r.Run)
+		e.Tasks = slices.DeleteFunc(e.Tasks, func(t TaskSnapshot) bool { return proto.Equal(t.Task.GetTaskId(), r.Task.GetTaskId()) })
 		e.Tasks = append(e.Tasks, TaskSnapshot{Task: r.Task})
 	case UpdateRecord:
 		t := d.task(r.Run, r.TaskID)

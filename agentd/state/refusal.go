@@ -182,7 +182,7 @@ func (m *Machine) refuse(l *launch, why *refusal) {
 		if r := f.owners[t.GetTaskId().GetValue()]; r != nil {
 			// The refusal must not end a task of that ID that runs, nor stand in the
 			// way of the last update of one that ran.
-			m.warn("launch refused: a task of that ID exists", append(fields(r), "task", t.GetTaskId().GetValue())...)
+			m.warn("launch refused: a task of that ID exists", append(fields(r), "task_id", t.GetTaskId().GetValue())...)
 			if r.terminated[t.GetTaskId().GetValue()] != nil {
 				m.send(&messages.StatusUpdateMessage{Update: u})
 			}

@@ -77,7 +77,7 @@ func (m *Machine) register() {
 			ResourceVersionUuid:   m.versionUUID(),
 		})
 	} else {
-		m.inform("reregistering", "master", m.master, "agent", m.agentID())
+		m.inform("reregistering", "master", m.master, "agent_id", m.agentID())
 		m.send(m.reregistration())
 	}
 	if m.attempts++; m.attempts > 1 && !m.detecting {
@@ -100,7 +100,7 @@ func (m *Machine) registered(msg *messages.SlaveRegisteredMessage) {
 			m.wrongID(id)
 			return
 		}
-		m.inform("registered", "master", m.master, "agent", id)
+		m.inform("registered", "master", m.master, "agent_id", id)
 		m.info = withID(m.info, msg.GetSlaveId())
 		m.checkpoint(AgentRecord{Info: m.info})
 		m.connected(msg.GetConnection())
@@ -159,7 +159,7 @@ func (m *Machine) reregistered(msg *messages.SlaveReregisteredMessage) {
 	}
 	switch m.phase {
 	case Disconnected:
-		m.inform("reregistered", "master", m.master, "agent", m.agentID())
+		m.inform("reregistered", "master", m.master, "agent_id", m.agentID())
 		m.connected(msg.GetConnection())
 		m.repeatExits()
 	case Running:

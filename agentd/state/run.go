@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
@@ -45,6 +46,8 @@ type run struct {
 	launched   map[string]*mesos.Task
 	terminated map[string]*mesos.Task
 	completed  []*mesos.Task
+	// settled holds the UUIDs of all updates of each completed task.
+	settled map[string]map[string]bool
 	// arriving holds updates of a task that wait for the containerizer, in order.
 	arriving map[string][]*arrival
 }
@@ -70,6 +73,7 @@ func newRun(f *framework, info *mesos.ExecutorInfo, container string) *run {
 		phase:      Registering,
 		launched:   map[string]*mesos.Task{},
 		terminated: map[string]*mesos.Task{},
+		settled:    map[string]map[string]bool{},
 		arriving:   map[string][]*arrival{},
 	}
 }
@@ -91,9 +95,25 @@ func (r *run) incomplete() bool {
 	return len(r.queued)+len(r.launched)+len(r.terminated) > 0
 }
 
-// hasCompleted says whether a task ran here and all about it is acknowledged.
-func (r *run) hasCompleted(task string) bool {
-	return slices.ContainsFunc(r.completed, func(t *mesos.Task) bool { return t.GetTaskId().GetValue() == task })
+// knows says whether an update of a completed task was here before. From now on
+// it was, if the task is one that ran here.
+func (r *run) knows(u *messages.StatusUpdate) bool {
+	seen := r.settled[u.GetStatus().GetTaskId().GetValue()]
+	known := seen[string(u.GetUuid())]
+	if seen != nil {
+		seen[string(u.GetUuid())] = true
+	}
+	return known
+}
+
+// settle moves a task to history. seen are the UUIDs of its updates.
+func (r *run) settle(task string, t *mesos.Task, seen map[string]bool) {
+	r.completed = append(r.completed, t)
+	r.settled[task] = seen
+	if len(r.completed) > maxCompletedTasks {
+		delete(r.settled, r.completed[0].GetTaskId().GetValue())
+		r.completed = slices.Delete(r.completed, 0, 1)
+	}
 }
 
 // everSent says whether the executor was given a task at any time.
@@ -159,7 +179,7 @@ func (m *Machine) shutdownExecutor(frameworkID, executorID string) {
 		r = f.runs[executorID]
 	}
 	if m.phase == Recovering || m.phase == Disconnected || r == nil || (r.phase != Registering && r.phase != Active) {
-		m.warn("shutdown of executor ignored: it is not running", "framework", frameworkID, "executor", executorID)
+		m.warn("shutdown of executor ignored: it is not running", "framework_id", frameworkID, "executor_id", executorID)
 		return
 	}
 	m.shutdownRun(r)
@@ -228,5 +248,5 @@ func (m *Machine) addCompleted(f *framework, r *run) {
 
 // fields names a run in logs.
 func fields(r *run) []any {
-	return []any{"framework", r.framework.id, "executor", r.id, "container", r.container}
+	return []any{"framework_id", r.framework.id, "executor_id", r.id, "container_id", r.container}
 }

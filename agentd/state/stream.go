@@ -104,7 +104,7 @@ func (m *Machine) resume() {
 // acknowledge takes in what a framework acknowledged.
 func (m *Machine) acknowledge(from string, msg *messages.StatusUpdateAcknowledgementMessage) {
 	key := taskKey{msg.GetFrameworkId().GetValue(), msg.GetTaskId().GetValue()}
-	fields := []any{"framework", key.framework, "task", key.task, "uuid", uuidString(msg.GetUuid())}
+	fields := []any{"framework_id", key.framework, "task_id", key.task, "uuid", uuidString(msg.GetUuid())}
 	s := m.streams[key]
 	switch {
 	case m.phase != Running || from != m.master:
@@ -125,26 +125,35 @@ func (m *Machine) acknowledge(from string, msg *messages.StatusUpdateAcknowledge
 		m.checkpoint(AcknowledgementRecord{Run: s.run, TaskID: key.task, UUID: done.Uuid})
 	}
 	terminal := isTerminal(done.GetStatus().GetState())
-	switch {
-	case terminal:
+	switch owned := m.owner(key) != nil; {
+	case owned && terminal, !owned && len(s.pending) == 0:
 		m.endStream(key)
 	case len(s.pending) > 0 && !m.paused:
 		m.forward(key, s, updateRetryMin)
 	default:
 		m.do(Disarm{key.timer()})
 	}
-	m.settle(key, terminal)
+	m.settle(key, terminal, s.seen)
 }
 
-// settle removes what is over now that an update was acknowledged.
-func (m *Machine) settle(key taskKey, terminal bool) {
+// owner is the executor that has a task; nil if none has it, or not any more.
+func (m *Machine) owner(key taskKey) *run {
+	if f := m.frameworks[key.framework]; f != nil {
+		return f.owners[key.task]
+	}
+	return nil
+}
+
+// settle removes what is over now that an update was acknowledged. seen are the
+// UUIDs of the task's updates.
+func (m *Machine) settle(key taskKey, terminal bool, seen map[string]bool) {
 	f := m.frameworks[key.framework]
 	if f == nil {
 		return
 	}
 	if r := f.owners[key.task]; r != nil {
 		if t := r.terminated[key.task]; t != nil && terminal {
-			m.complete(r, key.task)
+			m.complete(r, key.task, seen)
 		}
 		if r.phase == Terminated && !r.incomplete() {
 			m.removeRun(r)
@@ -154,11 +163,8 @@ func (m *Machine) settle(key taskKey, terminal bool) {
 }
 
 // complete moves a task whose last update was acknowledged to history.
-func (m *Machine) complete(r *run, task string) {
-	r.completed = append(r.completed, r.terminated[task])
-	if len(r.completed) > maxCompletedTasks {
-		r.completed = slices.Delete(r.completed, 0, 1)
-	}
+func (m *Machine) complete(r *run, task string, seen map[string]bool) {
+	r.settle(task, r.terminated[task], seen)
 	delete(r.terminated, task)
 	delete(r.framework.owners, task)
 	if r.checkpoint {
@@ -169,6 +175,15 @@ func (m *Machine) complete(r *run, task string) {
 func (m *Machine) endStream(key taskKey) {
 	delete(m.streams, key)
 	m.do(Disarm{key.timer()})
+}
+
+// dropLeftovers drops what is left to tell of an earlier task of the ID of one that
+// is launched: its framework has no use for that, and an acknowledgement of the
+// earlier one's end must not pass for that of the new one's.
+func (m *Machine) dropLeftovers(key taskKey) {
+	if m.streams[key] != nil {
+		m.endStream(key)
+	}
 }
 
 func sortedKeys[V any](streams map[taskKey]V) iter.Seq2[taskKey, V] {

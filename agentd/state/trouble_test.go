@@ -66,6 +66,61 @@ func TestTroubleTranscripts(t *testing.T) {
 			r.update("t1", "t1", mesos.TaskState_TASK_KILLED, 2)
 			r.acknowledge("t1", 1)
 		},
+		"updates of a task that is complete": func(r *rig) {
+			r.running("t1")
+			r.update("t1", "t1", mesos.TaskState_TASK_FINISHED, 1)
+			r.acknowledge("t1", 1)
+			r.out.Reset()
+			r.update("t1", "t1", mesos.TaskState_TASK_FINISHED, 1) // acknowledged again, and no more
+			r.update("t1", "t1", mesos.TaskState_TASK_RUNNING, 2)
+			r.update("t1", "t1", mesos.TaskState_TASK_FAILED, 3)
+			r.fire(taskKey{"m-0000", "t1"}.timer())
+			r.acknowledge("t1", 2)
+			r.update("t1", "t1", mesos.TaskState_TASK_RUNNING, 2) // likewise
+			r.acknowledge("t1", 3)
+			r.update("t1", "t1", mesos.TaskState_TASK_FAILED, 3) // likewise
+			if n := len(r.m.streams); n > 0 {
+				r.t.Errorf("%d streams are left", n)
+			}
+		},
+		"updates of a task that was complete before a restart": func(r *rig) {
+			d := &disk{}
+			r.onStep = d.apply
+			r.running("t1")
+			r.update("t1", "t1", mesos.TaskState_TASK_FINISHED, 1)
+			r.acknowledge("t1", 1)
+			r.restart(d)
+			r.step("containers recovered", ContainersRecovered{})
+			r.out.Reset()
+			again := subscribeCall("t1")
+			again.Subscribe.UnacknowledgedUpdates = []*executor.Call_Update{
+				updateCall("t1", "t1", mesos.TaskState_TASK_FINISHED, 1).Update, updateCall("t1", "t1", mesos.TaskState_TASK_LOST, 2).Update,
+			}
+			r.call(2, again)
+			r.register()
+		},
+		"a task's ID is used again before a late update of the first is acknowledged": func(r *rig) {
+			d := &disk{}
+			r.onStep = d.apply
+			r.start()
+			r.fromMaster(runTask(driverTask("t1")))
+			r.containerRuns(r.launchedContainer())
+			r.subscribe("e1")
+			r.update("e1", "t1", mesos.TaskState_TASK_FINISHED, 1)
+			r.acknowledge("t1", 1)
+			r.update("e1", "t1", mesos.TaskState_TASK_FAILED, 2) // not acknowledged
+			r.out.Reset()
+			again := runTask(driverTask("t1"))
+			again.LaunchExecutor = new(false)
+			r.fromMaster(again)
+			r.answer()
+			r.update("e1", "t1", mesos.TaskState_TASK_RUNNING, 3)
+			r.acknowledge("t1", 2) // too late
+			r.restart(d)
+			if got := len(r.m.frameworks["m-0000"].runs["e1"].launched); got != 1 {
+				r.t.Errorf("%d tasks run after a restart, want the second of the ID", got)
+			}
+		},
 		"acknowledgement of another master": func(r *rig) {
 			r.running("t1")
 			r.update("t1", "t1", mesos.TaskState_TASK_RUNNING, 1)

@@ -41,18 +41,23 @@ func (m *Machine) update(u *messages.StatusUpdate, from *run) {
 	}
 	m.tellDraining(f, s)
 	m.counters.ValidStatusUpdates++
-	r := f.owners[s.GetTaskId().GetValue()]
-	switch {
-	case r != nil:
+	if r := f.owners[s.GetTaskId().GetValue()]; r != nil {
 		m.arrive(&arrival{run: r, update: u, from: from})
-	case from != nil && from.hasCompleted(s.GetTaskId().GetValue()):
-		// An executor that was away repeats what the framework acknowledged meanwhile.
-		m.debug("status update ignored: its task is complete", updateFields(u)...)
-		m.acknowledgeExecutor(u, from)
-	default: // the task never reached an executor here
-		m.record(nil, u)
-		m.acknowledgeExecutor(u, from)
+		return
 	}
+	m.updateUnowned(u, from)
+}
+
+// updateUnowned takes in an update of a task that no executor here has, or not any
+// more: it is forwarded without a checkpoint and changes no task. But what an
+// executor that was away repeats, the framework has acknowledged meanwhile.
+func (m *Machine) updateUnowned(u *messages.StatusUpdate, from *run) {
+	if from != nil && from.knows(u) {
+		m.debug("status update ignored: its task is complete", updateFields(u)...)
+	} else {
+		m.record(nil, u)
+	}
+	m.acknowledgeExecutor(u, from)
 }
 
 func (m *Machine) admissible(u *messages.StatusUpdate, f *framework) bool {
@@ -268,7 +273,7 @@ func mergeContainerStatus(own, known *mesos.ContainerStatus, ip string) *mesos.C
 
 func updateFields(u *messages.StatusUpdate) []any {
 	return []any{
-		"framework", u.GetFrameworkId().GetValue(), "task", u.GetStatus().GetTaskId().GetValue(),
+		"framework_id", u.GetFrameworkId().GetValue(), "task_id", u.GetStatus().GetTaskId().GetValue(),
 		"state", u.GetStatus().GetState().String(), "uuid", uuidString(u.GetUuid()),
 	}
 }
