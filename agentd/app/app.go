@@ -100,6 +100,7 @@ type app struct {
 	router   *httpserver.Router
 	access   *access
 	secrets  secrets.Resolver
+	sockets  *executorSockets  // nil: executors come by TCP alone
 	tls      *tlsconfig.Source // nil: in the clear
 	// keptImages are those that are never pruned.
 	keptImages []*v1.Image
@@ -143,6 +144,14 @@ func (a *app) run(ctx context.Context) error {
 			Serve(ctx, a.listener)
 		cancel() // without its port an agent is no use
 	}()
+	if a.sockets != nil {
+		go func() {
+			if err := a.sockets.serve(ctx, a); err != nil {
+				a.log.Error(err, "serving executors by the domain socket")
+				cancel() // likewise
+			}
+		}()
+	}
 	err = a.engine.Run(ctx)
 	if ctx.Err() == nil {
 		time.Sleep(farewell) // the agent ended by itself and has said so to its master
@@ -187,6 +196,13 @@ func (a *app) assemble(ctx context.Context) error {
 		return err
 	}
 	a.undo = append(a.undo, func() { store.Close() })
+	if a.sockets, err = a.flags.socket.open(a.flags.RuntimeDir); err != nil {
+		return err
+	}
+	if a.sockets != nil {
+		a.undo = append(a.undo, a.sockets.close)
+		a.log.Info("executors come by the domain socket", "path", a.sockets.path)
+	}
 	containers, err := a.containerizer(ctx)
 	if err != nil {
 		return err
@@ -250,8 +266,8 @@ func (a *app) newEngine(
 			BackoffFactor: a.flags.access.BackoffFactor, Spread: a.flags.RegistrationBackoff,
 		},
 		Environment: engine.Environment{
-			Secrets: a.secrets,
-			TLS:     a.tls.Variables(os.Environ()), Token: a.access.tokens(), Executors: variables, LibprocessIP: os.Getenv("LIBPROCESS_IP"),
+			Secrets: a.secrets, Socket: a.sockets.location(),
+			TLS: a.tls.Variables(os.Environ()), Token: a.access.tokens(), Executors: variables, LibprocessIP: os.Getenv("LIBPROCESS_IP"),
 			RecoveryTimeout: a.flags.RecoveryTimeout, SubscriptionBackoffMax: a.flags.ExecutorReregistration,
 			ShutdownGrace: a.flags.ExecutorShutdownGrace,
 		},

@@ -2,7 +2,6 @@ package app
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 )
@@ -21,9 +20,7 @@ var (
 		"docker_kill_orphans":                      true,
 		"docker_volume_chown":                      false,
 		"egress_unique_flow_per_container":         false,
-		"gc_non_executor_container_sandboxes":      false,
 		"http_command_executor":                    false,
-		"http_executor_domain_sockets":             false,
 		"initialize_driver_logging":                true,
 		"network_cni_metrics":                      true,
 		"network_cni_root_dir_persist":             false,
@@ -47,7 +44,7 @@ var (
 		"agent_subsystems",
 		"csi_plugin_config_dir", "default_container_dns",
 		"disk_profile_adaptor", "docker_mesos_image",
-		"domain_socket_location", "egress_flow_classifier_parent",
+		"egress_flow_classifier_parent",
 		"egress_rate_limit_per_container", "ephemeral_ports_per_container", "eth0_name",
 		"ip6",
 		"ip6_discovery_command", "lo_name",
@@ -65,7 +62,10 @@ func defineCompat(s *flags.Set) *compat {
 		c.texts[name] = new(string)
 		s.String(c.texts[name], name, value, "Accepted, without effect.", flags.Hidden())
 	}
-	for _, name := range slices.Concat(optionalTexts, refusedTexts) {
+	for _, name := range refusedTexts {
+		flags.Optional(s, new(*string), name, flags.ModuleType, "Refused: modules can't be loaded.", flags.Hidden())
+	}
+	for _, name := range optionalTexts {
 		c.optional[name] = new(*string)
 		// PATH-like values must not be read: they may be secrets, or not exist.
 		flags.Optional(s, c.optional[name], name, flags.PathType, "Accepted, without effect.", flags.Hidden())
@@ -81,11 +81,6 @@ var refusedTexts = []string{"hooks", "master_detector"}
 func (c *compat) check(s *flags.Set) (ignored []string, err error) {
 	if got := *c.texts["containerizers"]; got != "mesos" {
 		return nil, fmt.Errorf("--containerizers=%s: only mesos is supported yet", got)
-	}
-	for _, name := range refusedTexts {
-		if v := *c.optional[name]; v != nil && *v != "" {
-			return nil, fmt.Errorf("--%s=%s: modules can't be loaded", name, *v)
-		}
 	}
 	for name, v := range c.switches {
 		if s.Given(name) && *v != ignoredSwitches[name] {

@@ -98,6 +98,12 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 		return nil, err
 	}
 	cfg.Pending, cfg.Secrets = a.pending, a.secrets
+	if a.sockets != nil {
+		cfg.ExecutorSocket = mesos.ExecutorSocket{Dir: a.sockets.node, Name: socketName}
+	}
+	if a.flags.GCNested {
+		cfg.Sandboxes = collected{a}
+	}
 	cfg.Images.Docker.Resolve = a.secrets
 	m, err := mesos.New(ctx, cfg, a.log.WithName("containerizer"), a.fetcher)
 	if err != nil {
@@ -110,6 +116,15 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	})
 	return m, nil
 }
+
+// collected has the engine collect sandboxes. No container ends before the engine runs.
+type collected struct{ *app }
+
+func (c collected) Ended(outermost, sandbox string, recovered bool) {
+	c.engine.CollectSandbox(outermost, sandbox, recovered)
+}
+
+func (c collected) Gone(sandbox string) { c.engine.KeepSandbox(sandbox) }
 
 // weight is what the agent's cgroup weighs beside those of Kubernetes's pods: the
 // cpus that it offers, as the kubelet weighs its pods. On a machine of its own an

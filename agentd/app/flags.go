@@ -46,6 +46,7 @@ type Flags struct {
 	MaxCompletedExecutors               int
 	GCDelay, DiskWatchInterval          time.Duration
 	GCDiskHeadroom                      float64
+	GCNested                            bool
 	SwitchUser                          bool
 	ProviderConfigDir                   *string
 	DefaultContainer                    *json.RawMessage
@@ -72,6 +73,7 @@ type Flags struct {
 	extra     moduleFlags
 	oversub   oversubscriptionFlags
 	secrets   secretFlags
+	socket    socketFlags
 
 	modules modules // of extra
 
@@ -91,6 +93,7 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	f.extra.define(f.set)
 	f.oversub.define(f.set)
 	f.secrets.define(f.set)
+	f.socket.define(f.set)
 	compat := defineCompat(f.set)
 	if err := f.set.Parse(args, environ); err != nil {
 		return f, err
@@ -113,7 +116,7 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	if !filepath.IsAbs(f.WorkDir) {
 		return f, fmt.Errorf("--work_dir=%s: want an absolute path", f.WorkDir)
 	}
-	if err := errors.Join(f.access.validate(), f.secrets.validate()); err != nil {
+	if err := errors.Join(f.access.validate(), f.secrets.validate(), f.socket.validate(f.RuntimeDir)); err != nil {
 		return f, err
 	}
 	var err error
@@ -162,6 +165,8 @@ func (f *Flags) define() {
 	s.Int(&f.MaxCompletedExecutors, "max_completed_executors_per_framework", 150, "How many ended executors to remember.")
 	s.Duration(&f.GCDelay, "gc_delay", 7*24*time.Hour, "How long to keep directories that are not used any more, at most.")
 	s.Float(&f.GCDiskHeadroom, "gc_disk_headroom", 0.1, "Part of the disk to keep free by removing them earlier.", flags.Check(f.checkHeadroom))
+	s.Bool(&f.GCNested, "gc_non_executor_container_sandboxes", false,
+		"Remove the sandboxes of nested and standalone containers that have ended likewise; else they go with what they are in, or are removed by a call.")
 	s.Duration(&f.DiskWatchInterval, "disk_watch_interval", time.Minute, "How often to look at the disk.")
 	s.Bool(&f.SwitchUser, "switch_user", true, "Run tasks as the user that the framework names.")
 	flags.Optional(s, &f.DefaultContainer, "default_container_info", flags.JSONType, "ContainerInfo for executors without one.")

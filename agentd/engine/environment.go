@@ -26,6 +26,8 @@ type Environment struct {
 	// TLS are the variables by which executors reach an agent that speaks
 	// nothing but TLS; nil if it also does without.
 	TLS map[string]string
+	// Socket is the path of the agent's domain socket for executors; empty for none.
+	Socket string
 	// RecoveryTimeout is how long executors wait for an agent that is away.
 	RecoveryTimeout time.Duration
 	// SubscriptionBackoffMax bounds their pauses between attempts to subscribe.
@@ -75,6 +77,9 @@ func (e Environment) of(ctx context.Context, l state.LaunchContainer, agent endp
 		"MESOS_HTTP_COMMAND_EXECUTOR":          "1",
 		"MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD": flags.FormatDuration(grace),
 	})
+	if e.Socket != "" {
+		out["MESOS_DOMAIN_SOCKET"] = e.Socket
+	}
 	if err := e.addVariables(ctx, out, l.Executor.GetCommand().GetEnvironment()); err != nil || e.Token == nil {
 		return out, err
 	}

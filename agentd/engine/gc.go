@@ -3,8 +3,10 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -21,6 +23,7 @@ type collector struct {
 	interval time.Duration
 	workDir  string
 	log      logr.Logger
+	used     func(path string) (float64, error) // diskUsed
 
 	mu      sync.Mutex
 	due     map[string]garbage
@@ -33,13 +36,38 @@ type collector struct {
 
 type garbage struct {
 	since time.Time
-	after func() // once it is removed; may be nil
+	// within is a directory above it that others than the agent can't replace; empty if
+	// that holds for all of them.
+	within string
+	after  func() // once it is removed; may be nil
+}
+
+// remove removes the path of a garbage.
+func (g garbage) remove(path string) error {
+	if g.within == "" {
+		return os.RemoveAll(path)
+	}
+	root, inside, err := g.open(path)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	return root.RemoveAll(inside)
+}
+
+// open opens what the path is within: no link in there leads out of it.
+func (g garbage) open(path string) (root *os.Root, inside string, err error) {
+	if inside, err = filepath.Rel(g.within, path); err != nil || !filepath.IsLocal(inside) || inside == "." {
+		return nil, "", fmt.Errorf("%s is not in %s", path, g.within)
+	}
+	root, err = os.OpenRoot(g.within)
+	return root, inside, err
 }
 
 func newCollector(cfg Config, log logr.Logger) *collector {
 	c := &collector{
 		delay: cfg.GCDelay, headroom: cfg.GCDiskHeadroom, interval: cfg.DiskWatchInterval,
-		workDir: cfg.State.WorkDir, log: log, due: map[string]garbage{},
+		workDir: cfg.State.WorkDir, log: log, used: diskUsed, due: map[string]garbage{},
 	}
 	c.settled = sync.NewCond(&c.mu)
 	c.maxAge.Store(int64(c.age(0)))
@@ -59,6 +87,23 @@ func (c *collector) collect(path string, old bool, after func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.due[path] = garbage{since: since, after: after}
+}
+
+// collectWithin is collect for a path in a sandbox: tasks own what is there and can make
+// links of it, which must not have the agent remove anything else.
+func (c *collector) collectWithin(sandbox, path string, old bool) {
+	g := garbage{since: time.Now(), within: sandbox}
+	if root, inside, err := g.open(path); err == nil {
+		if !old {
+			_ = root.Chtimes(inside, g.since, g.since)
+		} else if info, err := root.Stat(inside); err == nil {
+			g.since = info.ModTime()
+		}
+		root.Close()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.due[path] = g
 }
 
 // keep takes back collect. When it returns, the path is not being removed.
@@ -87,7 +132,7 @@ func (c *collector) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			used, err := diskUsed(c.workDir)
+			used, err := c.used(c.workDir)
 			if err != nil {
 				c.log.Error(err, "measuring the disk", "path", c.workDir)
 			}
@@ -110,7 +155,7 @@ func (c *collector) sweep(ctx context.Context, then time.Time) {
 		if !ok {
 			return
 		}
-		err := os.RemoveAll(path)
+		err := g.remove(path)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			c.failed.Add(1)
 			c.log.Error(err, "removing garbage", "path", path)

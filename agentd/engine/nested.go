@@ -127,6 +127,21 @@ func (e *Engine) RemoveContainer(ctx context.Context, id containerizer.ID) error
 	return nil
 }
 
+// CollectSandbox lets the sandbox of a nested or standalone container go that has ended
+// (--gc_non_executor_container_sandboxes). outermost is that of the outermost container around
+// it, or the same. The time since the end counts, of one that was found ended that since it
+// was last changed.
+func (e *Engine) CollectSandbox(outermost, sandbox string, recovered bool) {
+	if outermost == sandbox {
+		e.gc.collect(sandbox, recovered, func() { e.cfg.Files.Detach(sandbox) })
+		return
+	}
+	e.gc.collectWithin(outermost, sandbox, recovered)
+}
+
+// KeepSandbox takes that back. On return the sandbox is not being removed.
+func (e *Engine) KeepSandbox(sandbox string) { e.gc.keep(sandbox) }
+
 // AttachOutput attaches to the output of a container.
 func (e *Engine) AttachOutput(ctx context.Context, id containerizer.ID) (containerizer.Output, error) {
 	return e.cfg.Containerizer.AttachOutput(ctx, id)

@@ -49,8 +49,20 @@ var (
 	// themselves as JSON, which /flags doesn't show.
 	CredentialsType = Type[string]{Parse: ok[string], Format: redactJSON, Value: "PATH|JSON", Raw: true}
 
+	// ModuleType is the name of a module of Mesos's that a flag would have the daemon
+	// use. A Go program can't load one, and a daemon that went on without would not be
+	// what its operator meant: any name is an error.
+	ModuleType = Type[string]{Parse: noModule, Format: identity, Value: "MODULE"}
+
 	boolType = Type[bool]{Parse: parseBool, Format: strconv.FormatBool}
 )
+
+func noModule(name string) (string, error) {
+	if name != "" {
+		return "", fmt.Errorf("%q: modules can't be loaded", name)
+	}
+	return name, nil
+}
 
 // OneOf is a string that must be one of the given values.
 func OneOf(values ...string) Type[string] {

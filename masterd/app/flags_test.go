@@ -57,6 +57,7 @@ func TestFlagsOfMesos(t *testing.T) {
 				"bool": "true", "authenticators": "crammd5", "authorizers": "local", "acls": "{}", "domain": "{}", "firewall_rules": "{}", "rate_limits": "{}", "ip": "127.0.0.1", "advertise_ip": "127.0.0.1",
 				"logging_level": "INFO", "registry": "in_memory", "allocator": "HierarchicalDRF", "role_sorter": "drf", "framework_sorter": "drf",
 				"agent_removal_rate_limit": "1/10mins", "recovery_agent_removal_limit": "30%",
+				"hooks": "", "master_contender": "", "master_detector": "", // of modules, which are refused
 				"zk": "zk://a/b", "offer_constraints_re2_max_mem": "1KB", "allocator_agent_recovery_factor": "0.5",
 			}
 			value, ok := sample[d.name]
@@ -86,7 +87,7 @@ func TestFlagsOfMesos(t *testing.T) {
 func TestOldNamesAndEnvironment(t *testing.T) {
 	f := NewFlags()
 	err := f.Set.Parse([]string{"--slave_ping_timeout=20secs", "--registry=replicated_log", "--no-root_submissions"},
-		[]string{"MESOS_WORK_DIR=/var/lib/mesos", "MESOS_QUORUM=1", "MESOS_HOOKS=h", "MESOS_TASK_ID=x"})
+		[]string{"MESOS_WORK_DIR=/var/lib/mesos", "MESOS_QUORUM=1", "MESOS_MODULES=m", "MESOS_HOOKS=", "MESOS_TASK_ID=x"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,8 +100,17 @@ func TestOldNamesAndEnvironment(t *testing.T) {
 	if f.Quorum == nil || *f.Quorum != 1 {
 		t.Errorf("quorum %v", f.Quorum)
 	}
-	if diff := cmp.Diff([]string{"hooks"}, f.Ignored()); diff != "" {
+	if diff := cmp.Diff([]string{"modules"}, f.Ignored()); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestModulesAreRefused(t *testing.T) {
+	for _, name := range []string{"hooks", "master_contender", "master_detector"} {
+		err := NewFlags().Set.Parse([]string{"--" + name + "=org_example_Module"}, nil)
+		if err == nil || !strings.Contains(err.Error(), name) || !strings.Contains(err.Error(), "modules can't be loaded") {
+			t.Errorf("--%s: error %v", name, err)
+		}
 	}
 }
 

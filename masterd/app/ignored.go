@@ -13,19 +13,19 @@ import (
 // The defaults are those of mesos-master; "" is none.
 var (
 	ignoredValues = map[string]string{
-		"hooks":            "",
-		"logbufsecs":       "0",
-		"master_contender": "",
-		"master_detector":  "",
-		"modules":          "",
-		"modules_dir":      "",
-		"webui_dir":        "/usr/local/share/mesos/webui",
+		"logbufsecs":  "0",
+		"modules":     "",
+		"modules_dir": "",
+		"webui_dir":   "/usr/local/share/mesos/webui",
 	}
 	ignoredSwitches = map[string]bool{
 		"initialize_driver_logging": true,
 		"log_auto_initialize":       true,
 	}
 )
+
+// refusedValues would have the master use a module of somebody's.
+var refusedValues = []string{"hooks", "master_contender", "master_detector"}
 
 func defineIgnored(s *flags.Set) {
 	for name, value := range ignoredValues {
@@ -35,6 +35,9 @@ func defineIgnored(s *flags.Set) {
 		} else {
 			flags.Var(s, new(string), name, value, flags.PathType, "Has no effect.", options...)
 		}
+	}
+	for _, name := range refusedValues {
+		flags.Optional(s, new(*string), name, flags.ModuleType, "Refused: modules can't be loaded.", flags.Hidden())
 	}
 	for name, value := range ignoredSwitches {
 		s.Bool(new(bool), name, value, "Has no effect.", flags.Hidden())

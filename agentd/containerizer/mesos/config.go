@@ -105,8 +105,30 @@ type Config struct {
 	// Secrets finds the values of secrets in volumes; by default those that come
 	// with them (--secret_resolver).
 	Secrets secrets.Resolver `json:"-"`
+	// ExecutorSocket is where executors with an image find the agent's domain socket.
+	ExecutorSocket ExecutorSocket
+	// Sandboxes is told what becomes of the sandboxes of nested and standalone
+	// containers. Optional.
+	Sandboxes Sandboxes `json:"-"`
 	// Pending is where what a launch or an end waits for is listed. Optional.
 	Pending *pending.List
+}
+
+// ExecutorSocket is a domain socket in a directory of its own, which executors with an image see
+// at its own path. Empty: there is none.
+type ExecutorSocket struct{ Dir, Name string }
+
+func (s ExecutorSocket) path() string { return filepath.Join(s.Dir, s.Name) }
+
+// Sandboxes is told of the sandboxes of containers that executors and operators launched.
+// Its methods must not wait, and may be called for several containers at once.
+type Sandboxes interface {
+	// Ended says that the container of a sandbox has ended; recovered, that it had before the
+	// agent started. outermost is the sandbox of the outermost container that it is in, or
+	// that sandbox itself.
+	Ended(outermost, sandbox string, recovered bool)
+	// Gone says that a sandbox that had Ended was removed, or is used again.
+	Gone(sandbox string)
 }
 
 // DefaultConfig has Mesos's defaults.

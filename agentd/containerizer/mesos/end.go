@@ -72,6 +72,7 @@ func (m *Containerizer) end(c *container) {
 		}
 	}
 	m.keepTermination(c)
+	m.sandboxEnded(c, false)
 	failpoint.Reach(failpoint.ContainerCleaned)
 	m.log.Info("Container ended", "container_id", c.id, "status", describe(c.termination.Status))
 	close(c.done)

@@ -90,6 +90,7 @@ func (m *Containerizer) start(c *container) error {
 		return err
 	}
 	failpoint.Reach(failpoint.ContainerListed)
+	m.sandboxGone(c) // that of an earlier container of this name, which may be there still
 	if err := c.makeSandbox(who); err != nil {
 		return err
 	}
@@ -126,6 +127,7 @@ func (m *Containerizer) start(c *container) error {
 	if err := m.isolate(c, spec); err != nil {
 		return err
 	}
+	m.bringSocket(c, spec)
 	m.bringExecutor(c, spec)
 	if len(spec.Process.Args) == 0 || spec.Process.Args[0] == "" {
 		return errors.New("the container has no command")

@@ -277,6 +277,7 @@ func (m *Containerizer) endChildren(c *container) {
 // forgetLaunch lets go of a container that was not launched. One of our own that
 // was killed meanwhile counts as launched and killed: whoever waits for it is told so.
 func (m *Containerizer) forgetLaunch(c *container, err error) {
+	m.sandboxEnded(c, false)
 	if c.own() && errors.Is(err, containerizer.ErrDestroyed) {
 		c.termination.Status = new(syscall.WaitStatus(syscall.SIGKILL))
 		m.keepTermination(c)
@@ -308,8 +309,9 @@ func (m *Containerizer) Remove(_ context.Context, id containerizer.ID) error {
 	default:
 		return containerizer.ErrRunning
 	}
-	for other := range m.containers {
+	for other, inside := range m.containers {
 		if other == id || other.Within(id) {
+			m.sandboxGone(inside)
 			delete(m.containers, other)
 		}
 	}

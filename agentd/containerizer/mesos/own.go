@@ -21,6 +21,25 @@ const terminationFile = "termination.json"
 // record and its termination file say is all there is.
 func (c *container) own() bool { return c.parent != nil || c.cfg.Standalone }
 
+// sandboxEnded tells the Sandboxes of a container of our own that has ended.
+func (m *Containerizer) sandboxEnded(c *container, recovered bool) {
+	if m.cfg.Sandboxes == nil || !c.own() || c.cfg.Sandbox == "" {
+		return
+	}
+	outermost := c
+	for outermost.parent != nil {
+		outermost = outermost.parent
+	}
+	m.cfg.Sandboxes.Ended(outermost.cfg.Sandbox, c.cfg.Sandbox, recovered)
+}
+
+// sandboxGone tells them that it is removed or used again.
+func (m *Containerizer) sandboxGone(c *container) {
+	if m.cfg.Sandboxes != nil && c.own() {
+		m.cfg.Sandboxes.Gone(c.cfg.Sandbox)
+	}
+}
+
 // ownConfig is what is needed of the configuration of such a container.
 type ownConfig struct {
 	Debug       bool   `json:"debug,omitempty"`

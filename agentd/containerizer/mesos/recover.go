@@ -61,6 +61,7 @@ func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recov
 func (m *Containerizer) recover(c *container) {
 	log := m.log.WithValues("container_id", c.id)
 	if m.recallTermination(c) {
+		m.sandboxEnded(c, true)
 		c.cancel()
 		close(c.launched)
 		close(c.done)

@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
@@ -42,7 +43,7 @@ func (m *Containerizer) specify(c *container, who specs.User) (spec *specs.Spec,
 		Process: &specs.Process{
 			User: who,
 			Args: args,
-			Env:  environment(c),
+			Env:  m.environment(c),
 			Cwd:  c.iso.Inside,
 			// The agent may be protected from the kernel's killer, as a pod of
 			// Kubernetes's class Guaranteed is; what it starts is not to be.
@@ -76,7 +77,7 @@ func argv(c *mesos.CommandInfo) (executable string, args []string) {
 	return c.GetValue(), c.GetArguments()
 }
 
-func environment(c *container) []string {
+func (m *Containerizer) environment(c *container) []string {
 	env := maps.Clone(c.cfg.Environment)
 	if env == nil {
 		env = map[string]string{}
@@ -87,7 +88,34 @@ func environment(c *container) []string {
 	if _, ok := env["MESOS_SANDBOX"]; !ok || c.iso.Rootfs != nil && !own {
 		env["MESOS_SANDBOX"] = c.iso.Inside
 	}
+	if m.seesSocket(c) {
+		env[socketVariable] = m.cfg.ExecutorSocket.path()
+	} else if c.iso.Rootfs != nil {
+		delete(env, socketVariable) // the way by TCP is left
+	}
 	return listed(env)
+}
+
+// socketVariable tells executors of the agent's domain socket.
+const socketVariable = "MESOS_DOMAIN_SOCKET"
+
+// seesSocket says whether an executor is to find the agent's domain socket in its image: not in
+// a read-only one that has no place for it.
+func (m *Containerizer) seesSocket(c *container) bool {
+	dir := m.cfg.ExecutorSocket.Dir
+	return dir != "" && c.iso.Rootfs != nil && c.cfg.Executor != nil &&
+		c.cfg.Environment[socketVariable] != "" && volume.InImage(&c.iso, dir) == nil
+}
+
+// bringSocket shows it the socket: the directory, in which a restarted agent makes a new one.
+func (m *Containerizer) bringSocket(c *container, spec *specs.Spec) {
+	if !m.seesSocket(c) {
+		return
+	}
+	dir := m.cfg.ExecutorSocket.Dir
+	spec.Mounts = append(spec.Mounts, specs.Mount{
+		Destination: dir, Source: dir, Type: "bind", Options: []string{"bind", "ro", "nosuid", "nodev", "noexec"},
+	})
 }
 
 // listed is an environment in the form of environ(7), sorted.

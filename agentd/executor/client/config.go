@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -80,12 +82,9 @@ func FromEnvironment(lookup func(string) (string, bool)) (Config, error) {
 	if c.URL, err = endpoint(get("MESOS_SLAVE_PID"), get("MESOS_AGENT_ENDPOINT")); err != nil {
 		errs = append(errs, err)
 	}
-	settings, err := tlsconfig.FromEnvironment(lookup)
-	if err == nil && settings != nil {
-		c.TLS, err = tlsconfig.OpenClient(settings, logr.Discard())
-		c.URL = c.TLS.Scheme() + strings.TrimPrefix(c.URL, "http")
-	}
-	if err != nil {
+	if c.Socket == "" {
+		errs = append(errs, c.secure(lookup))
+	} else if c.Socket, err = socketPath(c.Socket); err != nil {
 		errs = append(errs, err)
 	}
 	for name, v := range map[string]string{"MESOS_FRAMEWORK_ID": c.FrameworkID, "MESOS_EXECUTOR_ID": c.ExecutorID} {
@@ -94,6 +93,40 @@ func FromEnvironment(lookup func(string) (string, bool)) (Config, error) {
 		}
 	}
 	return c, errors.Join(errs...)
+}
+
+// secure uses TLS if that is wanted. A domain socket speaks in the clear: what goes by it does
+// not leave the machine.
+func (c *Config) secure(lookup func(string) (string, bool)) error {
+	settings, err := tlsconfig.FromEnvironment(lookup)
+	if err != nil || settings == nil {
+		return err
+	}
+	if c.TLS, err = tlsconfig.OpenClient(settings, logr.Discard()); err != nil {
+		return err
+	}
+	c.URL = c.TLS.Scheme() + strings.TrimPrefix(c.URL, "http")
+	return nil
+}
+
+// maxSocketPath is the size of sun_path, with the null byte at its end.
+const maxSocketPath = 108
+
+// socketPath is a path by which the socket can be reached: one that is too long for the
+// kernel may be short enough from the working directory, the sandbox.
+func socketPath(path string) (string, error) {
+	if len(path) < maxSocketPath {
+		return path, nil
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("MESOS_DOMAIN_SOCKET: %w", err)
+	}
+	short, err := filepath.Rel(here, path)
+	if err != nil || len(short) >= maxSocketPath {
+		return "", fmt.Errorf("MESOS_DOMAIN_SOCKET=%s: want less than %d characters, also from the working directory", path, maxSocketPath)
+	}
+	return short, nil
 }
 
 // endpoint makes the URL of the agent's PID, such as "slave(1)@10.0.0.1:5051", or
