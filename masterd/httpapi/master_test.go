@@ -46,6 +46,7 @@ type master struct {
 	leader atomic.Pointer[mesos.MasterInfo]
 	resign context.CancelFunc
 	ended  chan error
+	files  *files.Files
 	store  *memory.Store
 }
 
@@ -74,7 +75,7 @@ func start(t *testing.T, o options) *master {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &master{t: t, url: "http://" + address.String(), pid: libprocess.PID{ID: "master", Address: address}, ended: make(chan error, 1), store: memory.New()}
+	m := &master{t: t, url: "http://" + address.String(), pid: libprocess.PID{ID: "master", Address: address}, ended: make(chan error, 1), store: memory.New(), files: files.New()}
 	m.info = &mesos.MasterInfo{
 		Id: new(uuid.NewString()), Ip: new(uint32(16777343)), Port: new(uint32(address.Port)), Pid: new(m.pid.String()),
 		Hostname: new("master.example"), Version: new("1.11.0"), Domain: domain(),
@@ -101,7 +102,7 @@ func serve(t *testing.T, m *master, node *libprocess.Node, listener net.Listener
 	api, err := httpapi.New(httpapi.Config{
 		Self: m.info, Leader: m.leader.Load, Engine: m.engine.Load, Registry: m.store.Snapshot,
 		Flags: map[string]string{"cluster": "golden", "port": "5050"}, Cluster: "golden", PerFrameworkMetrics: true,
-		Started: time.Now(), Metrics: metrics.NewRegistry(), Files: files.New(), Verbosity: logs.Verbosity, Log: logr.Discard(),
+		Started: time.Now(), Metrics: metrics.NewRegistry(), Files: m.files, Verbosity: logs.Verbosity, Log: logr.Discard(),
 	})
 	if err != nil {
 		t.Fatal(err)

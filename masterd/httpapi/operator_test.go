@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
@@ -35,6 +39,7 @@ func TestOperatorStatuses(t *testing.T) {
 		"unknown framework":    {sendsJSON, `{"type":"TEARDOWN","teardown":{"framework_id":{"value":"x"}}}`, 400, ""},
 		"unknown agent":        {sendsJSON, `{"type":"MARK_AGENT_GONE","mark_agent_gone":{"agent_id":{"value":"x"}}}`, 404, ""},
 		"missing file":         {sendsJSON, `{"type":"READ_FILE","read_file":{"path":"/nope","offset":0}}`, 404, ""},
+		"nowhere":              {sendsJSON, `{"type":"LIST_FILES","list_files":{"path":"/nope"}}`, 404, ""},
 		"metrics":              {sendsJSON, `{"type":"GET_METRICS","get_metrics":{"timeout":{"nanoseconds":5000000000}}}`, 200, `"name":"master/elected","value":1.0`},
 		"operations":           {sendsJSON, `{"type":"GET_OPERATIONS"}`, 200, "GET_OPERATIONS"},
 		"level":                {sendsJSON, `{"type":"SET_LOGGING_LEVEL","set_logging_level":{"level":1,"duration":{"nanoseconds":1}}}`, 200, ""},
@@ -56,6 +61,63 @@ func TestOperatorStatuses(t *testing.T) {
 			t.Error("the framework is not completed")
 		}
 	})
+}
+
+// TestFileCalls lists and reads what is attached, in both content types, at every offset
+// that a client may ask for.
+func TestFileCalls(t *testing.T) {
+	m := start(t, options{})
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "file"), []byte("body"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"one", "two"} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.files.Attach(dir, "virtual", nil); err != nil {
+		t.Fatal(err)
+	}
+	ask := func(t *testing.T, accept, body string) *mesosmaster.Response {
+		t.Helper()
+		a := m.do(http.MethodPost, "/api/v1", map[string]string{"Content-Type": codec.JSON, "Accept": accept}, body)
+		response := &mesosmaster.Response{}
+		if a.status != 200 {
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+		if err := codec.Unmarshal(accept, []byte(a.body), response); err != nil {
+			t.Fatalf("%v: %s", err, a.body)
+		}
+		return response
+	}
+	for _, accept := range []string{codec.JSON, codec.Protobuf} {
+		var got []string
+		for _, info := range ask(t, accept, `{"type":"LIST_FILES","list_files":{"path":"virtual/"}}`).GetListFiles().GetFileInfos() {
+			got = append(got, info.GetPath())
+		}
+		if diff := cmp.Diff([]string{"virtual/file", "virtual/one", "virtual/two"}, got); diff != "" {
+			t.Errorf("%s: files (-want +got):\n%s", accept, diff)
+		}
+		for name, c := range map[string]struct{ where, want string }{
+			"all":               {`"offset":0`, "body"},
+			"from the middle":   {`"offset":1`, "ody"},
+			"a part":            {`"offset":"1","length":"2"`, "od"},
+			"nothing":           {`"offset":1,"length":0`, ""},
+			"more than is left": {`"offset":2,"length":6`, "dy"},
+			"the end":           {`"offset":4`, ""},
+			"beyond the end":    {`"offset":1000,"length":6`, ""},
+			"the last position": {`"offset":18446744073709551615,"length":18446744073709551615`, ""},
+			"to the last one":   {`"offset":3,"length":18446744073709551615`, "y"},
+		} {
+			t.Run(accept+" "+name, func(t *testing.T) {
+				read := ask(t, accept, `{"type":"READ_FILE","read_file":{"path":"virtual/file",`+c.where+`}}`).GetReadFile()
+				if read.GetSize() != 4 || string(read.GetData()) != c.want || read.Data == nil {
+					t.Errorf("%v, want %q", read, c.want)
+				}
+			})
+		}
+	}
 }
 
 // TestBothContentTypesTellTheSame compares what is written by hand as JSON with

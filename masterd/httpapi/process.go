@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -114,12 +115,15 @@ func (a *API) readFile(c *operatorCall) {
 	read := c.call.GetReadFile()
 	var length *int64
 	if read.Length != nil {
-		length = new(int64(read.GetLength()))
+		length = new(int64(min(read.GetLength(), math.MaxInt64)))
 	}
-	content, err := a.cfg.Files.Read(c.context(), read.GetPath(), int64(read.GetOffset()), length)
+	content, err := a.cfg.Files.Read(c.context(), read.GetPath(), int64(min(read.GetOffset(), math.MaxInt64)), length)
 	if err != nil {
 		text(c.w, statusOfFile(err), err.Error())
 		return
+	}
+	if content.Data == nil {
+		content.Data = []byte{} // required
 	}
 	a.respond(c, &mesosmaster.Response{ReadFile: &mesosmaster.Response_ReadFile{
 		Size: new(uint64(content.Size)), Data: content.Data,

@@ -282,6 +282,33 @@ func TestOtherMastersRedirect(t *testing.T) {
 	}
 }
 
+// TestEveryEndpointRedirects: what needs the cluster is sent to the leader whatever the
+// method, with path and query as they were; what is about this process is answered.
+func TestEveryEndpointRedirects(t *testing.T) {
+	m := start(t, options{follow: true})
+	m.leader.Store(&mesos.MasterInfo{
+		Id: new("other"), Ip: new(uint32(1)), Port: new(uint32(5051)), Hostname: new("leader.example"), Pid: new("master@10.0.0.9:5051"),
+	})
+	for _, endpoint := range strings.Fields(`/api/v1 /api/v1/scheduler /state /state.json /state-summary /slaves /slaves/x /frameworks /tasks /roles
+		/weights /quota /quota/a%2Fb /maintenance/schedule /maintenance/status /machine/down /machine/up /reserve /unreserve
+		/create-volumes /destroy-volumes /teardown`) {
+		for _, prefix := range []string{"", "/master"} {
+			for _, method := range []string{"GET", "POST", "PUT", "DELETE", "OPTIONS"} {
+				path := prefix + endpoint + "?jsonp=f&x=a%20b"
+				a := m.do(method, path, nil, "nonsense")
+				if got := a.header.Get("Location"); a.status != 307 || got != "//leader.example:5051"+path || a.body != "" {
+					t.Errorf("%s %s: %d, location %q, body %q", method, path, a.status, got, a.body)
+				}
+			}
+		}
+	}
+	for _, path := range strings.Fields(`/health /version /flags /metrics/snapshot /logging/toggle /files/debug /system/stats.json /help /registrar(1)/registry`) {
+		if a := m.do("GET", path, nil, ""); a.status != 200 {
+			t.Errorf("GET %s: %d %s", path, a.status, a.body)
+		}
+	}
+}
+
 func TestTheEndOfATermEndsStreams(t *testing.T) {
 	m := start(t, options{})
 	f := m.subscribe(&mesos.FrameworkInfo{User: new("root"), Name: new("f")})

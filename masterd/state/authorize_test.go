@@ -6,6 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/protobuf/proto"
+
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/scheduler"
@@ -135,5 +138,109 @@ func checkForbidden(t *testing.T, effects []Effect, applied int, offered resourc
 	back := find[AllocRecover](effects)
 	if applied != 0 || !told || len(back) != 1 || !resources.Of(back[0].Resources...).Equal(offered) {
 		t.Errorf("forbidden: %v", effects)
+	}
+}
+
+// TestAgentsNeedLeave: leave to register, and to reserve for every role that an agent's
+// own resources name, is asked for when it registers and when it comes back.
+func TestAgentsNeedLeave(t *testing.T) {
+	authorizer, _, err := acl.Parse([]byte(`{
+		"register_agents":[{"principals":{"values":["rack","reserver","bare"]},"agents":{"type":"ANY"}},{"principals":{"type":"ANY"},"agents":{"type":"NONE"}}],
+		"reserve_resources":[{"principals":{"values":["reserver"]},"roles":{"values":["web","*"]}},
+			{"principals":{"values":["bare"]},"roles":{"values":["web"]}},{"principals":{"type":"ANY"},"roles":{"type":"NONE"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		principal, resources string
+		want                 bool
+	}{
+		"nobody":                          {"", "cpus:1", false},
+		"who may not register":            {"stranger", "cpus:1", false},
+		"who may":                         {"rack", "cpus:1", true},
+		"who may register, not reserve":   {"rack", "cpus:1;mem(web):64", false},
+		"who may do both":                 {"reserver", "cpus:1;mem(web):64", true},
+		"another role":                    {"reserver", "cpus:1;mem(db):64", false},
+		"one role of two":                 {"reserver", "cpus(web):1;mem(db):64", false},
+		"a role, and what isn't reserved": {"bare", "cpus:1;mem(web):64", false},
+		"a role only":                     {"bare", "mem(web):64", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := testConfig()
+			cfg.Authorizer = authorizer
+			r := newRig(t, cfg)
+			info := func(id *mesos.AgentID) *mesos.AgentInfo {
+				return &mesos.AgentInfo{Id: id, Hostname: new("host"), Resources: resources.MustParse(c.resources).Proto()}
+			}
+			register := func(from PID, m proto.Message) []Effect {
+				return r.do(PeerMessage{From: from, To: "master", Principal: c.principal, Message: m})
+			}
+			effects := register(agentPID(1), &messages.RegisterSlaveMessage{
+				Slave: info(nil), Version: new("1.11.0"), AgentCapabilities: allCapabilities()})
+			check := func(what string, n int) {
+				t.Helper()
+				admitted := len(find[AllocAddAgent](effects)) == 1 && r.m.agentList.length == n
+				if admitted != c.want || !c.want && len(find[SendMessage](effects)) > 0 {
+					t.Errorf("%s: %v", what, effects)
+				}
+			}
+			check("registration", 1)
+			effects = register(agentPID(2), &messages.ReregisterSlaveMessage{
+				Slave: info(&mesos.AgentID{Value: new("old-S0")}), Version: new("1.11.0"), AgentCapabilities: allCapabilities()})
+			check("return", 2)
+		})
+	}
+}
+
+// TestGroupsNeedLeave: one task that may not run errs its whole group, of other launches
+// only itself; the rest of the ACCEPT is done.
+func TestGroupsNeedLeave(t *testing.T) {
+	authorizer, _, err := acl.Parse([]byte(`{"run_tasks":[{"principals":{"type":"ANY"},"users":{"values":["u"]}},
+		{"principals":{"type":"ANY"},"users":{"type":"NONE"}}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := testConfig()
+	cfg.Authorizer = authorizer
+	r := newRig(t, cfg)
+	a := r.addAgent(0, "cpus:8;mem:1024;disk:1024")
+	f := r.subscribe("s", "web")
+	task := func(id, user string) *mesos.TaskInfo {
+		info := taskInfo(id, a, "cpus:0.1")
+		if user != "" {
+			info.Command.User = &user
+		}
+		return info
+	}
+	group := func(executor string, tasks ...*mesos.TaskInfo) *mesos.Offer_Operation {
+		return &mesos.Offer_Operation{Type: mesos.Offer_Operation_LAUNCH_GROUP.Enum(), LaunchGroup: &mesos.Offer_Operation_LaunchGroup{
+			Executor: &mesos.ExecutorInfo{
+				Type: mesos.ExecutorInfo_DEFAULT.Enum(), ExecutorId: &mesos.ExecutorID{Value: &executor},
+				FrameworkId: f.protoID, Resources: resources.MustParse("cpus:0.1;mem:32;disk:32").Proto(),
+			},
+			TaskGroup: &mesos.TaskGroupInfo{Tasks: tasks},
+		}}
+	}
+	effects := r.acceptOffer(r.offer(f, a, "cpus:8;mem:1024;disk:1024"),
+		group("bad", task("g1", ""), task("g2", "root")),
+		launchOp(task("t1", "root"), task("t2", "u")),
+		group("good", task("g3", ""), task("g4", "u")))
+	got := map[string]string{}
+	for _, s := range statuses(effects) {
+		got[s.GetTaskId().GetValue()] = s.GetState().String() + " " + s.GetReason().String()
+	}
+	if diff := cmp.Diff(map[string]string{
+		"g1": "TASK_ERROR REASON_TASK_GROUP_UNAUTHORIZED", "g2": "TASK_ERROR REASON_TASK_GROUP_UNAUTHORIZED",
+		"t1": "TASK_ERROR REASON_TASK_UNAUTHORIZED",
+	}, got); diff != "" {
+		t.Errorf("updates (-want +got):\n%s", diff)
+	}
+	var launched []string
+	for task := range f.tasks.all() {
+		launched = append(launched, task.info.GetTaskId().GetValue())
+	}
+	slices.Sort(launched)
+	if diff := cmp.Diff([]string{"g3", "g4", "t2"}, launched); diff != "" {
+		t.Errorf("launched (-want +got):\n%s", diff)
 	}
 }

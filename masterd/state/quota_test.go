@@ -11,6 +11,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/internal/roles"
+	"github.com/mesos-operator/mesos-operator/masterd/registry/op"
 )
 
 func scalars(name string, v float64) map[string]*mesos.Value_Scalar {
@@ -156,5 +157,84 @@ func BenchmarkUpdateQuota(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		r.do(OperatorCall{Reply: 1, Call: &mesosmaster.Call{Type: mesosmaster.Call_UPDATE_QUOTA.Enum(), UpdateQuota: call}})
+	}
+}
+
+// TestQuotaCapacity: a guarantee must be met by all agents together, whether they are
+// connected or not, with what is reserved, and by none that was only recovered.
+func TestQuotaCapacity(t *testing.T) {
+	set := func(role string, cpus float64) *mesosmaster.Call {
+		return &mesosmaster.Call{Type: mesosmaster.Call_SET_QUOTA.Enum(), SetQuota: &mesosmaster.Call_SetQuota{
+			QuotaRequest: &quota.QuotaRequest{Role: &role, Guarantee: resources.MustParse(fmt.Sprintf("cpus:%v", cpus)).Proto()}}}
+	}
+	update := func(role string, cpus float64) *mesosmaster.Call {
+		return &mesosmaster.Call{Type: mesosmaster.Call_UPDATE_QUOTA.Enum(), UpdateQuota: &mesosmaster.Call_UpdateQuota{
+			QuotaConfigs: []*quota.QuotaConfig{{Role: &role, Guarantees: scalars("cpus", cpus)}}}}
+	}
+	for name, c := range map[string]struct {
+		agents     []string
+		disconnect bool
+		roles      []string
+		role       string
+		cpus       float64
+		set        int // status of SET_QUOTA
+		update     int // of UPDATE_QUOTA
+	}{
+		"no agent":                    {role: "web", cpus: 1, set: 409, update: 400},
+		"one agent":                   {agents: []string{"cpus:4"}, role: "web", cpus: 4, set: 200, update: 200},
+		"more than it has":            {agents: []string{"cpus:4"}, role: "web", cpus: 4.1, set: 409, update: 400},
+		"several agents":              {agents: []string{"cpus:2", "cpus:1", "cpus:1"}, role: "web", cpus: 4, set: 200, update: 200},
+		"more than several have":      {agents: []string{"cpus:2", "cpus:2"}, role: "web", cpus: 5, set: 409, update: 400},
+		"reserved for it":             {agents: []string{"cpus(web):4"}, role: "web", cpus: 4, set: 200, update: 200},
+		"reserved for another":        {agents: []string{"cpus:1;cpus(db):3"}, role: "web", cpus: 4, set: 200, update: 200},
+		"disconnected":                {agents: []string{"cpus:4"}, disconnect: true, role: "web", cpus: 4, set: 200, update: 200},
+		"a role that isn't allowed":   {agents: []string{"cpus:4"}, roles: []string{"web"}, role: "db", cpus: 1, set: 400, update: 400},
+		"a role that is":              {agents: []string{"cpus:4"}, roles: []string{"web"}, role: "web", cpus: 1, set: 200, update: 200},
+		"the default role is allowed": {agents: []string{"cpus:4"}, roles: []string{"web"}, role: "*", cpus: 1, set: 200, update: 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for what, call := range map[string]struct {
+				call *mesosmaster.Call
+				want int
+			}{"SET_QUOTA": {set(c.role, c.cpus), c.set}, "UPDATE_QUOTA": {update(c.role, c.cpus), c.update}} {
+				cfg := testConfig()
+				cfg.Roles = c.roles
+				r := newRig(t, cfg)
+				for n, text := range c.agents {
+					r.addAgent(n, text)
+					if c.disconnect {
+						r.do(PeerExited{PID: agentPID(n)})
+					}
+				}
+				if got := find[Reply](r.do(OperatorCall{Reply: 7, Call: call.call})); len(got) != 1 || got[0].Status != call.want {
+					t.Errorf("%s: %v, want %d", what, got, call.want)
+				}
+			}
+		})
+	}
+}
+
+// TestQuotaIsRemovedOnce: of two removals at once one finds nothing to remove.
+func TestQuotaIsRemovedOnce(t *testing.T) {
+	r := newRig(t, testConfig())
+	r.do(OperatorCall{Reply: 1, Call: &mesosmaster.Call{Type: mesosmaster.Call_UPDATE_QUOTA.Enum(),
+		UpdateQuota: &mesosmaster.Call_UpdateQuota{QuotaConfigs: []*quota.QuotaConfig{{Role: new("web"), Limits: scalars("cpus", 1)}}}}})
+	remove := &mesosmaster.Call{Type: mesosmaster.Call_REMOVE_QUOTA.Enum(), RemoveQuota: &mesosmaster.Call_RemoveQuota{Role: new("web")}}
+	first := r.m.Step(OperatorCall{Reply: 2, Call: remove}, r.now)
+	writes := find[Persist](first)
+	if len(writes) != 1 || len(find[Reply](first)) != 0 {
+		t.Fatalf("the first: %v", first)
+	}
+	writes = append([]Persist{}, writes...)
+	second := r.m.Step(OperatorCall{Reply: 3, Call: remove}, r.now)
+	if got := find[Reply](second); len(got) != 1 || got[0].Status != 400 || len(find[Persist](second)) != 0 {
+		t.Errorf("the second: %v", second)
+	}
+	done := r.m.Step(Persisted{Token: writes[0].Token, Results: op.Apply(r.reg, r.index, writes[0].Operations)}, r.now)
+	if got := find[Reply](done); len(got) != 1 || got[0].Reply != 2 || got[0].Status != 200 {
+		t.Errorf("written: %v", done)
+	}
+	if len(r.m.policy.quotas) != 0 {
+		t.Errorf("quotas %v", r.m.policy.quotas)
 	}
 }
