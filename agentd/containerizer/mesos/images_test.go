@@ -100,6 +100,38 @@ func TestImageRoot(t *testing.T) {
 	}
 }
 
+// TestImageQuota: what a container changes in its image is of its disk, also for an agent that
+// finds it running.
+func TestImageQuota(t *testing.T) {
+	for name, again := range map[string]bool{"at once": false, "after a restart": true} {
+		t.Run(name, func(t *testing.T) {
+			cfg, registry := imageConfig(t, backend.Overlay)
+			cfg.Isolation = append(cfg.Isolation, "disk/du")
+			cfg.Disk.Interval, cfg.Disk.Enforce = 10*time.Millisecond, true
+			ref := registry.Push(t, "tool", images.Of(t, v1.Config{}, images.Shell(t), images.Layer(t, images.File{Name: "old", Contents: strings.Repeat("x", 4<<20)})))
+			c := withImage(sh(t, cfg, "c1", `echo up > up; while [ ! -e stop ]; do sleep 0.01; done
+				i=0; while [ $i -lt 8 ]; do cat /old; i=$((i+1)); done > /big; sleep 60`), ref)
+			c.Resources = append(c.Resources, scalar("disk", 16))
+			m := agent(t, cfg)
+			launch(t, m, c)
+			waitFor(t, c, "up")
+			if again {
+				m.Close()
+				m = agent(t, cfg)
+				if _, err := m.Recover(deadline(t), []containerizer.Recovered{{Config: c}}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			stop(t, c)
+			end := wait(t, m, c.ID)
+			if len(end.Reasons) != 1 || end.Reasons[0] != mesos.TaskStatus_REASON_CONTAINER_LIMITATION_DISK || !strings.HasSuffix(end.Message, "exceeds quota (16MB)") {
+				t.Errorf("it ended with %v: %s", end.Reasons, end.Message)
+			}
+			nothingProvisioned(t, cfg)
+		})
+	}
+}
+
 // TestImageMasks keeps what concerns the machine from a container that is not of its kind.
 func TestImageMasks(t *testing.T) {
 	cfg, registry := imageConfig(t, "")

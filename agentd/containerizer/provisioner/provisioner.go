@@ -44,6 +44,9 @@ type Rootfs struct {
 	Mounts []launch.Mount
 	// ReadOnly says that nothing can be made in it.
 	ReadOnly bool
+	// Changes are the directories that keep what the container changes in it; none if
+	// the backend keeps that nowhere else.
+	Changes []string
 	// Layers are what it is made of, the base first.
 	Layers []string
 	// Defaults are what its image says about how to run it.
@@ -116,7 +119,23 @@ func (p *Provisioner) Provision(ctx context.Context, id containerizer.ID, image 
 	if err != nil {
 		return nil, fmt.Errorf("provisioning with the backend %s: %w", use.Backend, err)
 	}
-	return &Rootfs{Path: path, Mounts: mounts, ReadOnly: p.backend.ReadOnly(), Layers: got.Layers, Defaults: got.Defaults}, nil
+	return &Rootfs{
+		Path: path, Mounts: mounts, ReadOnly: p.backend.ReadOnly(), Changes: p.backend.Changes(path, dir),
+		Layers: got.Layers, Defaults: got.Defaults,
+	}, nil
+}
+
+// Changes are patterns of the directories in [Rootfs].Changes, of all containers that are
+// not nested.
+func Changes(workDir string) []string {
+	var out []string
+	for _, name := range []string{backend.Overlay, backend.Bind, backend.Copy} {
+		dir := filepath.Join(workDir, "provisioner", containersDir, "*", "backends", name)
+		if b, err := backend.New(name); err == nil {
+			out = append(out, b.Changes(filepath.Join(dir, "rootfses", "*"), dir)...)
+		}
+	}
+	return out
 }
 
 // Recalled returns the root file system of a container's own image, as far as it matters
@@ -129,12 +148,15 @@ func (p *Provisioner) Recalled(id containerizer.ID) *Rootfs {
 		return nil
 	}
 	for _, u := range r.Images {
-		if u.Own {
-			return &Rootfs{
-				Path:   filepath.Join(p.dir(id), "backends", u.Backend, "rootfses", u.Rootfs),
-				Layers: u.Layers, Defaults: u.Defaults,
-			}
+		if !u.Own {
+			continue
 		}
+		dir := filepath.Join(p.dir(id), "backends", u.Backend)
+		out := &Rootfs{Path: filepath.Join(dir, "rootfses", u.Rootfs), Layers: u.Layers, Defaults: u.Defaults}
+		if b, err := backend.New(u.Backend); err == nil {
+			out.Changes = b.Changes(out.Path, dir)
+		}
+		return out
 	}
 	return nil
 }

@@ -53,6 +53,10 @@ type Backend interface {
 	// doesn't exist yet, and returns what is to be mounted for it. dir is a directory
 	// of the backend's own for one container, in which all is deleted with that.
 	Provision(ctx context.Context, layers []string, rootfs, dir string) ([]launch.Mount, error)
+	// Changes are the directories that keep what a container changes in the root file
+	// system, with the arguments of Provision. A backend without such has none: what it
+	// makes is changed in place, or not at all.
+	Changes(rootfs, dir string) []string
 }
 
 // New returns the backend of a name.
@@ -80,9 +84,8 @@ func (overlay) Provision(_ context.Context, layers []string, rootfs, dir string)
 	if len(layers) == 0 || len(layers) > maxLayers {
 		return nil, fmt.Errorf("%w: %d, want 1 to %d", ErrLayers, len(layers), maxLayers)
 	}
-	scratch := filepath.Join(dir, "scratch", filepath.Base(rootfs))
-	links := filepath.Join(scratch, "links")
-	for _, d := range []string{rootfs, filepath.Join(scratch, "upperdir"), filepath.Join(scratch, "workdir"), links} {
+	links := filepath.Join(scratch(rootfs, dir), "links")
+	for _, d := range append(overlay{}.Changes(rootfs, dir), rootfs, links) {
 		if err := makeDir(d); err != nil {
 			return nil, err
 		}
@@ -104,11 +107,24 @@ func (overlay) Provision(_ context.Context, layers []string, rootfs, dir string)
 	}}, nil
 }
 
+// Changes implements Backend. The kernel moves files from one to the other, so that they
+// have to be of one project where the file system has projects.
+func (overlay) Changes(rootfs, dir string) []string {
+	at := scratch(rootfs, dir)
+	return []string{filepath.Join(at, "upperdir"), filepath.Join(at, "workdir")}
+}
+
+// scratch is what an overlay has beside its layers.
+func scratch(rootfs, dir string) string { return filepath.Join(dir, "scratch", filepath.Base(rootfs)) }
+
 type bind struct{}
 
 func (bind) Name() string     { return Bind }
 func (bind) Form() layer.Form { return layer.Plain }
 func (bind) ReadOnly() bool   { return true }
+
+// Changes implements Backend.
+func (bind) Changes(_, _ string) []string { return nil }
 
 // Provision implements Backend.
 func (bind) Provision(_ context.Context, layers []string, rootfs, _ string) ([]launch.Mount, error) {
@@ -126,6 +142,9 @@ type copying struct{}
 func (copying) Name() string     { return Copy }
 func (copying) Form() layer.Form { return layer.Plain }
 func (copying) ReadOnly() bool   { return false }
+
+// Changes implements Backend.
+func (copying) Changes(_, _ string) []string { return nil }
 
 // Provision implements Backend. The copy is bound on itself: a runtime wants a mount as root.
 func (copying) Provision(ctx context.Context, layers []string, rootfs, _ string) ([]launch.Mount, error) {

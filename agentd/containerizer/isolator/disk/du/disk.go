@@ -5,72 +5,49 @@ import (
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 
-	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
-	"github.com/mesos-operator/mesos-operator/agentd/paths"
+	shared "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
-// disk is a directory with a quota.
+// disk is a directory that is measured.
 type disk struct {
-	// quota is in bytes.
-	quota uint64
-	// bounded says that the file system itself holds the container to it: a disk
-	// of type MOUNT is the container's alone.
-	bounded   bool
-	resources []*mesos.Resource
-	// used is what was measured last, in bytes; nil before that.
-	used *uint64
+	shared.Place
+	// used is what was measured last, in bytes; nil before that. It outlives changes
+	// of the quota.
+	used *atomic.Pointer[uint64]
 }
 
-// disksOf finds the directories that resources pay for: persistent volumes, and
-// with all other disk the sandbox.
-func disksOf(workDir, sandbox string, rs []*mesos.Resource) (map[string]*disk, error) {
-	out := map[string]*disk{}
-	for _, r := range rs {
-		if r.GetName() != "disk" {
-			continue
-		}
-		path := sandbox
-		if r.GetDisk().GetPersistence() != nil {
-			var err error
-			if path, err = paths.PersistentVolume(workDir, r); err != nil {
-				return nil, err
-			}
-		}
-		d := out[path]
-		if d == nil {
-			d = &disk{}
-			out[path] = d
-		}
-		d.quota += isolator.Bytes(r.GetScalar().GetValue())
-		d.bounded = d.bounded || r.GetDisk().GetSource().GetType() == mesos.Resource_DiskInfo_Source_MOUNT
-		d.resources = append(d.resources, r)
+// usedBytes is what the disk was found to take; known is false before that was measured.
+func (d disk) usedBytes() (n uint64, known bool) {
+	if used := d.used.Load(); used != nil {
+		return *used, true
 	}
-	return out, nil
+	return 0, false
 }
 
-func (d *disk) statistics() *mesos.DiskStatistics {
-	s := &mesos.DiskStatistics{LimitBytes: new(d.quota)}
-	if d.used != nil {
-		s.UsedBytes = new(*d.used)
+// statistics of a sandbox say 0 before it was measured, those of a volume nothing.
+func (d disk) statistics() *mesos.DiskStatistics {
+	s := &mesos.DiskStatistics{LimitBytes: new(d.Quota), Source: d.Info.GetSource(), Persistence: d.Info.GetPersistence()}
+	if used, known := d.usedBytes(); known || d.Info == nil {
+		s.UsedBytes = &used
 	}
-	info := d.resources[0].GetDisk()
-	s.Source, s.Persistence = info.GetSource(), info.GetPersistence()
 	return s
 }
 
 // blockSize is the unit of st_blocks, see stat(2).
 const blockSize = 512
 
-// usage adds up the blocks of a directory and all in it. Files with several names
+// file tells files with several names from each other.
+type file struct{ device, inode uint64 }
+
+// usage adds up the blocks of directories and all in them. Files with several names
 // count once; links are not followed. What disappears meanwhile is passed by.
-func usage(ctx context.Context, dir string) (uint64, error) {
-	type file struct{ device, inode uint64 }
+func usage(ctx context.Context, dirs ...string) (total uint64, err error) {
 	seen := map[file]bool{}
-	var total uint64
-	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+	add := func(_ string, entry fs.DirEntry, err error) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -93,6 +70,11 @@ func usage(ctx context.Context, dir string) (uint64, error) {
 		}
 		total += uint64(stat.Blocks) * blockSize
 		return nil
-	})
-	return total, err
+	}
+	for _, dir := range dirs {
+		if err := filepath.WalkDir(dir, add); err != nil {
+			return 0, err
+		}
+	}
+	return total, nil
 }

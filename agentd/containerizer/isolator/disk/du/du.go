@@ -1,5 +1,5 @@
 // Package du is the isolator "disk/du": what a container's sandbox and
-// persistent volumes take is measured from time to time, and a container that
+// persistent volumes take, and with the sandbox what it changed in its image, is measured from time to time, and a container that
 // takes more than its quota is ended if the agent is told to enforce it
 // (REASON_CONTAINER_LIMITATION_DISK).
 //
@@ -11,14 +11,15 @@ package du
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
-	"sync"
+	"slices"
+	"sync/atomic"
 	"time"
-
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	shared "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 )
@@ -41,71 +42,43 @@ type Config struct {
 
 // Isolator implements isolator.Isolator.
 type Isolator struct {
-	isolator.Nop
+	*shared.Books[map[string]disk]
 	cfg Config
 	// turn is held by who measures.
 	turn chan struct{}
-
-	mu    sync.Mutex
-	disks map[containerizer.ID]map[string]*disk
 }
+
+var _ isolator.Isolator = (*Isolator)(nil)
 
 // New returns the isolator.
 func New(cfg Config) *Isolator {
-	return &Isolator{cfg: cfg, turn: make(chan struct{}, 1), disks: map[containerizer.ID]map[string]*disk{}}
+	i := &Isolator{cfg: cfg, turn: make(chan struct{}, 1)}
+	i.Books = shared.NewBooks(i.open)
+	return i
 }
 
 // Name implements isolator.Isolator.
 func (*Isolator) Name() string { return Name }
 
-// Prepare implements isolator.Isolator.
-func (i *Isolator) Prepare(c *isolator.Container, d isolator.Demand, _ *specs.Spec) error {
-	return i.set(c, d.Resources)
-}
-
-// Attach implements isolator.Isolator.
-func (i *Isolator) Attach(c *isolator.Container, again bool) error {
-	if !again {
-		return nil
-	}
-	return i.set(c, c.Config.Resources)
-}
-
-// Update implements isolator.Isolator.
-func (i *Isolator) Update(c *isolator.Container, d isolator.Demand, _ *specs.LinuxResources) error {
-	return i.set(c, d.Resources)
-}
-
-// set takes new quotas. What was measured of a directory stays known. Nested
-// containers share the quota of the outermost, whose sandbox theirs are in.
-func (i *Isolator) set(c *isolator.Container, rs []*mesos.Resource) error {
-	if c.ID.Parent() != "" {
-		return nil
-	}
-	disks, err := disksOf(i.cfg.WorkDir, c.Config.Sandbox, rs)
+// open takes the quotas of a container. What was measured of a directory stays known.
+func (i *Isolator) open(c *isolator.Container, rs []*mesos.Resource) (map[string]disk, error) {
+	places, err := shared.Places(i.cfg.WorkDir, c, rs)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for path, d := range disks {
-		if old := i.disks[c.ID][path]; old != nil {
-			d.used = old.used
+	before := i.Of(c.ID)
+	out := map[string]disk{}
+	for dir, p := range places {
+		if len(p.Resources) == 0 {
+			continue // who has no disk isn't measured
 		}
+		d := disk{Place: p, used: before[dir].used}
+		if d.used == nil {
+			d.used = &atomic.Pointer[uint64]{}
+		}
+		out[dir] = d
 	}
-	i.disks[c.ID] = disks
-	return nil
-}
-
-// paths are the directories to measure.
-func (i *Isolator) paths(id containerizer.ID) []string {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	var out []string
-	for path := range i.disks[id] {
-		out = append(out, path)
-	}
-	return out
+	return out, nil
 }
 
 // Watch implements isolator.Isolator.
@@ -114,8 +87,8 @@ func (i *Isolator) Watch(ctx context.Context, c *isolator.Container) (*isolator.
 		return nil, nil
 	}
 	for {
-		for _, path := range i.paths(c.ID) {
-			if l, err := i.check(ctx, c.ID, path); l != nil || err != nil {
+		for dir := range i.Of(c.ID) {
+			if l, err := i.check(ctx, c.ID, dir); l != nil || err != nil {
 				return l, err
 			}
 		}
@@ -129,57 +102,55 @@ func (i *Isolator) Watch(ctx context.Context, c *isolator.Container) (*isolator.
 
 // check measures one directory and compares. One that can't be measured now,
 // because something in it went away, is measured again later.
-func (i *Isolator) check(ctx context.Context, id containerizer.ID, path string) (*isolator.Limitation, error) {
-	select {
-	case i.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	used, err := usage(ctx, filepath.Join(i.cfg.Root, path))
-	<-i.turn
+func (i *Isolator) check(ctx context.Context, id containerizer.ID, dir string) (*isolator.Limitation, error) {
+	used, err := i.measure(ctx, append([]string{dir}, i.Of(id)[dir].Changes...))
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
 	if err != nil {
 		return nil, nil //nolint:nilerr // see above
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	d := i.disks[id][path]
-	if d == nil {
+	d, ok := i.Of(id)[dir] // as it is now
+	if !ok {
 		return nil, nil
 	}
-	d.used = &used
-	if !i.cfg.Enforce || d.bounded || used <= d.quota {
+	d.used.Store(&used)
+	if !i.cfg.Enforce || d.Alone() || used <= d.Quota {
 		return nil, nil
 	}
 	return &isolator.Limitation{
 		Reason:    mesos.TaskStatus_REASON_CONTAINER_LIMITATION_DISK,
-		Message:   fmt.Sprintf("Disk usage (%s) exceeds quota (%s)", flags.Bytes(used), flags.Bytes(d.quota)),
-		Resources: d.resources,
+		Message:   fmt.Sprintf("Disk usage (%s) exceeds quota (%s)", flags.Bytes(used), flags.Bytes(d.Quota)),
+		Resources: d.Resources,
 	}, nil
 }
 
-// Usage implements isolator.Isolator.
-func (i *Isolator) Usage(c *isolator.Container, s *mesos.ResourceStatistics) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	for path, d := range i.disks[c.ID] {
-		s.DiskStatistics = append(s.DiskStatistics, d.statistics())
-		if path == c.Config.Sandbox {
-			s.DiskLimitBytes, s.DiskUsedBytes = new(d.quota), new(uint64(0))
-			if d.used != nil {
-				s.DiskUsedBytes = new(*d.used)
-			}
-		}
+// measure adds directories up, when it is its turn.
+func (i *Isolator) measure(ctx context.Context, dirs []string) (uint64, error) {
+	select {
+	case i.turn <- struct{}{}:
+		defer func() { <-i.turn }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
 	}
-	return nil
+	for n, dir := range dirs {
+		dirs[n] = filepath.Join(i.cfg.Root, dir)
+	}
+	return usage(ctx, dirs...)
 }
 
-// Cleanup implements isolator.Isolator.
-func (i *Isolator) Cleanup(c *isolator.Container) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	delete(i.disks, c.ID)
+// Usage implements isolator.Isolator. The sandbox comes last, after the volumes.
+func (i *Isolator) Usage(c *isolator.Container, s *mesos.ResourceStatistics) error {
+	disks := i.Of(c.ID)
+	for _, dir := range slices.Sorted(maps.Keys(disks)) {
+		if dir != c.Config.Sandbox {
+			s.DiskStatistics = append(s.DiskStatistics, disks[dir].statistics())
+		}
+	}
+	if d, ok := disks[c.Config.Sandbox]; ok {
+		own := d.statistics()
+		s.DiskStatistics = append(s.DiskStatistics, own)
+		s.DiskLimitBytes, s.DiskUsedBytes = own.LimitBytes, own.UsedBytes
+	}
 	return nil
 }

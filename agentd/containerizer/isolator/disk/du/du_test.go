@@ -16,6 +16,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/provisioner"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
@@ -84,6 +85,7 @@ func TestQuota(t *testing.T) {
 		resources []*mesos.Resource
 		sandbox   int // bytes written
 		volume    int
+		changed   int
 		lenient   bool
 		message   string
 	}{
@@ -92,6 +94,9 @@ func TestQuota(t *testing.T) {
 		"two resources add up":      {resources: []*mesos.Resource{megabytes(1), megabytes(2)}, sandbox: 2 << 20},
 		"not enforced":              {resources: []*mesos.Resource{megabytes(1)}, sandbox: 2 << 20, lenient: true},
 		"no disk":                   {sandbox: 2 << 20},
+		"changes of an image count": {resources: []*mesos.Resource{megabytes(1)}, changed: 2 << 20, message: "exceeds quota (1MB)"},
+		"together with the sandbox": {resources: []*mesos.Resource{megabytes(1)}, changed: 700_000, sandbox: 700_000, message: "exceeds quota (1MB)"},
+		"but not of a volume":       {resources: []*mesos.Resource{megabytes(4), persistent(1, nil)}, changed: 2 << 20},
 		"volume":                    {resources: []*mesos.Resource{megabytes(1), persistent(1, nil)}, volume: 2 << 20, message: "exceeds quota (1MB)"},
 		"a volume has its own":      {resources: []*mesos.Resource{megabytes(1), persistent(4, nil)}, volume: 2 << 20},
 		"a disk that bounds itself": {resources: []*mesos.Resource{persistent(1, mount)}, volume: 2 << 20},
@@ -102,6 +107,10 @@ func TestQuota(t *testing.T) {
 			i := New(Config{WorkDir: work, Interval: 10 * time.Millisecond, Enforce: !tt.lenient})
 			write(t, filepath.Join(c.Config.Sandbox, "f"), tt.sandbox)
 			write(t, filepath.Join(volume, "f"), tt.volume)
+			if tt.changed > 0 {
+				c.Rootfs = &provisioner.Rootfs{Changes: []string{t.TempDir(), filepath.Join(work, "not yet")}}
+				write(t, filepath.Join(c.Rootfs.Changes[0], "etc/f"), tt.changed)
+			}
 			write(t, filepath.Join(work, "mount/f"), tt.volume)
 			if err := i.Prepare(c, isolator.DemandOf(tt.resources, nil), &specs.Spec{}); err != nil {
 				t.Fatal(err)
@@ -142,7 +151,7 @@ func TestStatistics(t *testing.T) {
 	}
 	want := &mesos.ResourceStatistics{
 		DiskLimitBytes: new(uint64(3 << 20)), DiskUsedBytes: new(uint64(0)),
-		DiskStatistics: []*mesos.DiskStatistics{{LimitBytes: new(uint64(3 << 20))}},
+		DiskStatistics: []*mesos.DiskStatistics{{LimitBytes: new(uint64(3 << 20)), UsedBytes: new(uint64(0))}},
 	}
 	if diff := cmp.Diff(want, stats(), protocmp.Transform()); diff != "" {
 		t.Errorf("before it was measured (-want +got):\n%s", diff)

@@ -12,9 +12,9 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/idpool"
 )
 
-// projects are who has which project. A project has one directory, and is given back
-// when that is gone: files of it may be left until then, and links that can't be
-// taken from it.
+// projects are who has which project. A project has one directory, or several of one
+// container, and is given back when those are gone: files of it may be left until then,
+// and links that can't be taken from it.
 type projects struct {
 	mu   sync.Mutex
 	pool *idpool.Pool
@@ -94,14 +94,37 @@ func (p *projects) get(dir string, enforce bool) (holder, error) {
 	return h, assign(dir, h.project)
 }
 
-// reclaim gives back the projects of directories that are gone. root is a prefix by
-// which the agent reaches them.
+// share makes a directory one of those that another one's project is of.
+func (p *projects) share(dir string, h holder) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.of[dir] == h {
+		return nil
+	}
+	on, err := filesystemOf(dir)
+	if err != nil {
+		return err
+	}
+	if on != h.on {
+		return fmt.Errorf("%w: %s is not on that of %s", ErrUnsupported, dir, h.on.dir)
+	}
+	p.of[dir] = h
+	return assign(dir, h.project)
+}
+
+// reclaim gives back the projects whose directories are gone.
 func (p *projects) reclaim() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var errs []error
+	left := map[holder]bool{}
 	for dir, h := range p.of {
 		if _, err := os.Lstat(dir); !errors.Is(err, fs.ErrNotExist) {
+			left[h] = true
+		}
+	}
+	var errs []error
+	for dir, h := range p.of {
+		if left[h] {
 			continue
 		}
 		if err := h.on.limit(h.project, 0, 0); err != nil {
@@ -109,7 +132,7 @@ func (p *projects) reclaim() error {
 			continue
 		}
 		delete(p.of, dir)
-		p.pool.Release(uint64(h.project))
+		p.pool.Release(uint64(h.project)) // for each directory, which does no harm
 	}
 	return errors.Join(errs...)
 }

@@ -1,5 +1,5 @@
-// Package xfs is the isolator "disk/xfs": the sandbox of a container and each of its
-// persistent volumes is a project of an XFS file system, which counts what it takes
+// Package xfs is the isolator "disk/xfs": the sandbox of a container, together with what it
+// changed in its image, and each of its persistent volumes is a project of an XFS file system, which counts what it takes
 // exactly and at no cost, and with --enforce_container_disk_quota refuses more than
 // the quota, by EDQUOT. With --xfs_kill_containers there is some headroom above the
 // quota, and a container that uses it is ended (REASON_CONTAINER_LIMITATION_DISK).
@@ -12,16 +12,17 @@ package xfs
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
-	specs "github.com/opencontainers/runtime-spec/specs-go"
 	"golang.org/x/sys/unix"
 
-	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	shared "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/disk"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/provisioner"
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/flags"
@@ -63,22 +64,19 @@ type Config struct {
 	Log logr.Logger
 }
 
-// Isolator implements isolator.Isolator.
+// Isolator implements isolator.Isolator. The projects stay with the directories when a
+// container is cleaned up.
 type Isolator struct {
-	isolator.Nop
+	*shared.Books[map[string]disk]
 	cfg      Config
 	projects *projects
-
-	mu    sync.Mutex
-	disks map[containerizer.ID]map[string]*disk
 }
 
-// disk is a directory with a quota in bytes.
+var _ isolator.Isolator = (*Isolator)(nil)
+
+// disk is a directory with a quota; one that is a disk of its own has no project.
 type disk struct {
-	quota uint64
-	// mount says that it is a disk of its own, which needs no project.
-	mount  bool
-	info   *mesos.Resource_DiskInfo // nil for the sandbox
+	shared.Place
 	holder holder
 }
 
@@ -88,8 +86,12 @@ func New(cfg Config) (*Isolator, error) {
 	if err != nil {
 		return nil, fmt.Errorf("isolator %s: %w", Name, err)
 	}
-	i := &Isolator{cfg: cfg, projects: p, disks: map[containerizer.ID]map[string]*disk{}}
+	i := &Isolator{cfg: cfg, projects: p}
+	i.Books = shared.NewBooks(i.open)
 	patterns := []string{filepath.Join(cfg.Root, paths.Run(cfg.WorkDir, "*", "*", "*", "*"))}
+	for _, changes := range provisioner.Changes(cfg.WorkDir) {
+		patterns = append(patterns, filepath.Join(cfg.Root, changes))
+	}
 	for _, dir := range append([]string{cfg.WorkDir}, cfg.Disks...) {
 		dir = filepath.Join(cfg.Root, dir)
 		on, err := filesystemOf(dir)
@@ -132,94 +134,52 @@ func (i *Isolator) Gauges(emit func(name string, value float64)) {
 	emit("containerizer/mesos/disk/project_ids_free", float64(free))
 }
 
-// bound says whether a container is one that has quotas: nested ones share those of
-// the outermost, whose sandbox theirs are in.
-func bound(c *isolator.Container) bool { return c.ID.Parent() == "" && !c.Config.Standalone }
-
-// Prepare implements isolator.Isolator.
-func (i *Isolator) Prepare(c *isolator.Container, d isolator.Demand, _ *specs.Spec) error {
-	return i.set(c, d.Resources)
-}
-
-// Attach implements isolator.Isolator. A sandbox from before the isolator was chosen
-// gets a project now.
-func (i *Isolator) Attach(c *isolator.Container, again bool) error {
-	if !again {
-		return nil
+// open gives directories projects and quotas. Standalone containers have none.
+func (i *Isolator) open(c *isolator.Container, rs []*mesos.Resource) (map[string]disk, error) {
+	if c.Config.Standalone {
+		return nil, nil
 	}
-	return i.set(c, c.Config.Resources)
-}
-
-// Update implements isolator.Isolator.
-func (i *Isolator) Update(c *isolator.Container, d isolator.Demand, _ *specs.LinuxResources) error {
-	return i.set(c, d.Resources)
-}
-
-// set gives directories projects and quotas.
-func (i *Isolator) set(c *isolator.Container, rs []*mesos.Resource) error {
-	if !bound(c) {
-		return nil
-	}
-	disks, err := i.disksOf(c.Config.Sandbox, rs)
+	places, err := shared.Places(i.cfg.WorkDir, c, rs)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for dir, d := range disks {
-		if d.mount {
-			continue
-		}
-		if d.holder, err = i.projects.get(dir, i.cfg.Enforce); err != nil {
-			return err
-		}
-		if err := i.limit(d); err != nil {
-			return err
-		}
-	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.disks[c.ID] = disks
-	return nil
-}
-
-// disksOf are the directories that resources pay for. The sandbox is always one; what
-// it may take without disk isn't limited.
-func (i *Isolator) disksOf(sandbox string, rs []*mesos.Resource) (map[string]*disk, error) {
-	own := &disk{}
-	out := map[string]*disk{filepath.Join(i.cfg.Root, sandbox): own}
-	for _, r := range rs {
-		quota := isolator.Bytes(r.GetScalar().GetValue())
-		switch {
-		case r.GetName() != "disk":
-		case r.GetDisk() == nil:
-			own.quota += quota
-		case r.GetDisk().GetPersistence() != nil:
-			dir, err := paths.PersistentVolume(i.cfg.WorkDir, r)
-			if err != nil {
+	out := map[string]disk{}
+	for dir, p := range places {
+		dir = filepath.Join(i.cfg.Root, dir)
+		d := disk{Place: p}
+		if !d.Alone() {
+			if err := i.assign(&d, dir); err != nil {
 				return nil, err
 			}
-			out[filepath.Join(i.cfg.Root, dir)] = &disk{
-				quota: quota, info: r.GetDisk(),
-				mount: r.GetDisk().GetSource().GetType() == mesos.Resource_DiskInfo_Source_MOUNT,
-			}
 		}
+		out[dir] = d
 	}
 	return out, nil
 }
 
-func (i *Isolator) limit(d *disk) error {
-	soft, hard := d.quota, d.quota
+// assign makes a directory, and what counts like it, a project with a quota.
+func (i *Isolator) assign(d *disk, dir string) (err error) {
+	if d.holder, err = i.projects.get(dir, i.cfg.Enforce); err != nil {
+		return err
+	}
+	for _, changes := range d.Changes {
+		if err := i.projects.share(filepath.Join(i.cfg.Root, changes), d.holder); err != nil {
+			return err
+		}
+	}
+	soft, hard := d.Quota, d.Quota
 	switch {
 	case !i.cfg.Enforce:
 		soft, hard = 0, 0
-	case i.cfg.Kill && d.quota > 0:
+	case i.cfg.Kill && d.Quota > 0:
 		hard += i.cfg.Headroom
 	}
 	return d.holder.on.limit(d.holder.project, soft, hard)
 }
 
 // measure is what a directory takes, in bytes.
-func (d *disk) measure(dir string) (uint64, error) {
-	if !d.mount {
+func (d disk) measure(dir string) (uint64, error) {
+	if !d.Alone() {
 		return d.holder.on.used(d.holder.project)
 	}
 	var s unix.Statfs_t
@@ -231,7 +191,7 @@ func (d *disk) measure(dir string) (uint64, error) {
 
 // Watch implements isolator.Isolator.
 func (i *Isolator) Watch(ctx context.Context, c *isolator.Container) (*isolator.Limitation, error) {
-	if !i.cfg.Enforce || !i.cfg.Kill || !bound(c) {
+	if !i.cfg.Enforce || !i.cfg.Kill || i.Of(c.ID) == nil {
 		return nil, nil
 	}
 	for {
@@ -248,7 +208,7 @@ func (i *Isolator) Watch(ctx context.Context, c *isolator.Container) (*isolator.
 
 // Limited implements isolator.Isolator.
 func (i *Isolator) Limited(c *isolator.Container) *isolator.Limitation {
-	if !i.cfg.Enforce || !i.cfg.Kill || !bound(c) {
+	if !i.cfg.Enforce || !i.cfg.Kill {
 		return nil
 	}
 	return i.over(c)
@@ -256,8 +216,8 @@ func (i *Isolator) Limited(c *isolator.Container) *isolator.Limitation {
 
 // over finds a directory that takes more than its quota.
 func (i *Isolator) over(c *isolator.Container) *isolator.Limitation {
-	for dir, d := range i.of(c.ID) {
-		if d.mount || d.quota == 0 {
+	for dir, d := range i.Of(c.ID) {
+		if d.Alone() || d.Quota == 0 {
 			continue
 		}
 		used, err := d.measure(dir)
@@ -265,57 +225,46 @@ func (i *Isolator) over(c *isolator.Container) *isolator.Limitation {
 			i.cfg.Log.Info("A container's disk can't be measured", "container_id", c.ID, "error", err.Error())
 			continue
 		}
-		if used > d.quota {
+		if used > d.Quota {
 			return d.limitation(used)
 		}
 	}
 	return nil
 }
 
-func (d *disk) limitation(used uint64) *isolator.Limitation {
-	message := fmt.Sprintf("Disk usage (%s) exceeds quota (%s)", flags.Bytes(used), flags.Bytes(d.quota))
-	if d.info != nil {
-		message += " of volume " + d.info.GetPersistence().GetId()
+// limitation has Mesos's words, which are not those of disk/du.
+func (d disk) limitation(used uint64) *isolator.Limitation {
+	message := fmt.Sprintf("Disk usage (%s) exceeded quota (%s)", flags.Bytes(used), flags.Bytes(d.Quota))
+	if d.Info != nil {
+		message += " for volume '" + d.Info.GetPersistence().GetId() + "'"
 	}
 	return &isolator.Limitation{
 		Reason: mesos.TaskStatus_REASON_CONTAINER_LIMITATION_DISK, Message: message,
 		Resources: []*mesos.Resource{{
-			Name: new("disk"), Type: mesos.Value_SCALAR.Enum(), Disk: d.info,
+			Name: new("disk"), Type: mesos.Value_SCALAR.Enum(), Disk: d.Info,
 			Scalar: &mesos.Value_Scalar{Value: new(float64(used / isolator.Megabyte))},
 		}},
 	}
 }
 
-func (i *Isolator) of(id containerizer.ID) map[string]*disk {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	return i.disks[id] // replaced as a whole
-}
-
 // Usage implements isolator.Isolator.
 func (i *Isolator) Usage(c *isolator.Container, s *mesos.ResourceStatistics) error {
-	for dir, d := range i.of(c.ID) {
+	disks := i.Of(c.ID)
+	for _, dir := range slices.Sorted(maps.Keys(disks)) {
+		d := disks[dir]
 		used, err := d.measure(dir)
 		if err != nil {
 			return err
 		}
-		if d.info == nil {
-			s.DiskLimitBytes, s.DiskUsedBytes = &d.quota, &used
+		if d.Info == nil {
+			s.DiskLimitBytes, s.DiskUsedBytes = &d.Quota, &used
 			continue
 		}
-		one := &mesos.DiskStatistics{Source: d.info.GetSource(), Persistence: d.info.GetPersistence(), UsedBytes: &used}
-		if !d.mount {
-			one.LimitBytes = &d.quota
+		one := &mesos.DiskStatistics{Source: d.Info.GetSource(), Persistence: d.Info.GetPersistence(), UsedBytes: &used}
+		if !d.Alone() {
+			one.LimitBytes = &d.Quota
 		}
 		s.DiskStatistics = append(s.DiskStatistics, one)
 	}
-	return nil
-}
-
-// Cleanup implements isolator.Isolator. The projects stay with the directories.
-func (i *Isolator) Cleanup(c *isolator.Container) error {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	delete(i.disks, c.ID)
 	return nil
 }

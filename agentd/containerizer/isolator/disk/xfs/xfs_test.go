@@ -17,6 +17,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/idpool"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/provisioner"
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -179,7 +180,7 @@ func TestRootKill(t *testing.T) {
 	for name, what := range map[string]struct {
 		volume  bool
 		message string
-	}{"sandbox": {false, "exceeds quota (2MB)"}, "volume": {true, "exceeds quota (2MB) of volume v"}} {
+	}{"sandbox": {false, "Disk usage (4MB) exceeded quota (2MB)"}, "volume": {true, "Disk usage (4MB) exceeded quota (2MB) for volume 'v'"}} {
 		t.Run(name, func(t *testing.T) {
 			x := newTest(t, func(c *Config) { c.Enforce, c.Kill = true, true })
 			c := x.container("c")
@@ -204,7 +205,7 @@ func TestRootKill(t *testing.T) {
 			defer cancel()
 			l, err := x.i.Watch(ctx, c)
 			if err != nil || l == nil || l.Reason != mesos.TaskStatus_REASON_CONTAINER_LIMITATION_DISK ||
-				!strings.HasSuffix(l.Message, what.message) || l.Resources[0].GetScalar().GetValue() != 4 {
+				l.Message != what.message || l.Resources[0].GetScalar().GetValue() != 4 {
 				x.Errorf("limitation %+v, %v", l, err)
 			}
 			if x.i.Limited(c) == nil {
@@ -327,6 +328,49 @@ func TestRootVolumeQuota(t *testing.T) {
 	x.prepare(d, persistent(8, "v", nil))
 	if err := fill(data, "g", 4); err != nil {
 		x.Errorf("writing 6 of 8 MB: %v", err)
+	}
+}
+
+// TestRootImage: what a container changes in its image counts like its sandbox, also in the
+// next life of the agent, and its project is given back when both are gone.
+func TestRootImage(t *testing.T) {
+	x := newTest(t, func(c *Config) { c.Enforce = true })
+	scratch := filepath.Join(x.cfg.WorkDir, "provisioner/containers/c/backends/overlay/scratch/1")
+	upper, work := filepath.Join(scratch, "upperdir"), filepath.Join(scratch, "workdir")
+	if err := errors.Join(os.MkdirAll(upper, 0o755), os.MkdirAll(work, 0o755)); err != nil {
+		x.Fatal(err)
+	}
+	c := x.container("c")
+	c.Rootfs = &provisioner.Rootfs{Changes: []string{upper, work}}
+	x.prepare(c, megabytes(4))
+	if got := x.free(); got != 3 {
+		x.Errorf("%v projects are free", got)
+	}
+	if err := errors.Join(fill(c.Config.Sandbox, "f", 1), fill(work, "f", 2), os.Rename(filepath.Join(work, "f"), filepath.Join(upper, "f"))); err != nil {
+		x.Fatal(err)
+	}
+	if s := x.usage(c); s.GetDiskUsedBytes() < 3<<20 || len(s.GetDiskStatistics()) != 0 {
+		x.Errorf("statistics %v", s)
+	}
+	if err := fill(upper, "g", 3); err == nil {
+		x.Error("6 of 4 MB were written")
+	}
+	again, err := New(x.cfg)
+	if err != nil {
+		x.Fatal(err)
+	}
+	x.i = again
+	c.Config.Resources = []*mesos.Resource{megabytes(4)}
+	if err := again.Attach(c, true); err != nil {
+		x.Fatal(err)
+	}
+	for _, step := range []struct {
+		gone string
+		free float64
+	}{{scratch, 3}, {c.Config.Sandbox, 4}} {
+		if err := errors.Join(os.RemoveAll(step.gone), again.projects.reclaim()); err != nil || x.free() != step.free {
+			x.Errorf("without %s %v projects are free, %v", step.gone, x.free(), err)
+		}
 	}
 }
 
