@@ -132,12 +132,30 @@ func (c *cache) remove(e *cacheEntry) {
 	_ = os.Remove(e.file) // it may not exist
 }
 
+// intact says whether the file of an entry is there as it was filled. One that somebody
+// deleted or changed is forgotten.
+func (c *cache) intact(e *cacheEntry) bool {
+	info, err := os.Stat(e.file)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil && info.Size() == e.size {
+		return true
+	}
+	if c.entries[e.key] == e {
+		c.remove(e)
+	}
+	return false
+}
+
 // filled tells who waits that the file is there, or why it never will be.
 func (c *cache) filled(e *cacheEntry, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if e.err = err; err != nil {
 		c.remove(e)
+	} else if info, err := os.Stat(e.file); err == nil && info.Size() < e.size {
+		c.used -= e.size - info.Size() // it turned out to be smaller than was told
+		e.size = info.Size()
 	}
 	close(e.ready)
 }

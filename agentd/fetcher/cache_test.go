@@ -3,6 +3,7 @@ package fetcher
 import (
 	"archive/tar"
 	"bytes"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,10 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
 // server counts the downloads of each of its files, which have as many bytes as
@@ -71,8 +76,15 @@ func caching(t *testing.T, size int64) *Fetcher {
 // get fetches a URI through the cache into a new sandbox.
 func get(t *testing.T, f *Fetcher, uri string, who *syscall.Credential) (sandbox, log string) {
 	t.Helper()
-	r := request1(t, uri)
-	r.URIs[0].Cache, r.URIs[0].Extract = new(true), new(true)
+	return getAs(t, f, &v1.CommandInfo_URI{Value: &uri, Extract: new(true)}, who)
+}
+
+// getAs is get for a URI with more to say.
+func getAs(t *testing.T, f *Fetcher, uri *v1.CommandInfo_URI, who *syscall.Credential) (sandbox, log string) {
+	t.Helper()
+	r := request1(t, "")
+	uri.Cache = new(true)
+	r.URIs[0] = uri
 	r.Credential = who
 	if who != nil {
 		var err error
@@ -211,6 +223,71 @@ func TestCachedArchive(t *testing.T) {
 		}
 		// What the cache has is the first copy.
 		_ = os.Remove(file)
+	}
+}
+
+// TestCachedFile: each container gets what it asked for of one copy in the cache, under the
+// name and with the permissions that it wants.
+func TestCachedFile(t *testing.T) {
+	dir := t.TempDir()
+	file, archive := filepath.Join(dir, "tool"), filepath.Join(dir, "a.tar")
+	if err := errors.Join(os.WriteFile(file, []byte("x"), 0o644), os.WriteFile(archive, tarOf(t, "inside=hi"), 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	f := caching(t, 1<<20)
+	for _, tt := range []struct {
+		name string
+		uri  *v1.CommandInfo_URI
+		want []string
+	}{
+		{"first", &v1.CommandInfo_URI{Value: &file}, []string{"-rw-r--r-- tool=x"}},
+		{"again", &v1.CommandInfo_URI{Value: &file}, []string{"-rw-r--r-- tool=x"}},
+		{"executable", &v1.CommandInfo_URI{Value: &file, Executable: new(true)}, []string{"-rwxr-xr-x tool=x"}},
+		{"another name", &v1.CommandInfo_URI{Value: &file, OutputFile: new("mine")}, []string{"-rw-r--r-- mine=x"}},
+		{"elsewhere", &v1.CommandInfo_URI{Value: &file, OutputFile: new("a/mine"), Executable: new(true)}, []string{"drwxr-xr-x a", "-rwxr-xr-x a/mine=x"}},
+		{"archive as it is", &v1.CommandInfo_URI{Value: &archive, OutputFile: new("b"), Extract: new(false)},
+			[]string{"-rw-r--r-- b=" + string(tarOf(t, "inside=hi"))}},
+		{"archive under another name", &v1.CommandInfo_URI{Value: &archive, OutputFile: new("b"), Extract: new(true)}, []string{"-rwxr-xr-x inside=hi"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sandbox, log := getAs(t, f, tt.uri, nil)
+			if diff := cmp.Diff(tt.want, list(t, sandbox)); diff != "" || !strings.Contains(log, "the cache\n") {
+				t.Errorf("(-want +got):\n%s\nlog %s", diff, log)
+			}
+		})
+	}
+	if n := len(f.cache.entries); n != 2 {
+		t.Errorf("the cache has %d files, want 2", n)
+	}
+}
+
+// TestCacheDamaged: a file of the cache that somebody deleted or cut is downloaded again.
+func TestCacheDamaged(t *testing.T) {
+	for name, damage := range map[string]func(file string) error{
+		"deleted": os.Remove,
+		"cut":     func(file string) error { return os.Truncate(file, 50) },
+		"all":     func(file string) error { return os.RemoveAll(filepath.Dir(filepath.Dir(file))) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s, f := newServer(t), caching(t, 1000)
+			get(t, f, s.URL+"/100", nil)
+			files, err := filepath.Glob(filepath.Join(f.cfg.CacheDir, "agent", "c*"))
+			if err != nil || len(files) != 1 {
+				t.Fatalf("the cache has %q: %v", files, err)
+			}
+			if err := damage(files[0]); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				sandbox, log := get(t, f, s.URL+"/100", nil)
+				if n := size(t, filepath.Join(sandbox, "100")); n != 100 || strings.Contains(log, "without") {
+					t.Errorf("the sandbox has %d bytes; log %s", n, log)
+				}
+			}
+			if n, used := s.downloads("/100"), f.Stats().CacheUsed; n != 2 || used != 100 {
+				t.Errorf("it was downloaded %d times, %d bytes are in use", n, used)
+			}
+		})
 	}
 }
 

@@ -33,13 +33,18 @@ func (f *Fetcher) cached(ctx context.Context, r mesos.FetchRequest, i item) (*ca
 	if err != nil {
 		return nil, err
 	}
-	e, fill := f.cache.hold(cacheKey{user, i.URI}, dir, shorten(name))
-	if !fill {
-		return e, e.wait(ctx)
+	for {
+		e, fill := f.cache.hold(cacheKey{user, i.URI}, dir, shorten(name))
+		if fill {
+			err = f.fill(ctx, r, i, e)
+			f.cache.filled(e, err)
+			return e, err
+		}
+		if err := e.wait(ctx); err != nil || f.cache.intact(e) {
+			return e, err
+		}
+		f.cache.release(e) // and it is downloaded again
 	}
-	err = f.fill(ctx, r, i, e)
-	f.cache.filled(e, err)
-	return e, err
 }
 
 // fill downloads a file into the cache, once it is known to fit.

@@ -35,6 +35,25 @@ func (w *work) extract(name string) (ok bool, err error) {
 	return true, unpack(f)
 }
 
+// extractCached extracts an archive out of the cache, by the name that its URI has: of it
+// only the contents come into the sandbox.
+func (w *work) extractCached(i item) (ok bool, err error) {
+	name, err := basename(i.URI)
+	if err != nil {
+		return false, err
+	}
+	unpack, ok := w.unpacker(name)
+	if !ok {
+		return false, nil
+	}
+	f, err := os.Open(i.CacheFile)
+	if err != nil {
+		return true, err
+	}
+	defer f.Close()
+	return true, unpack(f)
+}
+
 // unpacker is chosen by the file's extension, the longest that fits.
 func (w *work) unpacker(name string) (func(*os.File) error, bool) {
 	tarOf := func(decompress func(io.Reader) (io.Reader, error)) func(*os.File) error {

@@ -115,14 +115,16 @@ func (f *Fetcher) fetch(ctx context.Context, r mesos.FetchRequest) error {
 	for _, u := range r.URIs {
 		i := itemOf(u)
 		if _, err := i.target(); err != nil {
-			return fmt.Errorf("Failed to fetch '%s': %w", i.URI, err)
+			return fmt.Errorf("Could not fetch: %w", err)
 		}
+		req.Items = append(req.Items, i)
+	}
+	for n, u := range r.URIs {
 		if u.GetCache() && f.cache != nil {
-			if e := f.fromCache(ctx, r, &i); e != nil {
+			if e := f.fromCache(ctx, r, &req.Items[n]); e != nil {
 				defer f.cache.release(e)
 			}
 		}
-		req.Items = append(req.Items, i)
 	}
 	_, err := f.process(ctx, r, req)
 	return err

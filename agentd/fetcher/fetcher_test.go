@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -59,25 +60,64 @@ func TestProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := request1(t, local)
+	r.URIs = append(r.URIs, r.URIs[0]) // a second time
 	if err := f.Fetch(context.Background(), r); err != nil {
 		t.Fatal(err)
+	}
+	out, err := os.ReadFile(r.Output.Name())
+	for _, want := range []string{"Fetching '" + local + "' directly into the sandbox directory\n",
+		"Fetched '" + local + "' to '" + r.Sandbox + "/local'\n", "Successfully fetched all URIs into '" + r.Sandbox + "'\n"} {
+		if err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("the task's user is told %q, want %q; error %v", out, want, err)
+		}
 	}
 	if got, err := os.ReadFile(filepath.Join(r.Sandbox, "local")); err != nil || string(got) != "contents" {
 		t.Errorf("%q, error %v", got, err)
 	}
 
 	r = request1(t, local+"-missing")
-	err := f.Fetch(context.Background(), r)
+	err = f.Fetch(context.Background(), r)
 	if err == nil || !strings.HasPrefix(err.Error(), "Failed to fetch '"+local+"-missing': ") {
 		t.Errorf("error %v", err)
 	}
-	if out, readErr := os.ReadFile(r.Output.Name()); readErr != nil || string(out) != err.Error()+"\n" {
+	if out, readErr := os.ReadFile(r.Output.Name()); readErr != nil || !strings.HasSuffix(string(out), err.Error()+"\n") {
 		t.Errorf("the task's user is told %q, error %v", out, readErr)
 	}
 
-	err = f.Fetch(context.Background(), request1(t, "/a/.."))
-	if !errors.Is(err, ErrURI) {
+	// Nothing is fetched if one of them can't be meant.
+	r = request1(t, local)
+	r.URIs = append(r.URIs, &v1.CommandInfo_URI{Value: new("/a/..")})
+	if err = f.Fetch(context.Background(), r); !errors.Is(err, ErrURI) || !strings.HasPrefix(err.Error(), "Could not fetch: ") {
 		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(r.Sandbox, "local")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("one URI is invalid, and the other was fetched: %v", err)
+	}
+	r = request1(t, " \n\t"+local)
+	if err := f.Fetch(context.Background(), r); err != nil {
+		t.Errorf("spaces before a URI: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(r.Sandbox, "local")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEnvironment keeps the agent's own TLS from the process: a fetch by HTTPS is none of
+// libprocess's.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("LIBPROCESS_SSL_ENABLED", "true")
+	t.Setenv("MESOS_CREDENTIAL", "/secret")
+	t.Setenv("HTTPS_PROXY", "http://proxy")
+	env := environment("/hadoop")
+	for _, v := range env {
+		if strings.HasPrefix(v, "LIBPROCESS") || strings.HasPrefix(v, "MESOS") {
+			t.Errorf("the process gets %s", v)
+		}
+	}
+	for _, want := range []string{"HTTPS_PROXY=http://proxy", "HADOOP_HOME=/hadoop"} {
+		if !slices.Contains(env, want) {
+			t.Errorf("%q is without %s", env, want)
+		}
 	}
 }
 

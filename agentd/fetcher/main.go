@@ -53,5 +53,6 @@ func serve(ctx context.Context, in io.Reader, log io.Writer) (result, error) {
 			return result{}, fmt.Errorf("Failed to fetch '%s': %w", i.URI, err)
 		}
 	}
+	fmt.Fprintf(log, "Successfully fetched all URIs into '%s'\n", dir)
 	return result{}, nil
 }

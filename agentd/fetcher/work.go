@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -28,6 +27,16 @@ func (w *work) fetch(ctx context.Context, i item) error {
 	if err != nil {
 		return err
 	}
+	if i.CacheFile != "" && i.Extract && !i.Executable {
+		extracted, err := w.extractCached(i)
+		if err != nil {
+			return fmt.Errorf("extracting %s: %w", name, err)
+		}
+		if extracted {
+			fmt.Fprintf(w.log, "Extracted '%s' from the cache\n", i.URI)
+			return nil
+		}
+	}
 	if dir := filepath.Dir(name); dir != "." {
 		if err := w.root.MkdirAll(dir, 0o755); err != nil {
 			return fmt.Errorf("making directory %s: %w", dir, err)
@@ -36,20 +45,17 @@ func (w *work) fetch(ctx context.Context, i item) error {
 	if err := w.obtain(ctx, i, name); err != nil {
 		return err
 	}
-	fmt.Fprintf(w.log, "Fetched '%s' to '%s'\n", i.URI, name)
+	fmt.Fprintf(w.log, "Fetched '%s' to '%s'\n", i.URI, filepath.Join(w.root.Name(), name))
 	switch {
 	case i.Executable:
 		return w.root.Chmod(name, 0o755)
-	case i.Extract:
+	case i.Extract && i.CacheFile == "":
 		extracted, err := w.extract(name)
 		if err != nil {
 			return fmt.Errorf("extracting %s: %w", name, err)
 		}
 		if extracted {
 			fmt.Fprintf(w.log, "Extracted '%s'\n", name)
-		}
-		if extracted && i.CacheFile != "" {
-			return w.root.Remove(name) // of a cached archive only the contents are wanted
 		}
 	}
 	return nil
@@ -58,8 +64,10 @@ func (w *work) fetch(ctx context.Context, i item) error {
 // obtain gets an item from the cache, or from where it is.
 func (w *work) obtain(ctx context.Context, i item, name string) error {
 	if i.CacheFile != "" {
+		fmt.Fprintf(w.log, "Fetching '%s' from the cache\n", i.URI)
 		return w.copy(i.CacheFile, name)
 	}
+	fmt.Fprintf(w.log, "Fetching '%s' directly into the sandbox directory\n", i.URI)
 	return w.download(ctx, i.URI, name)
 }
 
@@ -76,8 +84,12 @@ func (w *work) size(ctx context.Context, uri string) (int64, error) {
 		}
 		return info.Size(), nil
 	}
-	if scheme, _, _ := strings.Cut(uri, "://"); scheme != "http" && scheme != "https" {
+	switch scheme, _, _ := strings.Cut(uri, "://"); scheme {
+	case "http", "https":
+	case "ftp", "ftps":
 		return 0, errors.New("its size can't be told beforehand")
+	default:
+		return w.hadoopSize(ctx, uri)
 	}
 	ctx, cancel := context.WithTimeout(ctx, w.cfg.StallTimeout)
 	defer cancel()
@@ -203,25 +215,4 @@ func (r *watched) Read(p []byte) (int, error) {
 		r.timer.Reset(r.wait)
 	}
 	return n, err
-}
-
-// hadoop leaves a URI to the command that may know its scheme.
-func (w *work) hadoop(ctx context.Context, uri, name string) error {
-	command := "hadoop"
-	if home := os.Getenv("HADOOP_HOME"); home != "" {
-		command = filepath.Join(home, "bin", "hadoop")
-	}
-	path, err := exec.LookPath(command)
-	if err != nil {
-		return fmt.Errorf("%w: no http, https or file, and this agent has no hadoop client", ErrURI)
-	}
-	if err := w.root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("replacing %s: %w", name, err)
-	}
-	cmd := exec.CommandContext(ctx, path, "fs", "-copyToLocal", uri, filepath.Join(w.root.Name(), name))
-	cmd.Stderr = w.log
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("the hadoop client failed: %w", err)
-	}
-	return nil
 }

@@ -253,31 +253,32 @@ func TestExtract(t *testing.T) {
 		err  error
 		any  bool // some error
 	}{
-		"tar":                     {name: "a.tar", data: plain, want: want},
-		"tar.gz":                  {name: "a.tar.gz", data: compressed(t, plain, gz), want: want},
-		"tgz":                     {name: "a.tgz", data: compressed(t, plain, gz), want: want},
-		"tar.xz":                  {name: "a.tar.xz", data: compressed(t, plain, xz.NewWriter), want: want},
-		"txz":                     {name: "a.txz", data: compressed(t, plain, xz.NewWriter), want: want},
-		"zip":                     {name: "a.zip", data: zipOf(t, "d/f=hello", "l=->d/f"), want: []string{"drwxr-xr-x d", "-rwxr-xr-x d/f=hello", "Lrwxrwxrwx l->d/f"}},
-		"gz":                      {name: "f.txt.gz", data: compressed(t, []byte("hello"), gz), want: []string{"-rw-r--r-- f.txt=hello"}},
-		"not an archive":          {name: "a.jar", data: []byte("x")},
-		"garbage":                 {name: "a.tar.gz", data: []byte("x"), any: true},
-		"garbage zip":             {name: "a.zip", data: []byte("x"), any: true},
-		"tbz2":                    {name: "a.tbz2", data: decoded(t, bzipped), want: []string{"-rw-r--r-- f=hello"}},
-		"tar.bz2":                 {name: "a.tar.bz2", data: decoded(t, bzipped), want: []string{"-rw-r--r-- f=hello"}},
-		"cut":                     {name: "a.tbz2", data: decoded(t, bzipped)[:40], any: true},
-		"absolute names":          {name: "a.tar", data: tarOf(t, "/etc/f=hello"), want: []string{"drwxr-xr-x etc", "-rwxr-xr-x etc/f=hello"}},
-		"devices are left out":    {name: "a.tar", data: tarOf(t, "null=device", "f=x"), want: []string{"-rwxr-xr-x f=x"}},
-		"the same file twice":     {name: "a.tar", data: tarOf(t, "f=one", "f=two"), want: []string{"-rwxr-xr-x f=two"}},
-		"a way out":               {name: "a.tar", data: tarOf(t, "../outside=x"), err: ErrURI},
-		"a way out of a zip":      {name: "a.zip", data: zipOf(t, "../outside=x"), any: true},
-		"through a link":          {name: "a.tar", data: tarOf(t, "d=->..", "d/outside=x"), any: true},
-		"through a link in a zip": {name: "a.zip", data: zipOf(t, "d=->..", "d/outside=x"), any: true},
-		"through an absolute one": {name: "a.tar", data: tarOf(t, "d=->/tmp", "d/outside=x"), any: true},
-		"over a link":             {name: "a.tar", data: tarOf(t, "f=->../outside", "f=x"), want: []string{"-rwxr-xr-x f=x"}},
-		"hard link from outside":  {name: "a.tar", data: tarOf(t, "f==>../outside", "f=x"), any: true},
-		"too much":                {name: "a.tar", data: tarOf(t, "f="+strings.Repeat("x", 2000), "g="+strings.Repeat("x", 3000)), err: ErrTooLarge},
-		"a bomb":                  {name: "f.gz", data: compressed(t, make([]byte, 5000), gz), err: ErrTooLarge},
+		"tar":                      {name: "a.tar", data: plain, want: want},
+		"tar.gz":                   {name: "a.tar.gz", data: compressed(t, plain, gz), want: want},
+		"tgz":                      {name: "a.tgz", data: compressed(t, plain, gz), want: want},
+		"tar.xz":                   {name: "a.tar.xz", data: compressed(t, plain, xz.NewWriter), want: want},
+		"txz":                      {name: "a.txz", data: compressed(t, plain, xz.NewWriter), want: want},
+		"zip":                      {name: "a.zip", data: zipOf(t, "d/f=hello", "l=->d/f"), want: []string{"drwxr-xr-x d", "-rwxr-xr-x d/f=hello", "Lrwxrwxrwx l->d/f"}},
+		"gz":                       {name: "f.txt.gz", data: compressed(t, []byte("hello"), gz), want: []string{"-rw-r--r-- f.txt=hello"}},
+		"not an archive":           {name: "a.jar", data: []byte("x")},
+		"garbage":                  {name: "a.tar.gz", data: []byte("x"), any: true},
+		"garbage zip":              {name: "a.zip", data: []byte("x"), any: true},
+		"tbz2":                     {name: "a.tbz2", data: decoded(t, bzipped), want: []string{"-rw-r--r-- f=hello"}},
+		"tar.bz2":                  {name: "a.tar.bz2", data: decoded(t, bzipped), want: []string{"-rw-r--r-- f=hello"}},
+		"cut":                      {name: "a.tbz2", data: decoded(t, bzipped)[:40], any: true},
+		"absolute names":           {name: "a.tar", data: tarOf(t, "/etc/f=hello"), want: []string{"drwxr-xr-x etc", "-rwxr-xr-x etc/f=hello"}},
+		"devices are left out":     {name: "a.tar", data: tarOf(t, "null=device", "f=x"), want: []string{"-rwxr-xr-x f=x"}},
+		"the same file twice, zip": {name: "a.zip", data: zipOf(t, "f=one", "f=two"), want: []string{"-rwxr-xr-x f=two"}},
+		"the same file twice":      {name: "a.tar", data: tarOf(t, "f=one", "f=two"), want: []string{"-rwxr-xr-x f=two"}},
+		"a way out":                {name: "a.tar", data: tarOf(t, "../outside=x"), err: ErrURI},
+		"a way out of a zip":       {name: "a.zip", data: zipOf(t, "../outside=x"), any: true},
+		"through a link":           {name: "a.tar", data: tarOf(t, "d=->..", "d/outside=x"), any: true},
+		"through a link in a zip":  {name: "a.zip", data: zipOf(t, "d=->..", "d/outside=x"), any: true},
+		"through an absolute one":  {name: "a.tar", data: tarOf(t, "d=->/tmp", "d/outside=x"), any: true},
+		"over a link":              {name: "a.tar", data: tarOf(t, "f=->../outside", "f=x"), want: []string{"-rwxr-xr-x f=x"}},
+		"hard link from outside":   {name: "a.tar", data: tarOf(t, "f==>../outside", "f=x"), any: true},
+		"too much":                 {name: "a.tar", data: tarOf(t, "f="+strings.Repeat("x", 2000), "g="+strings.Repeat("x", 3000)), err: ErrTooLarge},
+		"a bomb":                   {name: "f.gz", data: compressed(t, make([]byte, 5000), gz), err: ErrTooLarge},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -322,7 +323,7 @@ func FuzzUntar(f *testing.F) {
 }
 
 func TestFetch(t *testing.T) {
-	archive := tarOf(t, "bin/run=#!/bin/sh\n")
+	archive, packed := tarOf(t, "bin/run=#!/bin/sh\n"), compressed(t, []byte("contents"), gz)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/f":
@@ -331,6 +332,8 @@ func TestFetch(t *testing.T) {
 			http.Redirect(w, r, "/f", http.StatusFound)
 		case "/a.tar":
 			_, _ = w.Write(archive)
+		case "/f.gz":
+			_, _ = w.Write(packed)
 		case "/slow":
 			fmt.Fprint(w, "some")
 			w.(http.Flusher).Flush()
@@ -357,24 +360,28 @@ func TestFetch(t *testing.T) {
 		want []string
 		err  string
 	}{
-		"http":              {item: item{URI: u + "/f"}, want: []string{"-rw-r--r-- f=contents"}},
-		"redirection":       {item: item{URI: u + "/moved"}, want: []string{"-rw-r--r-- moved=contents"}},
-		"executable":        {item: item{URI: u + "/f", Executable: true}, want: []string{"-rwxr-xr-x f=contents"}},
-		"output file":       {item: item{URI: u + "/f", OutputFile: "a/b/c"}, want: []string{"drwxr-xr-x a", "drwxr-xr-x a/b", "-rw-r--r-- a/b/c=contents"}},
-		"archive":           {item: item{URI: u + "/a.tar", Extract: true}, want: []string{"-rw-r--r-- a.tar=" + string(archive), "drwxr-xr-x bin", "-rwxr-xr-x bin/run=#!/bin/sh\n"}},
-		"archive as it is":  {item: item{URI: u + "/a.tar"}, want: []string{"-rw-r--r-- a.tar=" + string(archive)}},
-		"not an archive":    {item: item{URI: u + "/f", Extract: true}, want: []string{"-rw-r--r-- f=contents"}},
-		"path":              {item: item{URI: local}, want: []string{"-rw------- local=contents"}},
-		"file":              {item: item{URI: "file://" + local}, want: []string{"-rw------- local=contents"}},
-		"missing":           {item: item{URI: u + "/missing"}, err: "404 Not Found"},
-		"missing file":      {item: item{URI: local + "-"}, err: "no such file"},
-		"directory":         {item: item{URI: filepath.Dir(local)}, err: "not a regular file"},
-		"stalls":            {item: item{URI: u + "/slow"}, err: "no data for 50ms"},
-		"large":             {item: item{URI: u + "/large"}, err: "larger than the limit"},
-		"endless":           {item: item{URI: u + "/endless"}, err: "larger than the limit"},
-		"ftp":               {item: item{URI: "ftp://h/f"}, err: "ftp is not supported"},
-		"unknown scheme":    {item: item{URI: "x://h/f"}, err: "no hadoop client"},
-		"nobody is serving": {item: item{URI: "http://127.0.0.1:1/f"}, err: "connection refused"},
+		"http":             {item: item{URI: u + "/f"}, want: []string{"-rw-r--r-- f=contents"}},
+		"redirection":      {item: item{URI: u + "/moved"}, want: []string{"-rw-r--r-- moved=contents"}},
+		"executable":       {item: item{URI: u + "/f", Executable: true}, want: []string{"-rwxr-xr-x f=contents"}},
+		"output file":      {item: item{URI: u + "/f", OutputFile: "a/b/c"}, want: []string{"drwxr-xr-x a", "drwxr-xr-x a/b", "-rw-r--r-- a/b/c=contents"}},
+		"archive":          {item: item{URI: u + "/a.tar", Extract: true}, want: []string{"-rw-r--r-- a.tar=" + string(archive), "drwxr-xr-x bin", "-rwxr-xr-x bin/run=#!/bin/sh\n"}},
+		"archive as it is": {item: item{URI: u + "/a.tar"}, want: []string{"-rw-r--r-- a.tar=" + string(archive)}},
+		"not an archive":   {item: item{URI: u + "/f", Extract: true}, want: []string{"-rw-r--r-- f=contents"}},
+		"gz by its new name": {item: item{URI: u + "/f.gz", OutputFile: "sub/g.gz", Extract: true},
+			want: []string{"-rw-r--r-- g=contents", "drwxr-xr-x sub", "-rw-r--r-- sub/g.gz=" + string(packed)}},
+		"no archive by its new name": {item: item{URI: u + "/a.tar", OutputFile: "a", Extract: true}, want: []string{"-rw-r--r-- a=" + string(archive)}},
+		"an executable archive":      {item: item{URI: u + "/a.tar", Executable: true, Extract: true}, want: []string{"-rwxr-xr-x a.tar=" + string(archive)}},
+		"path":                       {item: item{URI: local}, want: []string{"-rw------- local=contents"}},
+		"file":                       {item: item{URI: "file://" + local}, want: []string{"-rw------- local=contents"}},
+		"missing":                    {item: item{URI: u + "/missing"}, err: "404 Not Found"},
+		"missing file":               {item: item{URI: local + "-"}, err: "no such file"},
+		"directory":                  {item: item{URI: filepath.Dir(local)}, err: "not a regular file"},
+		"stalls":                     {item: item{URI: u + "/slow"}, err: "no data for 50ms"},
+		"large":                      {item: item{URI: u + "/large"}, err: "larger than the limit"},
+		"endless":                    {item: item{URI: u + "/endless"}, err: "larger than the limit"},
+		"ftp":                        {item: item{URI: "ftp://h/f"}, err: "ftp is not supported"},
+		"unknown scheme":             {item: item{URI: "x://h/f"}, err: "no hadoop client"},
+		"nobody is serving":          {item: item{URI: "http://127.0.0.1:1/f"}, err: "connection refused"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -420,7 +427,15 @@ func TestHadoop(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(home, "bin"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	script := "#!/bin/sh\n[ \"$1 $2 $3\" = 'fs -copyToLocal hdfs://h/f' ] && echo from hadoop > \"$4\"\n"
+	script := `#!/bin/sh
+case "$1 $2 $3" in
+"fs -copyToLocal hdfs://h/f") echo from hadoop > "$4" ;;
+"fs -du hdfs://h/f") echo "21/01/01 WARN something"; echo "12  36  hdfs://h/f" ;;
+"fs -du hdfs://h/old") echo "7 hdfs://h/old" ;;
+"fs -du hdfs://h/odd") echo "7 hdfs://h/other" ;;
+*) exit 1 ;;
+esac
+`
 	if err := os.WriteFile(filepath.Join(home, "bin", "hadoop"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -431,5 +446,10 @@ func TestHadoop(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"-rw-r--r-- f=from hadoop\n"}, list(t, dir)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for name, want := range map[string]int64{"f": 12, "old": 7, "odd": 0, "missing": 0} {
+		if got, err := w.size(context.Background(), "hdfs://h/"+name); got != want || (err == nil) != (want > 0) {
+			t.Errorf("size of %s: %d, %v", name, got, err)
+		}
 	}
 }
