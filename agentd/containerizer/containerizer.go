@@ -76,7 +76,7 @@ var (
 	// ErrRunning is the result of a Remove that came too early.
 	ErrRunning = errors.New("container has not terminated yet")
 	// ErrFetch is the result of a Launch whose URIs could not be fetched.
-	ErrFetch = errors.New("fetching into the sandbox failed")
+	ErrFetch = errors.New("Failed to fetch all URIs")
 )
 
 // Containerizer runs containers. All methods may be called from any goroutine

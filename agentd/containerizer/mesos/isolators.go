@@ -190,26 +190,49 @@ var deprecated = map[string][]string{
 	"filesystem/shared": {filesystem.Linux},
 }
 
-// Isolators reads the value of --isolation.
+// absent are isolators of Mesos that there are not, with the reason.
+var absent = map[string]string{
+	"network/cni":          "containers have the network of their node, CNI networks are not supported",
+	"network/port_mapping": "it needs a kernel module's interfaces and ephemeral port ranges that are not supported; network/ports watches ports",
+	"docker/volume":        "volumes of Docker's volume drivers are not supported; there are persistent volumes and volume/host_path",
+	"volume/csi":           "volumes of CSI plugins are not supported; there are persistent volumes and volume/host_path",
+	"filesystem/windows":   "it is for Windows", "windows/cpu": "it is for Windows", "windows/mem": "it is for Windows",
+}
+
+// ErrIsolator is wrapped by errors about what --isolation names.
+var ErrIsolator = errors.New("Unknown or unsupported isolator")
+
+// unknown tells of a name why it is none of an isolator.
+func unknown(name string) error {
+	if why, ok := absent[name]; ok {
+		return fmt.Errorf("%w '%s': %s", ErrIsolator, name, why)
+	}
+	return fmt.Errorf("%w '%s': modules can't be loaded; want some of %s", ErrIsolator, name, names())
+}
+
+// Isolators reads the value of --isolation. Older names may stand beside what they mean.
 func Isolators(flag string) ([]string, error) {
-	var names []string
+	var given, out []string
 	for name := range strings.SplitSeq(flag, ",") {
 		name = strings.TrimSpace(name)
 		if name == "" {
 			continue
 		}
+		if slices.Contains(given, name) {
+			return nil, fmt.Errorf("Duplicate entries found in --isolation flag '%s': %s", flag, name)
+		}
+		given = append(given, name)
 		expanded, ok := deprecated[name]
 		if !ok {
 			expanded = []string{name}
 		}
 		for _, n := range expanded {
-			if slices.Contains(names, n) {
-				return nil, fmt.Errorf("isolation %q: %s is named twice", flag, n)
+			if !slices.Contains(out, n) {
+				out = append(out, n)
 			}
-			names = append(names, n)
 		}
 	}
-	return complete(names), nil
+	return complete(out), nil
 }
 
 // complete adds what is there without being named: a file system, the volumes that
@@ -254,7 +277,7 @@ func (c Config) validateIsolation() error {
 		k, ok := kindOf(name)
 		switch {
 		case !ok:
-			errs = append(errs, fmt.Errorf("unknown or unsupported isolator %q: want some of %s", name, names()))
+			errs = append(errs, unknown(name))
 		case k.cgroups && c.Launcher != LauncherLinux:
 			errs = append(errs, fmt.Errorf("isolator %s needs the launcher %s", name, LauncherLinux))
 		case k.oci && c.Runtime != oci.Name:

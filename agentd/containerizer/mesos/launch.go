@@ -155,7 +155,7 @@ func (m *Containerizer) fetch(c *container, who specs.User, s *streams) error {
 	}
 	defer m.pending("fetcher::fetch", c)()
 	if err := m.fetcher.Fetch(c.ctx, r); err != nil {
-		return fmt.Errorf("%w: %w", containerizer.ErrFetch, err)
+		return fmt.Errorf("%w for container '%s': %w", containerizer.ErrFetch, c.id, err)
 	}
 	return nil
 }

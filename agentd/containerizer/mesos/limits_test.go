@@ -257,7 +257,8 @@ func TestConfigErrors(t *testing.T) {
 		"launcher":                {func(c *Config) { c.Launcher = "windows" }, `launcher "windows"`},
 		"runtime":                 {func(c *Config) { c.Runtime = "x" }, `runtime "x"`},
 		"oci without cgroups":     {func(c *Config) { c.Runtime, c.Launcher = "oci", LauncherPosix }, "needs the launcher linux"},
-		"isolator":                {func(c *Config) { c.Isolation = []string{"x"} }, `unknown or unsupported isolator "x"`},
+		"isolator":                {func(c *Config) { c.Isolation = []string{"x"} }, `Unknown or unsupported isolator 'x': modules can't be loaded; want some of filesystem/posix, `},
+		"isolator we don't have":  {func(c *Config) { c.Isolation = []string{"network/cni"} }, `Unknown or unsupported isolator 'network/cni': containers have the network of their node`},
 		"cgroups without cgroups": {func(c *Config) { c.Isolation, c.Launcher = []string{"cgroups/cpu"}, LauncherPosix }, "needs the launcher linux"},
 		"namespace":               {func(c *Config) { c.Isolation, c.Runtime = []string{"namespaces/pid"}, posix.Name }, "needs the runtime oci"},
 		"cgroups root":            {func(c *Config) { c.CgroupsRoot = "/" }, "cgroups root"},
@@ -279,9 +280,10 @@ func TestConfigErrors(t *testing.T) {
 		"process, filesystem/posix": {"posix/cpu", "posix/mem", "filesystem/posix", "environment_secret"},
 		"filesystem/linux":          {"filesystem/linux", "volume/host_path", "volume/sandbox_path", "volume/image", "environment_secret"},
 		"posix/disk":                {"disk/du", "filesystem/posix", "environment_secret"},
-		"cgroups,cgroups/mem":       nil,
+		"cgroups,cgroups/mem":       {"cgroups/cpu", "cgroups/mem", "filesystem/posix", "environment_secret"},
+		"cgroups/mem,cgroups/mem":   nil,
 	} {
-		if got, err := Isolators(flag); !slices.Equal(got, want) || (err != nil) != (flag == "cgroups,cgroups/mem") {
+		if got, err := Isolators(flag); !slices.Equal(got, want) || (err != nil) != (want == nil) {
 			t.Errorf("%q: %v, error %v", flag, got, err)
 		}
 	}
