@@ -16,6 +16,7 @@ import (
 type watches struct {
 	m       *machine
 	environ []string
+	dir     string // where the task starts; empty for the executor's own
 	post    func(func(now time.Time))
 	checks  []*check.Watch
 	paused  bool
@@ -33,7 +34,7 @@ func (w *watches) start(ctx context.Context, t *mesos.TaskInfo) (stop func()) {
 		})
 	}
 	run := func(ctx context.Context, c *mesos.CommandInfo) (syscall.WaitStatus, error) {
-		return runCommand(ctx, c, w.environ)
+		return runCommand(ctx, c, w.dir, w.environ)
 	}
 	add := func(c *check.Watch, err error) {
 		if err != nil {
@@ -65,8 +66,8 @@ func (w *watches) pause(paused bool) {
 	}
 }
 
-// runCommand runs a check's command beside the task, in the same container.
-func runCommand(ctx context.Context, c *mesos.CommandInfo, environ []string) (syscall.WaitStatus, error) {
+// runCommand runs a check's command beside the task, in the same container and directory.
+func runCommand(ctx context.Context, c *mesos.CommandInfo, dir string, environ []string) (syscall.WaitStatus, error) {
 	env := newEnv(environ)
 	env.add(c.GetEnvironment())
 	path, args, err := argv(c, env.list)
@@ -74,7 +75,7 @@ func runCommand(ctx context.Context, c *mesos.CommandInfo, environ []string) (sy
 		return 0, err
 	}
 	pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
-		Env: env.list, Files: []uintptr{0, 2, 2}, Sys: &syscall.SysProcAttr{Setsid: true},
+		Dir: dir, Env: env.list, Files: []uintptr{0, 2, 2}, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		return 0, fmt.Errorf("executing %q: %w", path, err)

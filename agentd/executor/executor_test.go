@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/mesos-operator/mesos-operator/agentd/executor/check"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 )
@@ -123,6 +124,11 @@ func (s *script) ticked() *script {
 	return s
 }
 
+func (s *script) health(h check.Health) *script {
+	s.m.healthChecked(h, s.now)
+	return s.ticked()
+}
+
 func (s *script) with(change func(*script)) *script { change(s); return s }
 
 func grace(d time.Duration) func(*mesos.TaskInfo) {
@@ -183,6 +189,12 @@ func TestMachine(t *testing.T) {
 		"exits by itself while being killed": {
 			newScript().subscribed().launch(nil).kill(-1).exited(0).after(10 * time.Second),
 			[]string{"0s STARTING", "0s start", "0s RUNNING", "0s signal 15", "0s KILLED: Command exited with status 0"},
+		},
+		"what checks find out while it is being killed is not told": {
+			newScript().subscribed(killing).launch(nil).health(check.Health{Healthy: true}).kill(-1).after(time.Second).
+				health(check.Health{Kill: true, Why: "it is being killed"}).with(func(s *script) { s.m.checked(&mesos.CheckStatusInfo{}) }).exited(killed),
+			[]string{"0s STARTING", "0s start", "0s RUNNING", "0s RUNNING REASON_TASK_HEALTH_CHECK_STATUS_UPDATED", "0s KILLING", "0s signal 15",
+				"1s KILLED: Command terminated with signal Killed"},
 		},
 		"kill before launch": {
 			newScript().subscribed().kill(-1),

@@ -64,7 +64,7 @@ func Main(args []string) int {
 		start: starter(exits, image),
 	}
 	in := inbox{exits: exits, signals: signals, away: away, calls: make(chan func(time.Time))}
-	return m.run(context.Background(), c, &watches{m: m, environ: m.environ}, in)
+	return m.run(context.Background(), c, &watches{m: m, environ: m.environ, dir: image.dir}, in)
 }
 
 // environ is what tasks inherit.

@@ -4,6 +4,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,8 +25,17 @@ func TestGroupOwnsItsSandboxes(t *testing.T) {
 	rooted(t)
 	eachRuntime(t, testbed.Object{"user": "nobody"}, func(t *testing.T, a *testbed.Agent, f *testbed.Framework) {
 		g := newGroup(f, "e")
-		g.launch(nil, "who", `id -un; stat -c %U . "$MESOS_SANDBOX"; touch mine`)
+		g.launch(func(id string, task testbed.Object) {
+			if id == "checked" { // by a command of the same user, in the same place
+				task["health_check"] = often(testbed.Object{"type": "COMMAND", "grace_period_seconds": 1000,
+					"command": shell(`[ "$(id -un) $(stat -c %U mine)" = "nobody nobody" ] && ! touch /etc/theirs`)})
+			}
+		}, "who", `id -un; stat -c %U . "$MESOS_SANDBOX"; touch mine`, "checked", "touch mine; sleep 1000")
 		f.Follow("who", "TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED")
+		f.Follow("checked", "TASK_STARTING", "TASK_RUNNING")
+		if got := f.Follow("checked", "TASK_RUNNING"); !isHealthy(got) {
+			t.Errorf("health of the task: %v", got)
+		}
 		if got := a.ReadFile(filepath.Join(a.Sandbox("e"), "tasks/who/stdout")); got != "nobody\nnobody\nnobody\n" {
 			t.Errorf("%q", got)
 		}
@@ -115,6 +125,46 @@ func TestGroupURIs(t *testing.T) {
 			t.Errorf("%q", got)
 		}
 	})
+}
+
+// Tasks of all groups of an executor that ask for it see each other's processes, the others
+// don't. So it is with PID namespaces of their own or without.
+func TestGroupSharesPIDNamespace(t *testing.T) {
+	rooted(t)
+	if len(testbed.Runtimes()) < 2 {
+		t.Skip("needs runc")
+	}
+	master := testbed.StartMaster(t)
+	a := testbed.StartAgent(t, master.Address, testbed.OCI, "--isolation=filesystem/linux,namespaces/pid,cgroups/cpu,cgroups/mem")
+	f := testbed.Subscribe(t, master, testbed.FrameworkOptions{Info: testbed.Object{"checkpoint": true}})
+	defer f.Call("TEARDOWN", nil)
+	g := newGroup(f, "e")
+	share := func(id string, task testbed.Object) {
+		if id != "apart" {
+			task["container"] = testbed.Object{"type": "MESOS", "linux_info": testbed.Object{"share_pid_namespace": true}}
+		}
+	}
+	const tell = "readlink /proc/self/ns/pid > namespace; touch told; sleep 1000"
+	g.launch(share, "one", tell, "apart", tell)
+	for _, task := range []string{"one", "apart"} {
+		f.Follow(task, "TASK_STARTING", "TASK_RUNNING")
+	}
+	g.launch(share, "two", tell)
+	f.Follow("two", "TASK_STARTING", "TASK_RUNNING")
+	namespace := map[string]string{}
+	for _, task := range []string{"one", "two", "apart"} {
+		dir := filepath.Join(a.Sandbox("e"), "tasks", task)
+		testbed.Eventually(t, task+" has told", func() error {
+			_, err := os.Stat(filepath.Join(dir, "told"))
+			return err
+		})
+		namespace[task] = a.ReadFile(filepath.Join(dir, "namespace"))
+	}
+	executor := int(a.Get("/containers").At(0, "status", "executor_pid").Number())
+	link, err := os.Readlink(filepath.Join("/proc", strconv.Itoa(executor), "ns/pid"))
+	if err != nil || namespace["one"] != link+"\n" || namespace["two"] != link+"\n" || namespace["apart"] == link+"\n" {
+		t.Errorf("the executor is in %s, tasks in %v; error %v", link, namespace, err)
+	}
 }
 
 // Tasks of several groups meet in a directory of their executor, and a task's volume

@@ -94,24 +94,57 @@ func TestImageTask(t *testing.T) {
 	}
 }
 
-// TestImageTaskChecked checks a task in an image, by a command that only the image has, and kills it.
+// TestImageTaskChecked checks tasks in images, of both executors, in every way there is: by
+// commands that only the image has, and over the network.
 func TestImageTaskChecked(t *testing.T) {
 	master, _, registry := imageAgent(t)
-	ref := tool(t, registry, "tool", v1.Config{})
+	ref, s := tool(t, registry, "tool", v1.Config{WorkingDir: "/tmp"}), serve(t)
 	f := testbed.Subscribe(t, master, testbed.FrameworkOptions{Info: testbed.Object{"checkpoint": true}})
 	defer f.Call("TEARDOWN", nil)
-	offer := f.Offer()
-	task := testbed.Task(offer, "task", "sleep 1000")
-	task["container"] = in(ref)
-	task["health_check"] = testbed.Object{"type": "COMMAND", "command": testbed.Object{"value": "grep -q tool /mark"},
-		"delay_seconds": 0, "interval_seconds": 1, "grace_period_seconds": 10}
-	f.Accept(offer, testbed.Launch(task))
-	f.Follow("task", "TASK_STARTING", "TASK_RUNNING")
-	if healthy := f.Follow("task", "TASK_RUNNING"); !healthy.At("healthy").True() {
-		t.Errorf("status %v", healthy)
+	checks := map[string]testbed.Object{
+		"command":        {"type": "COMMAND", "command": testbed.Object{"value": `grep -q tool /mark && [ "$MINE" = task ] && ls $MESOS_SANDBOX/stdout`}},
+		"without-shell":  {"type": "COMMAND", "command": testbed.Object{"shell": false, "value": "cat", "arguments": testbed.List{"cat", "/mark"}}},
+		"http":           {"type": "HTTP", "http": testbed.Object{"port": s.http, "path": "/health"}},
+		"https":          {"type": "HTTP", "http": testbed.Object{"port": s.https, "scheme": "https", "path": "/health"}},
+		"tcp":            {"type": "TCP", "tcp": testbed.Object{"port": s.tcp}},
+		"directory":      {"type": "COMMAND", "command": testbed.Object{"value": `[ "$(pwd)" = /tmp ]`}},
+		"files-of-tasks": {"type": "COMMAND", "command": testbed.Object{"value": "test -e /made-by-task"}},
 	}
-	f.Call("KILL", testbed.Object{"task_id": testbed.Object{"value": "task"}, "agent_id": offer.At("agent_id").Raw()})
-	f.Follow("task", "TASK_KILLED")
+	checked := func(offer testbed.Value, id, kind string) testbed.Object {
+		task := testbed.Task(offer, id, "touch /made-by-task; sleep 1000")
+		task["command"].(testbed.Object)["environment"] = testbed.Object{"variables": testbed.List{testbed.Object{"name": "MINE", "value": "task"}}}
+		task["resources"] = testbed.List{testbed.Scalar("cpus", 0.05), testbed.Scalar("mem", 32)}
+		task["container"] = in(ref)
+		check := often(checks[kind])
+		check["grace_period_seconds"], check["consecutive_failures"] = 1000, 1000
+		task["health_check"] = check
+		return task
+	}
+	offer := f.Offer()
+	var single []testbed.Object
+	group, want := testbed.List{}, map[string]bool{}
+	for kind := range checks {
+		single = append(single, checked(offer, kind, kind))
+		group = append(group, checked(offer, "group-"+kind, kind))
+		want[kind], want["group-"+kind] = true, true
+	}
+	f.Accept(offer, testbed.Launch(single...), testbed.Object{"type": "LAUNCH_GROUP", "launch_group": testbed.Object{
+		"executor": newGroup(f, "e").executor, "task_group": testbed.Object{"tasks": group}}})
+	for len(want) > 0 {
+		status := f.Await(fmt.Sprintf("the health of %v", want), testbed.Type("UPDATE")).At("update", "status")
+		f.Acknowledge(status)
+		id := status.At("task_id", "value").Text()
+		switch state := status.At("state").Text(); {
+		case state == "TASK_RUNNING" && isHealthy(status):
+			delete(want, id)
+		case state != "TASK_STARTING" && state != "TASK_RUNNING":
+			t.Fatalf("task %s: %v", id, status)
+		}
+	}
+	for _, id := range []string{"command", "group-command"} {
+		f.Call("KILL", testbed.Object{"task_id": testbed.Object{"value": id}, "agent_id": offer.At("agent_id").Raw()})
+		f.Follow(id, "TASK_KILLED")
+	}
 }
 
 // TestImageFails tells tasks whose images can't be had.
