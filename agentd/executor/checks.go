@@ -33,8 +33,12 @@ func (w *watches) start(ctx context.Context, t *mesos.TaskInfo) (stop func()) {
 			}
 		})
 	}
+	environ := w.environ
+	if w.m.noun != "" { // what is run in a Docker container has what the container has
+		environ = environment(t, environ)
+	}
 	run := func(ctx context.Context, c *mesos.CommandInfo) (syscall.WaitStatus, error) {
-		return runCommand(ctx, c, w.dir, w.environ)
+		return runCommand(ctx, c, w.dir, environ)
 	}
 	add := func(c *check.Watch, err error) {
 		if err != nil {
@@ -74,14 +78,14 @@ func runCommand(ctx context.Context, c *mesos.CommandInfo, dir string, environ [
 	if err != nil {
 		return 0, err
 	}
-	pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
+	pid, err := fork(path, args, &syscall.ProcAttr{
 		Dir: dir, Env: env.list, Files: []uintptr{0, 2, 2}, Sys: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		return 0, fmt.Errorf("executing %q: %w", path, err)
 	}
 	ended := make(chan *syscall.WaitStatus, 1)
-	go func() { ended <- await(pid) }()
+	go func() { ended <- awaited(pid) }()
 	select {
 	case status := <-ended:
 		if status == nil {
@@ -128,6 +132,6 @@ func (m *machine) healthChecked(h check.Health, now time.Time) {
 func (m *machine) again(reason mesos.TaskStatus_Reason) *mesos.TaskStatus {
 	return &mesos.TaskStatus{
 		TaskId: m.last.TaskId, State: m.last.State, Reason: &reason,
-		CheckStatus: m.last.CheckStatus, Healthy: m.last.Healthy,
+		CheckStatus: m.last.CheckStatus, Healthy: m.last.Healthy, Data: m.last.Data,
 	}
 }

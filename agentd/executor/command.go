@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,7 +49,7 @@ func isStage(pid int) bool {
 // starter starts tasks and tells of their end on exits.
 func starter(exits chan<- *syscall.WaitStatus, image *image) func(*mesos.TaskInfo, []string) (command, error) {
 	return func(task *mesos.TaskInfo, environ []string) (command, error) {
-		env := environment(task, environ)
+		env := environment(task, slices.Concat(environ, image.secrets(task, os.Environ())))
 		path, args, err := argv(image.commandOf(task), env)
 		if err != nil {
 			return nil, err
@@ -57,7 +58,7 @@ func starter(exits chan<- *syscall.WaitStatus, image *image) func(*mesos.TaskInf
 		if tty {
 			giveTerminalUp()
 		}
-		pid, err := syscall.ForkExec(path, args, &syscall.ProcAttr{
+		pid, err := fork(path, args, &syscall.ProcAttr{
 			Dir:   image.dir,
 			Env:   env,
 			Files: []uintptr{0, 1, 2},
@@ -66,7 +67,7 @@ func starter(exits chan<- *syscall.WaitStatus, image *image) func(*mesos.TaskInf
 		if err != nil {
 			return nil, fmt.Errorf("executing %q: %w", path, err)
 		}
-		go func() { exits <- await(pid) }()
+		go func() { exits <- awaited(pid) }()
 		return running{pid}, nil
 	}
 }

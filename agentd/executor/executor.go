@@ -1,12 +1,15 @@
 package executor
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mesos-operator/mesos-operator/agentd/executor/check"
 	"github.com/mesos-operator/mesos-operator/agentd/executor/client"
@@ -43,6 +46,13 @@ type machine struct {
 	start   func(*mesos.TaskInfo, []string) (command, error)
 	// checks starts the checks of a task that runs; what it returns stops them.
 	checks func(*mesos.TaskInfo) (stop func())
+
+	// what the task is called in messages, the signal that asks it to end, and how long it has
+	// for that if nobody says so.
+	noun      string
+	stop      syscall.Signal
+	killAfter time.Duration
+	data      []byte // for TASK_RUNNING
 
 	killing bool // the framework knows TASK_KILLING
 	task    *mesos.TaskInfo
@@ -156,8 +166,20 @@ func (m *machine) killGrace(policy *mesos.KillPolicy) time.Duration {
 			return time.Duration(g.GetNanoseconds())
 		}
 	}
-	return defaultKillGrace
+	return cmp.Or(m.killAfter, defaultKillGrace)
 }
+
+// containerised has the machine speak of a Docker container, and end it as Mesos's executor of
+// such containers does: within the agent's grace.
+func (m *machine) containerised(i *image) {
+	m.stop, m.data = i.stopSignal, i.data
+	if i.docker {
+		m.noun, m.killAfter = "Container", m.grace
+	}
+}
+
+// name is what the task is called in messages.
+func (m *machine) name() string { return cmp.Or(m.noun, "Command") }
 
 // terminate begins to end the task, or hastens that: a later wish can only
 // shorten the time that the first one gave.
@@ -176,8 +198,9 @@ func (m *machine) terminate(grace time.Duration, tell bool, now time.Time) {
 	if tell && m.killing {
 		m.update(mesos.TaskState_TASK_KILLING, nil, "")
 	}
-	m.printf("Sending SIGTERM to the task; SIGKILL follows in %v", grace)
-	m.command.Signal(syscall.SIGTERM)
+	stop := cmp.Or(m.stop, syscall.SIGTERM)
+	m.printf("Sending %v to the task; SIGKILL follows in %v", unix.SignalName(stop), grace)
+	m.command.Signal(stop)
 }
 
 // shutdown ends the task, if there is one, and then the executor.
@@ -195,9 +218,9 @@ func (m *machine) shutdown(now time.Time) {
 // exited handles the end of the task's first process.
 func (m *machine) exited(status *syscall.WaitStatus, now time.Time) {
 	m.command = nil
-	state, reason, message := mesos.TaskState_TASK_FAILED, (*mesos.TaskStatus_Reason)(nil), "Failed to get exit status for Command"
+	state, reason, message := mesos.TaskState_TASK_FAILED, (*mesos.TaskStatus_Reason)(nil), "Failed to get exit status for "+m.name()
 	if status != nil {
-		message = "Command " + Describe(*status)
+		message = m.name() + " " + Describe(*status)
 		switch {
 		case m.overdue:
 			reason = mesos.TaskStatus_REASON_MAX_COMPLETION_TIME_REACHED.Enum()
@@ -274,6 +297,9 @@ func (m *machine) update(state mesos.TaskState, reason *mesos.TaskStatus_Reason,
 	s := &mesos.TaskStatus{TaskId: m.task.GetTaskId(), State: &state, Reason: reason}
 	if message != "" {
 		s.Message = &message
+	}
+	if state == mesos.TaskState_TASK_RUNNING {
+		s.Data = m.data
 	}
 	s.CheckStatus = check.Empty(m.task.GetCheck())
 	if m.ended && m.unhealthy {

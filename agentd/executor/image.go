@@ -3,7 +3,9 @@ package executor
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
+	"syscall"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
@@ -18,6 +20,13 @@ type image struct {
 	dir string
 	// env are the image's variables.
 	env []string
+	// docker says that the task is a Docker container's: env is then all of its environment
+	// but for its command's own variables.
+	docker bool
+	// stopSignal asks the task to end; zero for SIGTERM.
+	stopSignal syscall.Signal
+	// data goes with the status that tells that the task runs.
+	data []byte
 }
 
 // parseFlags reads the command line. Flags of Mesos's executor that say what this one finds
@@ -36,6 +45,14 @@ func parseFlags(args []string) (*image, error) {
 			err = codec.Unmarshal(codec.JSON, []byte(value), i.command)
 		case "task_environment":
 			err = json.Unmarshal([]byte(value), &i.env)
+		case "docker":
+			i.docker = true
+		case "stop_signal":
+			var n int
+			n, err = strconv.Atoi(value)
+			i.stopSignal = syscall.Signal(n)
+		case "task_data":
+			i.data = []byte(value)
 		default:
 			return nil, fmt.Errorf("unknown flag %q", arg)
 		}
@@ -47,8 +64,11 @@ func parseFlags(args []string) (*image, error) {
 }
 
 // environment is the executor's with the image's over it, as the task has it before its
-// own is added.
+// own is added. A Docker container has nothing of the executor's.
 func (i *image) environment(environ []string) []string {
+	if i.docker {
+		return i.env
+	}
 	env := newEnv(environ)
 	for _, v := range i.env {
 		if name, value, ok := strings.Cut(v, "="); ok {
@@ -56,6 +76,18 @@ func (i *image) environment(environ []string) []string {
 		}
 	}
 	return env.list
+}
+
+// secrets are the variables of a task's command whose values only the executor's environment
+// has, where the agent put them.
+func (i *image) secrets(task *mesos.TaskInfo, environ []string) []string {
+	var out []string
+	for _, v := range task.GetCommand().GetEnvironment().GetVariables() {
+		if i.docker && v.GetType() == mesos.Environment_Variable_SECRET {
+			out = append(out, v.GetName()+"="+valueOf(environ, v.GetName()))
+		}
+	}
+	return out
 }
 
 // commandOf is what a task runs.

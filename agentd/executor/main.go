@@ -63,6 +63,10 @@ func Main(args []string) int {
 		agent: c, log: os.Stderr, grace: cfg.ShutdownGrace, environ: image.environment(environ(os.Environ())),
 		start: starter(exits, image),
 	}
+	m.containerised(image)
+	if os.Getpid() == 1 {
+		go reap(context.Background())
+	}
 	in := inbox{exits: exits, signals: signals, away: away, calls: make(chan func(time.Time))}
 	return m.run(context.Background(), c, &watches{m: m, environ: m.environ, dir: image.dir}, in)
 }

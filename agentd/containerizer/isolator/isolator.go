@@ -22,6 +22,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/docker"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/provisioner"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -36,6 +37,9 @@ type Container struct {
 	Parent *Container
 	// Rootfs is the root file system of its image; nil if it has that of the node.
 	Rootfs *provisioner.Rootfs
+	// Docker is what a container of type DOCKER asks for beyond its Config, which then has it in
+	// the terms of one of type MESOS; nil for all others.
+	Docker *docker.Plan
 	// Volumes are the root file systems of those of its volumes that are images, by their
 	// place in the list.
 	Volumes map[int]*provisioner.Rootfs

@@ -85,7 +85,7 @@ func (m *Containerizer) Usage(_ context.Context, id containerizer.ID) (*mesos.Re
 		return nil, err
 	}
 	s := &mesos.ResourceStatistics{}
-	for _, i := range m.isolators {
+	for _, i := range m.reporting(c) {
 		if !launched {
 			break
 		}
@@ -144,7 +144,7 @@ func (m *Containerizer) Status(_ context.Context, id containerizer.ID) (*mesos.C
 		return &mesos.ContainerStatus{ContainerId: id.Proto()}, nil
 	}
 	s := &mesos.ContainerStatus{ContainerId: id.Proto(), ExecutorPid: new(uint32(c.iso.PID))}
-	for _, i := range m.isolators {
+	for _, i := range m.reporting(c) {
 		if err := i.Status(&c.iso, s); err != nil {
 			m.log.V(1).Info("Status is not complete", "container_id", id, "isolator", i.Name(), "error", err.Error())
 		}

@@ -99,6 +99,8 @@ type Config struct {
 	Logger Logger
 	// Images are the flags about images.
 	Images Images
+	// Docker is about containers of type DOCKER (--containerizers).
+	Docker Docker
 	// HostPathCreate are directories below which host paths are made if they don't
 	// exist (--host_path_volume_force_creation).
 	HostPathCreate []string
@@ -181,6 +183,6 @@ func (c Config) Validate() error {
 	if root := strings.Trim(c.CgroupsRoot, "/"); root == "" || root != filepath.Clean(root) || strings.HasPrefix(root, "..") {
 		errs = append(errs, fmt.Errorf("cgroups root %q: want a path below the hierarchy's root, for example mesos", c.CgroupsRoot))
 	}
-	errs = append(errs, c.validateIsolation(), c.validateImages())
+	errs = append(errs, c.validateIsolation(), c.validateImages(), c.validateDocker())
 	return errors.Join(errs...)
 }

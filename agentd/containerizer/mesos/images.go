@@ -25,6 +25,7 @@ import (
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 
 	appcruntime "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/appc/runtime"
+	dockercontainer "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/docker/container"
 	dockerruntime "github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/docker/runtime"
 )
 
@@ -58,7 +59,7 @@ func (c Config) validateImages() error {
 		return nil
 	}
 	var errs []error
-	if !slices.Contains(c.Isolation, filesystem.Linux) {
+	if !slices.Contains(c.Isolation, filesystem.Linux) && !c.Docker.Enabled {
 		errs = append(errs, fmt.Errorf("images need the isolator %s", filesystem.Linux))
 	}
 	if !filepath.IsAbs(c.Images.SandboxDirectory) || filepath.Clean(c.Images.SandboxDirectory) == "/" {
@@ -241,6 +242,12 @@ type processOf struct {
 // describeProcess remembers it. That of a command task is the task's, not the executor's.
 func (m *Containerizer) describeProcess(c *container, spec *specs.Spec) {
 	c.process = processOf{env: spec.Process.Env, cwd: spec.Process.Cwd}
+	if c.iso.Docker != nil {
+		if c.cfg.Task != nil {
+			c.process.env = withVariables(dockercontainer.Environment(&c.iso, spec), c.cfg)
+		}
+		return
+	}
 	if d := m.defaultsOf(c); c.cfg.Task != nil {
 		c.process.env = imagedefaults.Environment(c.process.env, c.cfg.Command.GetEnvironment(), d.Env)
 		c.process.cwd = cmp.Or(d.WorkingDir, c.process.cwd)

@@ -330,7 +330,14 @@ func (m *Containerizer) isolation(ctx context.Context) error {
 			m.log.Info("An isolator doesn't work here and is left out", "isolator", k.name, "reason", err.Error())
 		}
 	}
-	for _, i := range m.isolators {
+	if err := m.supportDocker(); err != nil {
+		return err
+	}
+	every := m.isolators
+	if m.docker != nil {
+		every = slices.Concat(m.isolators, m.docker.more)
+	}
+	for _, i := range every {
 		if r, ok := i.(isolator.Runner); ok {
 			go r.Run(ctx)
 		}
@@ -341,6 +348,9 @@ func (m *Containerizer) isolation(ctx context.Context) error {
 	// Some ask others that were made before them, hence last.
 	for n, i := range m.isolators {
 		m.isolators[n] = isolator.Tracked(i, m.cfg.Pending)
+	}
+	if m.docker != nil {
+		m.docker.complete(m)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/docker"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/process"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/runtime"
 	"github.com/mesos-operator/mesos-operator/internal/failpoint"
@@ -25,7 +26,11 @@ func (m *Containerizer) Launch(ctx context.Context, cfg containerizer.Config) (c
 	if err := m.check(cfg); err != nil {
 		return containerizer.Started{}, err
 	}
-	c, err := m.register(cfg)
+	plan, err := m.translate(&cfg)
+	if err != nil {
+		return containerizer.Started{}, err
+	}
+	c, err := m.register(cfg, plan)
 	if err != nil {
 		return containerizer.Started{}, err
 	}
@@ -39,8 +44,8 @@ func (m *Containerizer) Launch(ctx context.Context, cfg containerizer.Config) (c
 	}
 }
 
-// register makes the container known.
-func (m *Containerizer) register(cfg containerizer.Config) (*container, error) {
+// register makes the container known. plan is nil unless it is a Docker container.
+func (m *Containerizer) register(cfg containerizer.Config, plan *docker.Plan) (*container, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.containers[cfg.ID] != nil {
@@ -51,6 +56,7 @@ func (m *Containerizer) register(cfg containerizer.Config) (*container, error) {
 		return nil, err
 	}
 	c := m.newContainer(inherit(cfg, parent), parent)
+	m.asDocker(c, plan)
 	m.containers[cfg.ID] = c
 	return c, nil
 }

@@ -57,6 +57,7 @@ type Containerizer struct {
 	tree      *cgroups.Tree // nil without cgroups
 	isolators []isolator.Isolator
 	gauged    []isolator.Gauged // those of them with figures
+	docker    *dockerSupport    // nil if it runs no containers of type DOCKER
 	runtimes  map[string]runtime.Runtime
 	fetcher   Fetcher
 	// provisioner provides images; nil without --image_providers.

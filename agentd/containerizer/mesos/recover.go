@@ -20,7 +20,11 @@ import (
 func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recovered) ([]containerizer.ID, error) {
 	var all []*container
 	for _, k := range known {
-		c, err := m.register(k.Config)
+		plan, err := m.translate(&k.Config)
+		if err != nil { // an agent of another version launched it
+			m.log.Error(err, "Docker container is taken over without its options", "container_id", k.Config.ID)
+		}
+		c, err := m.register(k.Config, plan)
 		if err != nil {
 			return nil, fmt.Errorf("recovering container %s: %w", k.Config.ID, err)
 		}

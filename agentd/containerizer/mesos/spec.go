@@ -12,6 +12,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/filesystem"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -26,8 +27,14 @@ func (m *Containerizer) check(cfg containerizer.Config) error {
 	switch {
 	case cfg.Command == nil:
 		return fmt.Errorf("%w: a container without a command", containerizer.ErrUnsupported)
-	case info.GetType() == mesos.ContainerInfo_DOCKER && info != nil:
-		return fmt.Errorf("%w: containers of type DOCKER", containerizer.ErrUnsupported)
+	case m.docker == nil && isDocker(info):
+		return fmt.Errorf("%w: containers of type DOCKER: none of this agent's containerizers (mesos) runs them", containerizer.ErrUnsupported)
+	case m.cfg.Docker.Only && cfg.ID.Parent() == "" && !isDocker(info):
+		return fmt.Errorf("%w: none of this agent's containerizers (docker) runs containers that are not of type DOCKER", containerizer.ErrUnsupported)
+	case isDocker(info):
+		return m.checkDocker(cfg)
+	case imageOf(cfg) != nil && m.provisioner != nil && !slices.Contains(m.cfg.Isolation, filesystem.Linux):
+		return fmt.Errorf("%w: images without the isolator %s", containerizer.ErrUnsupported, filesystem.Linux)
 	case len(info.GetNetworkInfos()) > 0 && info.GetNetworkInfos()[0].GetName() != "":
 		return fmt.Errorf("%w: networks", containerizer.ErrUnsupported)
 	}

@@ -43,6 +43,8 @@ type Defaults struct {
 	WorkingDir string `json:"working_dir,omitempty"`
 	// User is whom the image wants to be run as: name or number, and group.
 	User string `json:"user,omitempty"`
+	// StopSignal asks the image's program to end: name or number; empty for SIGTERM.
+	StopSignal string `json:"stop_signal,omitempty"`
 }
 
 // Store keeps images. Get may be called from many goroutines, and also for one image

@@ -123,6 +123,7 @@ func (s *Store) describe(e entry, form layer.Form) (store.Image, error) {
 	c := config.Config
 	out := store.Image{Files: []string{file}, Defaults: store.Defaults{
 		Type: mesos.Image_DOCKER, Entrypoint: c.Entrypoint, Cmd: c.Cmd, Env: c.Env, WorkingDir: c.WorkingDir, User: c.User,
+		StopSignal: c.StopSignal,
 	}}
 	for _, id := range e.Layers {
 		out.Layers = append(out.Layers, s.layer(id, form))
