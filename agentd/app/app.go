@@ -196,12 +196,12 @@ func (a *app) assemble(ctx context.Context) error {
 		return err
 	}
 	a.undo = append(a.undo, func() { store.Close() })
-	if a.sockets, err = a.flags.socket.open(a.flags.RuntimeDir); err != nil {
+	if a.sockets, err = a.flags.socket.open(a.flags.RuntimeDir, a.flags.runsDocker()); err != nil {
 		return err
 	}
 	if a.sockets != nil {
 		a.undo = append(a.undo, a.sockets.close)
-		a.log.Info("executors come by the domain socket", "path", a.sockets.path)
+		a.log.Info("executors come by the domain socket", "path", a.sockets.path, "withoutNetwork", a.sockets.node)
 	}
 	containers, err := a.containerizer(ctx)
 	if err != nil {

@@ -1,8 +1,6 @@
 package app
 
 import (
-	"fmt"
-
 	"github.com/mesos-operator/mesos-operator/internal/flags"
 )
 
@@ -30,7 +28,6 @@ var (
 		"systemd_enable_support":                   false,
 	}
 	ignoredTexts = map[string]string{
-		"containerizers":               "mesos",
 		"docker":                       "docker",
 		"docker_remove_delay":          "6hrs",
 		"docker_socket":                "/var/run/docker.sock",
@@ -42,7 +39,7 @@ var (
 	}
 	optionalTexts = []string{
 		"agent_subsystems",
-		"csi_plugin_config_dir", "default_container_dns",
+		"csi_plugin_config_dir",
 		"disk_profile_adaptor", "docker_mesos_image",
 		"egress_flow_classifier_parent",
 		"egress_rate_limit_per_container", "ephemeral_ports_per_container", "eth0_name",
@@ -79,9 +76,6 @@ var refusedTexts = []string{"hooks", "master_detector"}
 // check returns the flags that were given and have no effect. It fails for those
 // that must not be ignored.
 func (c *compat) check(s *flags.Set) (ignored []string, err error) {
-	if got := *c.texts["containerizers"]; got != "mesos" {
-		return nil, fmt.Errorf("--containerizers=%s: only mesos is supported yet", got)
-	}
 	for name, v := range c.switches {
 		if s.Given(name) && *v != ignoredSwitches[name] {
 			ignored = append(ignored, name)

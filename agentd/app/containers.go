@@ -91,6 +91,9 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	if err := a.flags.images(&cfg, pulled); err != nil {
 		return nil, err
 	}
+	if err := a.flags.docker(&cfg); err != nil {
+		return nil, err
+	}
 	if c := cfg.Images.Collection; c != nil {
 		a.keptImages = c.Exclude
 	}
@@ -99,7 +102,11 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	}
 	cfg.Pending, cfg.Secrets = a.pending, a.secrets
 	if a.sockets != nil {
-		cfg.ExecutorSocket = mesos.ExecutorSocket{Dir: a.sockets.node, Name: socketName}
+		inner := mesos.ExecutorSocket{Dir: a.sockets.node, Name: socketName}
+		cfg.Docker.Socket = inner
+		if a.sockets.path != "" {
+			cfg.ExecutorSocket = inner
+		}
 	}
 	if a.flags.GCNested {
 		cfg.Sandboxes = collected{a}

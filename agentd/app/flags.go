@@ -68,6 +68,7 @@ type Flags struct {
 
 	isolators isolatorFlags
 	image     imageFlags
+	container dockerFlags
 	access    accessFlags
 	logger    loggerFlags
 	extra     moduleFlags
@@ -88,6 +89,7 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	f.defineContainers()
 	f.isolators.define(f.set)
 	f.image.define(f.set)
+	f.container.define(f.set)
 	f.access.define(f.set)
 	f.logger.define(f.set)
 	f.extra.define(f.set)
@@ -116,7 +118,10 @@ func ParseFlags(args, environ []string) (*Flags, error) {
 	if !filepath.IsAbs(f.WorkDir) {
 		return f, fmt.Errorf("--work_dir=%s: want an absolute path", f.WorkDir)
 	}
-	if err := errors.Join(f.access.validate(), f.secrets.validate(), f.socket.validate(f.RuntimeDir)); err != nil {
+	if err := errors.Join(f.access.validate(), f.secrets.validate(), f.socket.validate(f.RuntimeDir, f.runsDocker())); err != nil {
+		return f, err
+	}
+	if _, err := f.container.names(); err != nil {
 		return f, err
 	}
 	var err error

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +69,13 @@ func (f *Flags) images(cfg *mesos.Config, pulled func(time.Duration)) error {
 	providers, err := mesos.ParseProviders(given(i.providers))
 	if err != nil {
 		return fmt.Errorf("--image_providers: %w", err)
+	}
+	containers, err := f.container.names()
+	if err != nil {
+		return err
+	}
+	if slices.Contains(containers, dockerContainers) && !slices.Contains(providers, v1.Image_DOCKER) {
+		providers = append(providers, v1.Image_DOCKER)
 	}
 	if len(providers) == 0 {
 		return nil

@@ -59,12 +59,12 @@ func (f *socketFlags) path(runtimeDir string) string {
 	return *f.location
 }
 
-func (f *socketFlags) validate(runtimeDir string) error {
+func (f *socketFlags) validate(runtimeDir string, networks bool) error {
 	path := f.path(runtimeDir)
 	switch inner := filepath.Join(runtimeDir, innerSocketDir, socketName); {
-	case path == "" || strings.HasPrefix(path, systemdPrefix):
+	case path == "" && !networks || strings.HasPrefix(path, systemdPrefix):
 		return nil
-	case !filepath.IsAbs(path):
+	case path != "" && !filepath.IsAbs(path):
 		return fmt.Errorf("--domain_socket_location=%s: want an absolute path", path)
 	case len(path) >= maxSocketPath:
 		return fmt.Errorf("--domain_socket_location=%s: %w", path, errSocketPath)
@@ -81,21 +81,24 @@ type executorSockets struct {
 	path, node string // of the first, and of the directory of the second
 }
 
-// open makes the sockets; nil without --http_executor_domain_sockets.
-func (f *socketFlags) open(runtimeDir string) (*executorSockets, error) {
+// open makes the sockets. Without --http_executor_domain_sockets there is only the second, if
+// there are containers without the node's network, and nothing otherwise.
+func (f *socketFlags) open(runtimeDir string, networks bool) (*executorSockets, error) {
 	path := f.path(runtimeDir)
-	if path == "" {
+	if path == "" && !networks {
 		return nil, nil
 	}
 	s := &executorSockets{node: filepath.Join(runtimeDir, innerSocketDir)}
-	first, err := listenLocal(path)
-	if err != nil {
-		return nil, fmt.Errorf("opening the executors' domain socket: %w", err)
+	if path != "" {
+		first, err := listenLocal(path)
+		if err != nil {
+			return nil, fmt.Errorf("opening the executors' domain socket: %w", err)
+		}
+		s.listeners, s.path = append(s.listeners, first), first.Addr().String()
 	}
-	s.listeners, s.path = append(s.listeners, first), first.Addr().String()
 	second, err := listenLocal(filepath.Join(s.node, socketName))
 	if err != nil {
-		first.Close()
+		s.close()
 		return nil, fmt.Errorf("opening the domain socket of executors with an image: %w", err)
 	}
 	s.listeners = append(s.listeners, second)

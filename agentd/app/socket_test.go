@@ -31,7 +31,7 @@ func TestSocketFlags(t *testing.T) {
 			if got := c.flags.path(c.dir); got != c.want {
 				t.Errorf("path %q, want %q", got, c.want)
 			}
-			err := c.flags.validate(c.dir)
+			err := c.flags.validate(c.dir, false)
 			if (err == nil) != (c.fail == "") || err != nil && !strings.Contains(err.Error(), c.fail) {
 				t.Errorf("error %v, want %q", err, c.fail)
 			}

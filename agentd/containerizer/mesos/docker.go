@@ -38,8 +38,8 @@ type Docker struct {
 	Enabled bool
 	// Only has no others run: --containerizers names nothing else.
 	Only bool
-	// Socket is where executors without the node's network reach the agent; empty for nowhere.
-	Socket string
+	// Socket is where executors without the node's network reach the agent.
+	Socket ExecutorSocket
 	// DNS is what containers on the bridge have that name nothing themselves
 	// (--default_container_dns).
 	DNS docker.DNS
@@ -98,6 +98,11 @@ func (m *Containerizer) asDocker(c *container, plan *docker.Plan) {
 		// On another network its ports are not the node's.
 		return i.Name() == ports.Name && plan.Network != docker.NetworkHost
 	})
+}
+
+// offNode says that a container is not on the node's network.
+func (c *container) offNode() bool {
+	return c.iso.Docker != nil && c.iso.Docker.Network != docker.NetworkHost
 }
 
 // reporting are the isolators that measure and describe a container.
@@ -160,7 +165,7 @@ func (m *Containerizer) supportDocker() error {
 	// It is everybody's: of an orphan nobody knows what it was.
 	d.place[dockercontainer.Name] = len(kinds)
 	m.isolators = append(m.isolators, dockercontainer.New(dockercontainer.Config{
-		Dir: dir, Root: m.root, Socket: m.cfg.Docker.Socket, DNS: m.cfg.Docker.DNS, Bridge: m.cfg.Docker.Bridge, Granted: oci.Granted(),
+		Dir: dir, Root: m.root, DNS: m.cfg.Docker.DNS, Bridge: m.cfg.Docker.Bridge, Granted: oci.Granted(),
 	}))
 	m.docker = d
 	return nil

@@ -96,9 +96,12 @@ func (m *Containerizer) environment(c *container) []string {
 		env["MESOS_SANDBOX"] = c.iso.Inside
 	}
 	if m.seesSocket(c) {
-		env[socketVariable] = m.cfg.ExecutorSocket.path()
+		env[socketVariable] = m.socketOf(c).path()
 	} else if c.iso.Rootfs != nil {
 		delete(env, socketVariable) // the way by TCP is left
+	}
+	if c.offNode() {
+		delete(env, "LIBPROCESS_IP") // which is the node's
 	}
 	return listed(env)
 }
@@ -109,9 +112,18 @@ const socketVariable = "MESOS_DOMAIN_SOCKET"
 // seesSocket says whether an executor is to find the agent's domain socket in its image: not in
 // a read-only one that has no place for it.
 func (m *Containerizer) seesSocket(c *container) bool {
-	dir := m.cfg.ExecutorSocket.Dir
+	dir := m.socketOf(c).Dir
 	return dir != "" && c.iso.Rootfs != nil && c.cfg.Executor != nil &&
-		c.cfg.Environment[socketVariable] != "" && volume.InImage(&c.iso, dir) == nil
+		(c.cfg.Environment[socketVariable] != "" || c.offNode()) && volume.InImage(&c.iso, dir) == nil
+}
+
+// socketOf is the socket of a container with an image. One that is not on the node's network has
+// no other way to the agent.
+func (m *Containerizer) socketOf(c *container) ExecutorSocket {
+	if c.offNode() {
+		return m.cfg.Docker.Socket
+	}
+	return m.cfg.ExecutorSocket
 }
 
 // bringSocket shows it the socket: the directory, in which a restarted agent makes a new one.
@@ -119,7 +131,7 @@ func (m *Containerizer) bringSocket(c *container, spec *specs.Spec) {
 	if !m.seesSocket(c) {
 		return
 	}
-	dir := m.cfg.ExecutorSocket.Dir
+	dir := m.socketOf(c).Dir
 	spec.Mounts = append(spec.Mounts, specs.Mount{
 		Destination: dir, Source: dir, Type: "bind", Options: []string{"bind", "ro", "nosuid", "nodev", "noexec"},
 	})

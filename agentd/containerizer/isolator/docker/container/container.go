@@ -33,9 +33,6 @@ type Config struct {
 	Dir string
 	// Root is a prefix by which the agent reaches the node's files.
 	Root string
-	// Socket is where executors reach the agent without a network: a socket in a directory
-	// that is mounted into containers which have none. Empty for nowhere.
-	Socket string
 	// DNS is for containers that are not on the node's network and name none of their own
 	// (--default_container_dns).
 	DNS docker.DNS

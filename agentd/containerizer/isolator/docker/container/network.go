@@ -14,10 +14,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
 )
 
-// SocketDir is where a container without the node's network finds the agent's socket.
-const SocketDir = "/dev/mesos-agent"
-
-// network gives the container its network, and its executor a way to the agent.
+// network gives the container its network.
 func (i *Isolator) network(c *isolator.Container, spec *specs.Spec) (Connection, error) {
 	var at Connection
 	switch c.Docker.Network {
@@ -34,16 +31,6 @@ func (i *Isolator) network(c *isolator.Container, spec *specs.Spec) (Connection,
 	}
 	// The runtime brings the loopback interface of a new namespace up.
 	spec.Linux.Namespaces = append(spec.Linux.Namespaces, specs.LinuxNamespace{Type: specs.NetworkNamespace, Path: at.Namespace})
-	if i.cfg.Socket == "" || c.Config.Executor == nil {
-		return at, nil
-	}
-	// The directory, not the socket: the next agent makes a new one.
-	spec.Mounts = append(spec.Mounts, specs.Mount{
-		Destination: SocketDir, Type: "bind", Source: filepath.Dir(i.cfg.Socket), Options: []string{"bind", "ro", "nosuid", "nodev", "noexec"},
-	})
-	spec.Process.Env = append(slices.DeleteFunc(slices.Clone(spec.Process.Env), func(v string) bool {
-		return strings.HasPrefix(v, "LIBPROCESS_IP=") // which the container hasn't
-	}), "MESOS_DOMAIN_SOCKET="+filepath.Join(SocketDir, filepath.Base(i.cfg.Socket)))
 	return at, nil
 }
 
