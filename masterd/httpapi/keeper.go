@@ -9,22 +9,24 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
-	"github.com/mesos-operator/mesos-operator/internal/lane"
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
 // How the keeper works: it looks for changes every keepInterval, and after
 // keepBatches of records rests for keepRest, so that it takes a quarter of a
-// processor. While the loop is busier than keepBusy of the time, as when all
-// agents come back to a new leader, it does nothing, but for not more than
-// keepPatience rounds in a row.
+// processor; the first time in a term, when everything is to be encoded, after
+// keepFirstBatches, which is most of one. While the loop is busier than keepBusy of
+// the time, as when all agents come back to a new leader, it does nothing, but for
+// not more than keepPatience rounds in a row. Nor does it while somebody waits for
+// an answer, who encodes what he needs himself.
 const (
-	keepInterval = time.Second
-	keepBatches  = 4
-	keepRest     = time.Millisecond
-	keepBusy     = 0.25
-	keepPatience = 15
+	keepInterval     = time.Second
+	keepBatches      = 4
+	keepFirstBatches = 40
+	keepRest         = time.Millisecond
+	keepBusy         = 0.25
+	keepPatience     = 15
 )
 
 // wanted are forms, by their content type in v1, that are kept once somebody has
@@ -36,7 +38,7 @@ type wanted struct{ json atomic.Bool }
 // that the first /state takes no longer than the others. It runs until the
 // context ends.
 func (a *API) Keep(ctx context.Context, e *engine.Engine) {
-	k := keeper{lane: a.cfg.Lane, asked: &a.asked}
+	k := keeper{workshop: a.workshop, asked: &a.asked}
 	tick := time.NewTicker(keepInterval)
 	defer tick.Stop()
 	for {
@@ -61,8 +63,8 @@ func (a *API) Keep(ctx context.Context, e *engine.Engine) {
 
 // keeper remembers what is encoded.
 type keeper struct {
-	lane  *lane.Lane
-	asked *wanted
+	workshop *workshop
+	asked    *wanted
 
 	last    engine.Stats // at the last look
 	kept    uint64       // steps at the last View
@@ -103,8 +105,8 @@ func (k *keeper) keep(ctx context.Context, v *state.View) {
 		formV0:       v0Keeps(v),
 		formProtobuf: getState(v, visible{}).keeps(nil, codec.Protobuf),
 	}
-	k.lane.Enter()
-	defer k.lane.Leave()
+	k.workshop.lane.Enter()
+	defer k.workshop.lane.Leave()
 	if k.asked.json.Load() {
 		tables[formJSON] = getState(v, visible{}).keeps(nil, codec.JSON)
 	}
@@ -124,9 +126,16 @@ func (k *keeper) keep(ctx context.Context, v *state.View) {
 
 // rest lets others work. It says whether to go on.
 func (k *keeper) rest(ctx context.Context) bool {
-	k.lane.Leave()
-	defer k.lane.Enter()
-	if k.batches++; k.batches%keepBatches == 0 {
+	k.workshop.lane.Leave()
+	defer k.workshop.lane.Enter()
+	stint := keepBatches
+	if k.done[formV0] == nil {
+		stint = keepFirstBatches
+	}
+	if k.batches++; k.batches%stint == 0 {
+		time.Sleep(keepRest)
+	}
+	for k.workshop.busy() && ctx.Err() == nil {
 		time.Sleep(keepRest)
 	}
 	return ctx.Err() == nil

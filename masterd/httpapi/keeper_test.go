@@ -27,7 +27,7 @@ func missing[T any](t state.Table[T], f state.Form) (n int) {
 func TestKeeper(t *testing.T) {
 	whole := viewOf(t, 30)
 	v := forgetful(whole)
-	k := keeper{lane: lane.WithTurns(1), asked: &wanted{}}
+	k := keeper{workshop: newWorkshop(lane.WithTurns(1)), asked: &wanted{}}
 	k.keep(t.Context(), v)
 	for form, want := range map[state.Form]int{formV0: 0, formProtobuf: 0, formJSON: v.Tasks.Len()} {
 		if n := missing(v.Tasks, form); n != want {
@@ -56,7 +56,7 @@ func TestKeeper(t *testing.T) {
 // Once what a keeper has seen is kept, it looks at what is new alone.
 func TestKeeperLooksAtChanges(t *testing.T) {
 	v := forgetful(viewOf(t, 30))
-	k := keeper{asked: &wanted{}}
+	k := keeper{workshop: newWorkshop(nil), asked: &wanted{}}
 	k.keep(t.Context(), v)
 	for _, kept := range v.Tasks.Each() {
 		kept.Drop(formV0) // nobody does, but for this test
@@ -71,7 +71,7 @@ func TestKeeperEndsWithItsContext(t *testing.T) {
 	v := forgetful(viewOf(t, 30))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	k := keeper{asked: &wanted{}}
+	k := keeper{workshop: newWorkshop(nil), asked: &wanted{}}
 	k.keep(ctx, v)
 	if n := missing(v.Tasks, formV0); n == 0 {
 		t.Error("all tasks are encoded")
@@ -82,7 +82,7 @@ func TestKeeperEndsWithItsContext(t *testing.T) {
 }
 
 func TestKeeperWaitsForQuiet(t *testing.T) {
-	k := keeper{asked: &wanted{}}
+	k := keeper{workshop: newWorkshop(nil), asked: &wanted{}}
 	busy := engine.Stats{}
 	for i := range keepPatience {
 		busy.Steps += 1000

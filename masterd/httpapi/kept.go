@@ -3,6 +3,8 @@ package httpapi
 import (
 	"bytes"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
@@ -48,19 +50,50 @@ func keep[T any](k *state.Kept, f state.Form, r *T, encode encoder[T]) []byte {
 // behind when some of the records change.
 const batch = 16
 
+// How the goroutine that encodes outside of the lane works: it sleeps for
+// outsideRest after outsideStint. Sleeping, unlike yielding, makes Go's scheduler
+// look at the network.
+const (
+	outsideStint = 500 * time.Microsecond
+	outsideRest  = 20 * time.Microsecond
+)
+
+// pieces is how many pieces of a table there are for each who encodes, so that
+// they are done at about the same time.
+const pieces = 8
+
 // prepare makes a form of all records of a table that don't have it yet, by as
-// many goroutines as the lane has turns. The caller has one of these.
+// many goroutines as the lane has turns, one of which the caller has, and by one
+// more: when most of them are missing, as in the first answer of a new leader,
+// that one works on the processor that the lane leaves free.
 func prepare[T any](l *lane.Lane, t state.Table[T], f state.Form, encode encoder[T]) {
 	l.Leave()
 	defer l.Enter()
+	todo := t.Split((l.Turns() + 1) * pieces)
+	var taken atomic.Int64
+	encodePieces := func(next func() bool) {
+		for i := taken.Add(1); i <= int64(len(todo)); i = taken.Add(1) {
+			encodeMissing(todo[i-1], f, encode, next)
+		}
+	}
 	var work sync.WaitGroup
-	for _, piece := range t.Split(l.Turns()) {
+	for range l.Turns() {
 		work.Go(func() {
 			l.Enter()
 			defer l.Leave()
-			encodeMissing(piece, f, encode, func() bool { l.Pass(); return true })
+			encodePieces(func() bool { l.Pass(); return true })
 		})
 	}
+	work.Go(func() {
+		begin := time.Now()
+		encodePieces(func() bool {
+			if time.Since(begin) > outsideStint {
+				time.Sleep(outsideRest)
+				begin = time.Now()
+			}
+			return true
+		})
+	})
 	work.Wait()
 }
 

@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"weak"
 
 	"github.com/mesos-operator/mesos-operator/internal/lane"
@@ -18,20 +19,27 @@ import (
 type workshop struct {
 	place chan struct{}
 	lane  *lane.Lane
+	// customers are in the workshop or wait for it.
+	customers atomic.Int32
 }
 
-func newWorkshop(l *lane.Lane) *workshop { return &workshop{make(chan struct{}, 1), l} }
+func newWorkshop(l *lane.Lane) *workshop { return &workshop{place: make(chan struct{}, 1), lane: l} }
+
+// busy says whether somebody waits for an answer.
+func (w *workshop) busy() bool { return w.customers.Load() > 0 }
 
 // body returns an empty body, to be filled within enter and leave.
 func (w *workshop) body() *body { return &body{lane: w.lane} }
 
 // enter waits for the place, and a turn; leave gives them back.
 func (w *workshop) enter(ctx context.Context) error {
+	w.customers.Add(1)
 	select {
 	case w.place <- struct{}{}:
 		w.lane.Enter()
 		return nil
 	case <-ctx.Done():
+		w.customers.Add(-1)
 		return fmt.Errorf("waiting for other answers: %w", ctx.Err())
 	}
 }
@@ -39,6 +47,7 @@ func (w *workshop) enter(ctx context.Context) error {
 func (w *workshop) leave() {
 	w.lane.Leave()
 	<-w.place
+	w.customers.Add(-1)
 }
 
 // shared is one answer for all requests to an endpoint that see everything. Who

@@ -12,9 +12,9 @@ import (
 
 // taskFacts is what lists and counts of tasks need to know of each.
 type taskFacts struct {
-	first            float64 // see firstUpdate
-	framework, agent string
-	state            mesos.TaskState
+	first                float64 // see firstUpdate
+	id, framework, agent string
+	state                mesos.TaskState
 }
 
 // factsOf is the digest of tasks.
@@ -22,7 +22,7 @@ func factsOf(tasks state.Table[mesos.Task]) []taskFacts {
 	facts := make([]taskFacts, 0, tasks.Len())
 	for t := range tasks.All() {
 		facts = append(facts, taskFacts{
-			firstUpdate(t), t.GetFrameworkId().GetValue(), t.GetAgentId().GetValue(), t.GetState(),
+			firstUpdate(t), t.GetTaskId().GetValue(), t.GetFrameworkId().GetValue(), t.GetAgentId().GetValue(), t.GetState(),
 		})
 	}
 	return facts
@@ -52,8 +52,9 @@ func composeTasks(b *body, v *state.View, query asked) {
 	b.open('{')
 	b.member("tasks")
 	b.open('[')
-	for _, t := range tasks[min(offset, len(tasks)):] {
-		b.keep(keep(t.kept, formV0, t.task, v0Task))
+	for _, ranked := range tasks[min(offset, len(tasks)):] {
+		t, kept := ranked.group.At(ranked.place)
+		b.keep(keep(kept, formV0, t, v0Task))
 		b.step()
 	}
 	b.close(']')
@@ -68,29 +69,35 @@ func number(text string, otherwise int) int {
 	return otherwise
 }
 
+// selectTasks offers a ranking all tasks that are asked for, those first that are
+// likely to be wanted: tasks come about in the order of their first update.
 func selectTasks(b *body, r *ranking, v *state.View, framework, id only) {
+	type group struct {
+		tasks state.Table[mesos.Task]
+		facts []taskFacts
+	}
+	var groups []group
 	for _, table := range taskTables(v) {
-		for group, facts := range state.Digests(table, factsOf) {
-			for i := range facts {
-				b.step()
-				if framework.accepts(facts[i].framework) && r.mayAdd(facts[i].first) {
-					r.addIf(group, i, facts[i].first, id)
-				}
+		for tasks, facts := range state.Digests(table, factsOf) {
+			groups = append(groups, group{tasks, facts})
+		}
+	}
+	for i := range groups {
+		g := groups[r.from(i, len(groups))]
+		for j := range g.facts {
+			place := r.from(j, len(g.facts))
+			t := &g.facts[place]
+			if framework.accepts(t.framework) && id.accepts(t.id) {
+				r.add(t.first, g.tasks, place)
 			}
+			b.step()
 		}
 	}
 }
 
-// addIf adds a task of a group if it has the ID that is asked for.
-func (r *ranking) addIf(group state.Table[mesos.Task], place int, first float64, id only) {
-	t, kept := group.At(place)
-	if id.accepts(t.GetTaskId().GetValue()) {
-		r.add(first, t, kept)
-	}
-}
-
 // ranking finds the first of many tasks in order of their first update, those of
-// the same time in order of their arrival, or all of that backwards.
+// the same time in order of their arrival, or all of that backwards. It wants them
+// in the order of their arrival, or backwards.
 type ranking struct {
 	ascending bool
 	bounded   bool
@@ -103,36 +110,47 @@ type ranking struct {
 	worst *rankedTask
 }
 
-// rankedTask is a task with its place and with what is kept beside it.
+// rankedTask is where a task is found, and its place in what the ranking has seen.
 type rankedTask struct {
 	first float64
 	seen  int
-	task  *mesos.Task
-	kept  *state.Kept
+	group state.Table[mesos.Task]
+	place int
+}
+
+// from is where to look next, when i of n are done.
+func (r *ranking) from(i, n int) int {
+	if r.ascending {
+		return i
+	}
+	return n - 1 - i
+}
+
+func (r *ranking) better(x, y float64) bool {
+	if r.ascending {
+		return cmp.Less(x, y)
+	}
+	return cmp.Less(y, x)
 }
 
 func (r *ranking) compare(x, y rankedTask) int {
-	order := cmp.Or(cmp.Compare(x.first, y.first), cmp.Compare(x.seen, y.seen))
 	if r.ascending {
-		return order
+		return cmp.Or(cmp.Compare(x.first, y.first), cmp.Compare(x.seen, y.seen))
 	}
-	return -order
+	return cmp.Or(cmp.Compare(y.first, x.first), cmp.Compare(x.seen, y.seen))
 }
 
 // rankSlack is how many more than the wanted ones are collected before they are
 // sorted, so that this is done rarely.
 const rankSlack = 1000
 
-// mayAdd says whether the next task in order of arrival could be among those that
-// are wanted. It is asked about all, before one looks at them.
-func (r *ranking) mayAdd(first float64) bool {
+// add takes the next task, unless it can't be among those that are wanted.
+func (r *ranking) add(first float64, group state.Table[mesos.Task], place int) {
 	r.seen++
-	return r.worst == nil || r.compare(rankedTask{first: first, seen: r.seen}, *r.worst) <= 0
-}
-
-// add adds the task that mayAdd was asked about.
-func (r *ranking) add(first float64, t *mesos.Task, kept *state.Kept) {
-	r.tasks = append(r.tasks, rankedTask{first, r.seen, t, kept})
+	if r.worst != nil && !r.better(first, r.worst.first) {
+		return // of two of the same time the one that came to the ranking first is wanted
+	}
+	r.tasks = append(r.tasks, rankedTask{first, r.seen, group, place})
 	if r.bounded && len(r.tasks)-rankSlack > r.most {
 		r.cut()
 	}

@@ -8,9 +8,11 @@ import (
 	"slices"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
 // A ranking has the tasks that sorting all of them would have.
@@ -19,28 +21,25 @@ func TestRanking(t *testing.T) {
 		times := rapid.SliceOfN(rapid.IntRange(0, 50), 0, 3*rankSlack).Draw(t, "times")
 		r := ranking{ascending: rapid.Bool().Draw(t, "ascending"), bounded: rapid.Bool().Draw(t, "bounded")}
 		r.most = rapid.IntRange(0, 300).Draw(t, "most")
-		all := make([]*mesos.Task, len(times))
-		for i, first := range times {
-			all[i] = &mesos.Task{Statuses: []*mesos.TaskStatus{{Timestamp: new(float64(first))}}}
-			if r.mayAdd(float64(first)) {
-				r.add(float64(first), all[i], nil)
-			}
+		all := make([]int, len(times)) // places
+		for i := range times {
+			all[i] = i
+			place := r.from(i, len(times))
+			r.add(float64(times[place]), state.Table[mesos.Task]{}, place)
 		}
-		slices.SortStableFunc(all, func(x, y *mesos.Task) int { return cmp.Compare(firstUpdate(x), firstUpdate(y)) })
+		slices.SortStableFunc(all, func(x, y int) int { return cmp.Compare(times[x], times[y]) })
 		if !r.ascending {
 			slices.Reverse(all)
 		}
 		if r.bounded {
 			all = all[:min(r.most, len(all))]
 		}
-		got := r.best()
-		if len(got) != len(all) {
-			t.Fatalf("%d tasks, want %d", len(got), len(all))
+		got := []int{}
+		for _, ranked := range r.best() {
+			got = append(got, ranked.place)
 		}
-		for i := range got {
-			if got[i].task != all[i] {
-				t.Fatalf("place %d has the task of %v, want that of %v", i, got[i].first, firstUpdate(all[i]))
-			}
+		if diff := gocmp.Diff(all, got); diff != "" {
+			t.Fatal(diff)
 		}
 	})
 }

@@ -5,11 +5,8 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -24,29 +21,10 @@ const pollClients = 20
 // them and returns how many answers they got.
 func poll(b *testing.B, url string) (stop func() int) {
 	b.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		b.Fatal(err)
-	}
-	clients := exec.Command(self)
-	clients.Env = append(os.Environ(), pollVariable+"="+url)
-	clients.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	clients.Stderr = os.Stderr
-	var counted strings.Builder
-	clients.Stdout = &counted
-	end, err := clients.StdinPipe()
-	if err == nil {
-		err = clients.Start()
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
+	clients := startRole(b, pollVariable, url)
 	return func() int {
-		end.Close()
-		if err := clients.Wait(); err != nil {
-			b.Fatalf("those who poll: %v", err)
-		}
-		n, err := strconv.Atoi(strings.TrimSpace(counted.String()))
+		b.Helper()
+		n, err := strconv.Atoi(clients.end())
 		if err != nil {
 			b.Fatal(err)
 		}

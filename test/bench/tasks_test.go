@@ -11,8 +11,8 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	if url := os.Getenv(pollVariable); url != "" {
-		pollForEver(url)
+	if playRole() {
+		return
 	}
 	testbed.Main(m)
 }
