@@ -172,6 +172,42 @@ func TestRolesAreHierarchical(t *testing.T) {
 	}
 }
 
+// TestWhichObjectsAreRoles: "a/%" means what is below a where objects are roles, and a name
+// like any other elsewhere.
+func TestWhichObjectsAreRoles(t *testing.T) {
+	roles := map[string]bool{}
+	for name := range strings.FieldsSeq(`register_frameworks reserve_resources create_volumes resize_volumes view_roles
+		update_weights get_quotas update_quotas create_block_disks destroy_block_disks create_mount_disks destroy_mount_disks
+		destroy_raw_disks`) {
+		roles[name] = true
+	}
+	for _, a := range allActions() {
+		list := a.String()
+		if whole[list] || a == acl.GetEndpoint || a == acl.LaunchNestedContainer || a == acl.LaunchNestedContainerSession {
+			continue // no names, or not these
+		}
+		t.Run(list, func(t *testing.T) {
+			authorizer := parse(t, fmt.Sprintf(`{"permissive":false,%q:[
+				{"principals":{"values":["p"]},%q:{"values":["a/%%","b"]}},{"principals":{"values":["q"]},%[2]q:{"values":["a/b/%%"]}},
+				{"principals":{"values":["q"]},%[2]q:{"type":"NONE"}}]}`, list, objectsField(t, list)))
+			for who, want := range map[string]map[string]bool{
+				"p": {"a": false, "a/b": roles[list], "a/b/c": roles[list], "ab": false, "b": true, "b/c": false, "*": false},
+				"q": {"a": false, "a/b": false, "a/b/c": roles[list], "b": false},
+				"r": {"a": false, "a/b": false, "b": false},
+			} {
+				for name, allowed := range want {
+					if got := authorizer.ForName(who).May(a, acl.Named(name)); got != allowed {
+						t.Errorf("%s of %s: %t", name, who, got)
+					}
+				}
+				if authorizer.ForName(who).May(a, acl.Any) {
+					t.Errorf("%s may do it to any", who)
+				}
+			}
+		})
+	}
+}
+
 func TestNestedContainersNeedBothUsers(t *testing.T) {
 	a := parse(t, `{
 		"launch_nested_containers_as_user":[

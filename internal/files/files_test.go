@@ -365,3 +365,21 @@ func FuzzPaths(f *testing.F) {
 		files.Browse(t.Context(), path)
 	})
 }
+
+// TestEscapedNames: a file whose name looks percent-encoded is another one than that which it
+// would be if it were decoded once more.
+func TestEscapedNames(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "foo%3Abar"), "literal")
+	write(t, filepath.Join(dir, "foo:bar"), "decoded")
+	write(t, filepath.Join(dir, "a+b c&d"), "signs")
+	f := New()
+	must(t, f.Attach(dir, "/", nil))
+	for name, want := range map[string]string{"foo%3Abar": "literal", "foo:bar": "decoded", "a+b c&d": "signs"} {
+		w := httptest.NewRecorder()
+		f.Endpoints()["read"].ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/files/read?offset=0&path=/"+url.QueryEscape(name), nil))
+		if diff := cmp.Diff(`{"data":"`+want+`","offset":0}`, w.Body.String()); w.Code != http.StatusOK || diff != "" {
+			t.Errorf("%s: %d %s", name, w.Code, diff)
+		}
+	}
+}

@@ -613,3 +613,74 @@ func TestDomains(t *testing.T) {
 		})
 	}
 }
+
+// TestOperatorsTakeOffersBack: what an operator reserves or unreserves may be free, offered,
+// or in part both. Offers that are in the way are rescinded, others stand.
+func TestOperatorsTakeOffersBack(t *testing.T) {
+	reserved := func(text string) []*mesos.Resource {
+		list := resources.MustParse(text).Proto()
+		for _, r := range list {
+			forWeb(r)
+		}
+		return list
+	}
+	reserve := func(id *mesos.AgentID, text string) *mesosmaster.Call {
+		return &mesosmaster.Call{Type: mesosmaster.Call_RESERVE_RESOURCES.Enum(),
+			ReserveResources: &mesosmaster.Call_ReserveResources{AgentId: id, Resources: reserved(text)}}
+	}
+	unreserve := func(id *mesos.AgentID, text string) *mesosmaster.Call {
+		return &mesosmaster.Call{Type: mesosmaster.Call_UNRESERVE_RESOURCES.Enum(),
+			UnreserveResources: &mesosmaster.Call_UnreserveResources{AgentId: id, Resources: reserved(text)}}
+	}
+	for name, c := range map[string]struct {
+		offered   string // what is not reserved
+		call      func(*mesos.AgentID, string) *mesosmaster.Call
+		text      string
+		rescinded bool
+		status    int
+	}{
+		"reserving what is free":                  {"mem:64", reserve, "cpus:4", false, 202},
+		"reserving what is offered":               {"cpus:4", reserve, "cpus:4", true, 202},
+		"reserving what is free and offered":      {"cpus:2", reserve, "cpus:4", true, 202},
+		"reserving what free ones are enough for": {"cpus:2", reserve, "cpus:2", false, 202},
+		"reserving more than there is":            {"cpus:2", reserve, "cpus:5", true, 409},
+		"unreserving what is free":                {"cpus:4", unreserve, "disk:10", false, 202},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, testConfig())
+			a := r.addAgent(0, "cpus:4;mem:64;disk:10")
+			id := &mesos.AgentID{Value: new(string(a))}
+			r.do(OperatorCall{Reply: 1, Call: reserve(id, "disk:10")})
+			f := r.subscribe("s", "web")
+			r.offer(f, a, c.offered)
+			checkTakenBack(t, r.do(OperatorCall{Reply: 2, Call: c.call(id, c.text)}), c.rescinded, c.status)
+			r.do(PeerMessage{From: agentPID(0), To: "master", Message: &messages.UnregisterSlaveMessage{SlaveId: id}})
+			if r.m.agentList.length != 0 {
+				t.Error("the agent, which has an operation under way, does not go")
+			}
+		})
+	}
+	for name, offered := range map[string]float64{"unreserving what is offered": 10, "unreserving what is free and offered": 4} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, testConfig())
+			a := r.addAgent(0, "cpus:4;mem:64;disk:10")
+			id := &mesos.AgentID{Value: new(string(a))}
+			r.do(OperatorCall{Reply: 1, Call: reserve(id, "disk:10")})
+			f := r.subscribe("s", "web")
+			r.do(Allocated{Proposals: []Proposal{{Framework: f.id, Role: "web", Agent: a,
+				Resources: resources.Of(stocked("disk", offered, forWeb)).Allocate("web").Proto()}}})
+			checkTakenBack(t, r.do(OperatorCall{Reply: 2, Call: unreserve(id, "disk:10")}), true, 202)
+		})
+	}
+}
+
+func checkTakenBack(t *testing.T, effects []Effect, rescinded bool, status int) {
+	t.Helper()
+	got := false
+	for _, e := range find[SendEvent](effects) {
+		got = got || e.Event.GetRescind() != nil
+	}
+	if replies := find[Reply](effects); got != rescinded || len(replies) != 1 || replies[0].Status != status {
+		t.Errorf("rescinded: %t, %v, want %t and %d", got, replies, rescinded, status)
+	}
+}

@@ -288,3 +288,38 @@ func TestParameters(t *testing.T) {
 		}
 	}
 }
+
+// TestRecoveredAgents: a new leader shows the agents that it awaits, apart from those that
+// are there, until they come back. Before there is anything, nothing is shown.
+func TestRecoveredAgents(t *testing.T) {
+	eachEncoding(t, func(t *testing.T, c client) {
+		for _, call := range []string{"GET_TASKS", "GET_EXECUTORS", "GET_FRAMEWORKS", "GET_AGENTS", "GET_OPERATIONS", "GET_ROLES", "GET_WEIGHTS"} {
+			for name, got := range c.ask(call).Members() {
+				if len(got.List()) != 0 || got.Kind() != "array" {
+					t.Errorf("%s of an empty cluster: %s %v", call, name, got)
+				}
+			}
+		}
+		agent := testbed.StartAgent(t, c.master.Address, testbed.Posix)
+		awaitAgents(t, c.master, 1)
+		id := c.ask("GET_AGENTS").At("agents", 0, "agent_info", "id", "value").Text()
+		agent.Kill()
+		c.master.Kill()
+		c.master.Start()
+		for _, got := range []testbed.Value{c.ask("GET_AGENTS"), c.ask("GET_STATE").At("get_agents")} {
+			if len(got.At("agents").List()) != 0 || got.At("recovered_agents", 0, "id", "value").Text() != id ||
+				got.At("recovered_agents", 0, "hostname").Text() != "localhost" {
+				t.Errorf("while it is away: %v", got)
+			}
+		}
+		slaves := c.master.Get("/slaves")
+		if len(slaves.At("slaves").List()) != 0 || slaves.At("recovered_slaves", 0, "id").Text() != id {
+			t.Errorf("/slaves while it is away: %v", slaves)
+		}
+		agent.Start()
+		awaitAgents(t, c.master, 1)
+		if got := c.ask("GET_AGENTS"); len(got.At("recovered_agents").List()) != 0 || got.At("agents", 0, "agent_info", "id", "value").Text() != id {
+			t.Errorf("when it is back: %v", got)
+		}
+	})
+}

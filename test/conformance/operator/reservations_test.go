@@ -153,6 +153,9 @@ func TestReservationEndpoints(t *testing.T) {
 	}{
 		{"GET", http.MethodGet, "/reserve", nil, 405},
 		{"no agent", http.MethodPost, "/reserve", url.Values{"resources": {"[]"}}, 400},
+		{"no agent to unreserve on", http.MethodPost, "/unreserve", url.Values{"resources": {"[]"}}, 400},
+		{"no agent to create on", http.MethodPost, "/create-volumes", url.Values{"volumes": {"[]"}}, 400},
+		{"no agent to destroy on", http.MethodPost, "/destroy-volumes", url.Values{"volumes": {"[]"}}, 400},
 		{"no resources", http.MethodPost, "/reserve", url.Values{"slaveId": {id}}, 400},
 		{"no JSON", http.MethodPost, "/reserve", url.Values{"slaveId": {id}, "resources": {"cpus:1"}}, 400},
 		{"no list", http.MethodPost, "/reserve", url.Values{"slaveId": {id}, "resources": {"{}"}}, 400},

@@ -181,22 +181,29 @@ func TestSandboxes(t *testing.T) {
 	expect(t, "viewer", as(t, a.Process, "viewer", http.MethodGet, path, ""), http.StatusForbidden)
 }
 
-// TestAgentsNeedLeave: an agent that may not register is not there.
+// TestAgentsNeedLeave: an agent that may not register, or may not reserve for a role what it
+// says is that role's, is not there.
 func TestAgentsNeedLeave(t *testing.T) {
 	m := testbed.StartMaster(t, "--credentials="+credentials(t), "--authenticate_agents", `--acls={
-		"register_agents":[{"principals":{"values":["agent"]},"agents":{"type":"ANY"}},{"principals":{"type":"ANY"},"agents":{"type":"NONE"}}]}`)
-	bad := testbed.NewAgent(t, m.Address, testbed.Posix, `--credential={"principal":"viewer","secret":"`+secret+`"}`)
-	bad.Start()
-	testbed.Eventually(t, "the master refuses an agent", func() error {
-		if !strings.Contains(m.Log(), "not authorized to register") {
-			return fmt.Errorf("nothing in its log")
-		}
-		return nil
-	})
+		"register_agents":[{"principals":{"values":["agent"]},"agents":{"type":"ANY"}},{"principals":{"type":"ANY"},"agents":{"type":"NONE"}}],
+		"reserve_resources":[{"principals":{"values":["agent"]},"roles":{"values":["web","*"]}},{"principals":{"type":"ANY"},"roles":{"type":"NONE"}}]}`)
+	for principal, resources := range map[string]string{"viewer": "cpus:1", "agent": "cpus:1;cpus(db):1"} {
+		bad := testbed.NewAgent(t, m.Address, testbed.Posix, `--credential={"principal":"`+principal+`","secret":"`+secret+`"}`, "--resources="+resources)
+		bad.Start()
+		testbed.Eventually(t, "the master refuses an agent", func() error {
+			if !strings.Contains(m.Log(), "principal '"+principal+"' is not authorized to register") {
+				return fmt.Errorf("nothing in its log")
+			}
+			return nil
+		})
+	}
 	if n := len(m.Get("/slaves").At("slaves").List()); n != 0 {
 		t.Errorf("%d agents", n)
 	}
-	good := testbed.NewAgent(t, m.Address, testbed.Posix, `--credential={"principal":"agent","secret":"`+secret+`"}`)
+	good := testbed.NewAgent(t, m.Address, testbed.Posix, `--credential={"principal":"agent","secret":"`+secret+`"}`, "--resources=cpus:1;cpus(web):1")
 	good.Start()
 	awaitAgents(t, m, 1)
+	if got := m.Get("/slaves").At("slaves", 0, "reserved_resources", "web", "cpus").Number(); got != 1 {
+		t.Errorf("%v cpus are reserved for web", got)
+	}
 }

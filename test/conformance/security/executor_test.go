@@ -69,6 +69,9 @@ func TestExecutorsHaveTokens(t *testing.T) {
 	expect(t, "no token", call("own", ""), http.StatusUnauthorized)
 	expect(t, "no token of ours", call("own", "Bearer x.y.z"), http.StatusUnauthorized)
 	expect(t, "another executor's", call("t", "Bearer "+token), http.StatusForbidden)
+	subscribe := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}}
+	expect(t, "to subscribe, another executor's", testbed.Do(t, http.MethodPost, a.URL("/api/v1/executor"), subscribe, []byte(
+		`{"type":"SUBSCRIBE","framework_id":{"value":"`+f.ID+`"},"executor_id":{"value":"t"},"subscribe":{}}`)), http.StatusForbidden)
 	if answer := call("own", "Bearer "+token); answer.Status != http.StatusForbidden || !strings.Contains(answer.Text(), "not subscribed") {
 		t.Errorf("its own, before it subscribed: %d %s", answer.Status, answer.Text())
 	}

@@ -137,6 +137,8 @@ func TestReservationsOfPrincipals(t *testing.T) {
 		}()), 400},
 		{"a volume", "ops", "/create-volumes", list(volume("v", 64, "web", "ops", "ops")), 202},
 		{"a volume on a static reservation", "ops", "/create-volumes", list(static), 202},
+		{"volumes of two roles", "ops", "/destroy-volumes", list(volume("v", 64, "web", "ops", "ops"), static), 202},
+		{"volumes of two roles", "ops", "/create-volumes", list(volume("v", 64, "web", "ops", "ops"), static), 202},
 		{"the disk of a volume", "ops", "/unreserve", list(reserved("disk", 128, "web", "ops")), 409},
 		{"destroying who may not", "viewer", "/destroy-volumes", list(volume("v", 64, "web", "ops", "ops")), 403},
 		{"destroying another volume", "ops", "/destroy-volumes", list(volume("x", 64, "web", "ops", "ops")), 400},
