@@ -312,3 +312,52 @@ func TestNestedOrphans(t *testing.T) {
 		}
 	})
 }
+
+// Of what is nested in a container that lives on, at any depth, what only its traces tell of is
+// destroyed, and nothing else.
+func TestNestedStrays(t *testing.T) {
+	for name, damage := range map[string]func(dir string) error{
+		"the record is damaged": func(dir string) error { return os.WriteFile(filepath.Join(dir, recordFile), []byte("{"), 0o600) },
+		"the record is gone":    func(dir string) error { return os.Remove(filepath.Join(dir, recordFile)) },
+		"the directory is gone": os.RemoveAll,
+	} {
+		t.Run(name, func(t *testing.T) {
+			privileged(t, func(t *testing.T, cfg Config) {
+				root := sh(t, cfg, "root", "sleep 600")
+				stays := below(root, "stays", "while ! test -e go; do sleep 0.01; done; exit 5")
+				lost := below(root, "lost", "(setsid sleep 600 &); sleep 600")
+				lostDeep := below(stays, "lost", "sleep 600")
+				killedAgent(t, cfg, root, stays, lost, below(lost, "deep", "sleep 600"), lostDeep)
+				nested := filepath.Join(root.CheckpointDir, nestedDir)
+				if err := errors.Join(damage(filepath.Join(nested, "lost")), damage(filepath.Join(nested, "stays", nestedDir, "lost"))); err != nil {
+					t.Fatal(err)
+				}
+				m := agent(t, cfg)
+				if orphans, err := m.Recover(deadline(t), []containerizer.Recovered{{Config: root}}); err != nil || len(orphans) > 0 {
+					t.Fatalf("orphans %v, error %v", orphans, err)
+				}
+				for _, id := range []containerizer.ID{lost.ID, lost.ID.Child("deep"), lostDeep.ID} {
+					if m.tree.Group(m.groupPath(id)).Exists() {
+						t.Errorf("the cgroup of %s is left", id)
+					}
+					if _, err := m.Status(deadline(t), id); !errors.Is(err, containerizer.ErrUnknown) {
+						t.Errorf("%s: %v", id, err)
+					}
+				}
+				launch(t, m, below(root, "lost", "true")) // its name is free
+				if err := os.WriteFile(filepath.Join(stays.Sandbox, "go"), nil, 0o644); err != nil {
+					t.Fatal(err)
+				}
+				if end := wait(t, m, stays.ID); end.Status == nil || end.Status.ExitStatus() != 5 {
+					t.Errorf("ended %+v", end)
+				}
+				if _, err := m.Status(deadline(t), root.ID); err != nil {
+					t.Error(err)
+				}
+				if err := m.Destroy(deadline(t), root.ID); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

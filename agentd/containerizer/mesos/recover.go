@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -58,7 +59,36 @@ func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recov
 	for _, c := range all {
 		m.recover(c)
 	}
-	return orphans, m.destroyOrphans(ctx, orphans)
+	var strays []*container
+	for _, id := range orphans {
+		strays = append(strays, m.stray(id))
+	}
+	for _, c := range all {
+		strays = append(strays, m.strays(c)...)
+	}
+	return orphans, m.destroyStrays(ctx, strays)
+}
+
+// strays are what is nested in a container and known by traces only: their records are
+// damaged or gone, or they were never started.
+func (m *Containerizer) strays(parent *container) []*container {
+	names := nestedNames(parent.dir)
+	if m.tree != nil {
+		more, err := m.tree.List(filepath.Join(m.groupPath(parent.id), nestedGroups))
+		if err != nil {
+			m.log.Error(err, "Looking for orphans in a container", "container_id", parent.id)
+		}
+		names = append(names, more...)
+	}
+	slices.Sort(names)
+	var out []*container
+	for _, name := range slices.Compact(names) {
+		id := parent.id.Child(name)
+		if _, err := m.find(id); errors.Is(err, containerizer.ErrUnknown) && checkID(id) == nil {
+			out = append(out, m.newContainer(containerizer.Config{ID: id}, parent))
+		}
+	}
+	return out
 }
 
 // recover takes a known container over, or ends it if it can't be.
@@ -162,14 +192,14 @@ func (m *Containerizer) traces() ([]containerizer.ID, error) {
 	return slices.DeleteFunc(ids, func(id containerizer.ID) bool { return paths.CheckID(string(id)) != nil }), nil
 }
 
-// destroyOrphans destroys containers that nobody knows. An orphan that can't be
-// is told in the log: it must not keep the agent from starting. An agent that is told to
-// end meanwhile doesn't wait: its next life finds what is left.
-func (m *Containerizer) destroyOrphans(ctx context.Context, ids []containerizer.ID) error {
+// destroyStrays destroys containers that nobody knows. One that can't be is told in the
+// log: it must not keep the agent from starting. An agent that is told to end meanwhile
+// doesn't wait: its next life finds what is left.
+func (m *Containerizer) destroyStrays(ctx context.Context, all []*container) error {
 	var wg sync.WaitGroup
 	// Destroying is mostly waiting for the kernel.
 	limit := make(chan struct{}, 16)
-	for _, id := range ids {
+	for _, c := range all {
 		wg.Go(func() {
 			select {
 			case limit <- struct{}{}:
@@ -177,9 +207,13 @@ func (m *Containerizer) destroyOrphans(ctx context.Context, ids []containerizer.
 			case <-ctx.Done():
 				return
 			}
-			m.log.Info("Destroying an orphaned container", "container_id", id)
-			if err := m.destroyOrphan(id); err != nil {
-				m.log.Error(err, "Orphaned container could not be destroyed", "container_id", id)
+			m.log.Info("Destroying an orphaned container", "container_id", c.id)
+			err := m.destroyTraces(c)
+			if err == nil && c.parent != nil { // nobody asks how it ended
+				err = os.RemoveAll(c.dir)
+			}
+			if err != nil {
+				m.log.Error(err, "Orphaned container could not be destroyed", "container_id", c.id)
 			}
 		})
 	}
@@ -193,21 +227,21 @@ func (m *Containerizer) destroyOrphans(ctx context.Context, ids []containerizer.
 	return ctx.Err()
 }
 
-func (m *Containerizer) destroyOrphan(id containerizer.ID) error {
+// stray is an outermost container that nobody knows.
+func (m *Containerizer) stray(id containerizer.ID) *container {
 	c := m.newContainer(containerizer.Config{ID: id}, nil)
 	if target, err := os.Readlink(m.entry(id)); err == nil {
 		c.dir = target
 	}
-	return m.destroyTraces(c)
+	return c
 }
 
 // destroyTraces destroys what is found of a container, what is nested in it first.
 func (m *Containerizer) destroyTraces(c *container) error {
 	defer c.cancel()
 	var errs []error
-	for _, name := range nestedNames(c.dir) {
-		id := c.id.Child(name)
-		errs = append(errs, m.destroyTraces(m.newContainer(containerizer.Config{ID: id}, c)))
+	for _, child := range m.strays(c) {
+		errs = append(errs, m.destroyTraces(child))
 	}
 	r, ok, err := recall(c.dir)
 	if err != nil {

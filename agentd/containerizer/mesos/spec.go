@@ -63,11 +63,14 @@ func (m *Containerizer) specify(c *container, who specs.User) (spec *specs.Spec,
 	}, executable
 }
 
-// groupPath is the cgroup of a container: those of nested ones are below a
-// group named "mesos" in that of their parent, as in Mesos.
+// nestedGroups is the group that those of nested containers are in, below that of their
+// parent; the name is Mesos's.
+const nestedGroups = "mesos"
+
+// groupPath is the cgroup of a container.
 func (m *Containerizer) groupPath(id containerizer.ID) string {
 	if parent := id.Parent(); parent != "" {
-		return filepath.Join(m.groupPath(parent), "mesos", id.Name())
+		return filepath.Join(m.groupPath(parent), nestedGroups, id.Name())
 	}
 	return filepath.Join("/", m.cfg.CgroupsRoot, string(id))
 }

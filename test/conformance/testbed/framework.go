@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"os/user"
 	"slices"
 	"strings"
 	"testing"
@@ -32,10 +33,18 @@ type Framework struct {
 	info     Object
 }
 
+// ownUser is whoever runs the tests, as whom an agent without privileges can run tasks.
+func ownUser() string {
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "root"
+}
+
 // Subscribe begins a framework; it has seen SUBSCRIBED and the first HEARTBEAT.
 func Subscribe(t testing.TB, master *Master, o FrameworkOptions) *Framework {
 	t.Helper()
-	f := &Framework{t: t, master: master, encoding: o.Encoding, info: Object{"user": "root", "name": t.Name(), "roles": List{"*"},
+	f := &Framework{t: t, master: master, encoding: o.Encoding, info: Object{"user": ownUser(), "name": t.Name(), "roles": List{"*"},
 		"capabilities": List{Object{"type": "MULTI_ROLE"}, Object{"type": "PARTITION_AWARE"}}, "failover_timeout": 3600.0}}
 	if f.encoding == "" {
 		f.encoding = JSON

@@ -193,7 +193,13 @@ func (r *Runtime) Signal(ctx context.Context, c runtime.Running, signal syscall.
 func (r *Runtime) Delete(ctx context.Context, c runtime.Running) error {
 	bundle := filepath.Join(c.Dir, bundleDir)
 	if _, err := os.Stat(bundle); err != nil {
-		return nil // never got that far
+		if _, err := os.Stat(filepath.Join(r.cfg.StateDir, c.ID.String())); err != nil {
+			return nil // never got that far
+		}
+		// Somebody deleted the directory, which the runtime needs to write its log.
+		if err := os.MkdirAll(bundle, 0o700); err != nil {
+			return fmt.Errorf("making up for a bundle that is gone: %w", err)
+		}
 	}
 	if err := r.run(ctx, c, "delete", "--force", c.ID.String()); err != nil {
 		return err
