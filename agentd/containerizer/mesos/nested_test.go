@@ -28,11 +28,12 @@ func below(parent containerizer.Config, name, script string) containerizer.Confi
 }
 
 func TestNested(t *testing.T) {
+	t.Setenv("LEAKED", " of the agent's environment")
 	each(t, func(t *testing.T, cfg Config) {
 		m := agent(t, cfg)
 		root := sh(t, cfg, "root", "sleep 600")
 		launch(t, m, root)
-		child := below(root, "child", `echo "$NAME $(pwd) $MESOS_SANDBOX"; sleep 600`)
+		child := below(root, "child", `echo "$NAME $(pwd) $MESOS_SANDBOX$LEAKED"; sleep 600`)
 		started := launch(t, m, child)
 		grandchild := below(child, "grandchild", `echo $NAME; exit 7`)
 		launch(t, m, grandchild)

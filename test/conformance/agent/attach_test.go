@@ -114,6 +114,36 @@ func stdin(data string) *agent.ProcessIO {
 	}}
 }
 
+// TestOutputHeartbeats: who reads what a container writes is told now and then that the
+// connection lives, and how often that is.
+func TestOutputHeartbeats(t *testing.T) {
+	master := testbed.StartMaster(t)
+	a := testbed.StartAgent(t, master.Address, testbed.Posix, "--http_heartbeat_interval=100ms")
+	f := testbed.Subscribe(t, master, testbed.FrameworkOptions{Info: testbed.Object{"checkpoint": true}})
+	defer f.Call("TEARDOWN", nil)
+	for _, encoding := range encodings {
+		t.Run(encoding, func(t *testing.T) {
+			c := &client{t, a, encoding}
+			id := nested(executorOf(c, f, strings.ReplaceAll(encoding, "/", "-")), "silent")
+			s := c.open(t, session(id, "sleep 1000"))
+			for range 3 {
+				record, err := s.records.Next()
+				message := &agent.ProcessIO{}
+				if err == nil {
+					err = codec.Unmarshal(encoding, record, message)
+				}
+				control := message.GetControl()
+				if err != nil || message.GetType() != agent.ProcessIO_CONTROL || control.GetType() != agent.ProcessIO_Control_HEARTBEAT ||
+					control.GetHeartbeat().GetInterval().GetNanoseconds() != int64(100*time.Millisecond) {
+					t.Fatalf("record %v, error %v", message, err)
+				}
+			}
+			s.cancel() // which ends the session's container
+			c.want(http.StatusOK, await(id))
+		})
+	}
+}
+
 func TestSession(t *testing.T) {
 	each(t, func(t *testing.T, c *client, f *testbed.Framework) {
 		c.t = t

@@ -34,6 +34,8 @@ type Process struct {
 
 	// Env is added to the environment of the lives to come.
 	Env []string
+	// User is whom the lives to come run as, see [Process.As].
+	User *syscall.Credential
 	// Scheme is that of its URLs: http, unless Env switches TLS on. The testbed
 	// trusts every certificate.
 	Scheme string
@@ -153,7 +155,7 @@ func (p *Process) Launch() {
 	p.cmd.Env = append(environment(), p.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = log, log
 	// Not in the group of a terminal's interrupt: the testbed ends it.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: p.User}
 	if err := p.cmd.Start(); err != nil {
 		p.t.Fatalf("starting %s: %v", p.Name, err)
 	}
@@ -169,6 +171,15 @@ func (p *Process) Launch() {
 func (p *Process) Use(program string) {
 	p.t.Helper()
 	p.binary = Binary(p.t, program)
+}
+
+// As has the lives to come run as an ordinary user, who gets the directory. Only root can.
+func (p *Process) As(uid, gid uint32) {
+	p.t.Helper()
+	if err := os.Chown(p.Dir, int(uid), int(gid)); err != nil {
+		p.t.Fatal(err)
+	}
+	p.User = &syscall.Credential{Uid: uid, Gid: gid}
 }
 
 // environment is the test's without variables that would be flags.
