@@ -236,12 +236,14 @@ func (a *API) operate(ctx context.Context, call *agent.Call) (*agent.Response, e
 		}
 		return show(call.GetType(), v), nil
 	case agent.Call_ADD_RESOURCE_PROVIDER_CONFIG:
-		return nil, configError(a.cfg.Providers.Add(call.GetAddResourceProviderConfig().GetInfo()))
+		info := call.GetAddResourceProviderConfig().GetInfo()
+		return nil, configError(info, a.cfg.Providers.Add(info))
 	case agent.Call_UPDATE_RESOURCE_PROVIDER_CONFIG:
-		return nil, configError(a.cfg.Providers.Update(call.GetUpdateResourceProviderConfig().GetInfo()))
+		info := call.GetUpdateResourceProviderConfig().GetInfo()
+		return nil, configError(info, a.cfg.Providers.Update(info))
 	case agent.Call_REMOVE_RESOURCE_PROVIDER_CONFIG:
 		c := call.GetRemoveResourceProviderConfig()
-		return nil, configError(a.cfg.Providers.Remove(c.GetType(), c.GetName()))
+		return nil, configError(nil, a.cfg.Providers.Remove(c.GetType(), c.GetName()))
 	case agent.Call_MARK_RESOURCE_PROVIDER_GONE:
 		return nil, a.markProviderGone(ctx, call.GetMarkResourceProviderGone().GetResourceProviderId().GetValue())
 	case agent.Call_PRUNE_IMAGES:

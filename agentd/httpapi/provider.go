@@ -151,10 +151,11 @@ func (a *API) markProviderGone(ctx context.Context, id string) error {
 }
 
 // configError is what is answered about descriptions of providers.
-func configError(err error) error {
+func configError(info *mesos.ResourceProviderInfo, err error) error {
 	switch {
 	case errors.Is(err, providerconfig.ErrInvalid):
-		return refuse(http.StatusBadRequest, "Failed to validate resource provider config: %s", err)
+		return refuse(http.StatusBadRequest, "Failed to validate resource provider config with type '%s' and name '%s': %s",
+			info.GetType(), info.GetName(), err)
 	case errors.Is(err, providerconfig.ErrConflict):
 		return refuse(http.StatusConflict, "%s", err)
 	}

@@ -84,6 +84,9 @@ func validateContainerCall(c *agent.Call) error {
 	if err := validateEnvironment(p.command.GetEnvironment()); err != nil {
 		return fmt.Errorf("'%s.command' is invalid: %w", p.field, err)
 	}
+	if err := validateContainerInfo(p.container); err != nil {
+		return fmt.Errorf("'%s.container' is invalid: %w", p.field, err)
+	}
 	return validateLimits(c, p)
 }
 
@@ -127,6 +130,9 @@ func validateLimits(c *agent.Call, p containerPart) error {
 	resources.Upgrade(launch.Resources)
 	if err := resources.ValidateAll(launch.GetResources()); err != nil {
 		return fmt.Errorf("Invalid resources: %w", err)
+	}
+	if resources.Of(launch.GetResources()...).Scalar("gpus")%resources.ScalarOf(1) != 0 {
+		return errors.New("Invalid GPU resources: The 'gpus' resource must be an unsigned integer")
 	}
 	if p.id.GetParent() != nil {
 		return nil
@@ -172,6 +178,9 @@ func validateContainerID(id *mesos.ContainerID) error {
 // validateEnvironment checks that each variable has the value that its type says.
 func validateEnvironment(env *mesos.Environment) error {
 	for _, v := range env.GetVariables() {
+		if v.GetType() == mesos.Environment_Variable_UNKNOWN {
+			return errors.New("Environment variable of type 'UNKNOWN' is not allowed")
+		}
 		secret := v.GetType() == mesos.Environment_Variable_SECRET
 		switch {
 		case secret && v.Secret == nil:
