@@ -53,6 +53,7 @@ type Engine struct {
 	detectedAt time.Time
 	started    time.Time
 	recovery   recoveryStats
+	recovered  recoveredRuns
 }
 
 // New prepares an engine. Its process exists from here on, so that PIDs are
@@ -113,6 +114,7 @@ func (e *Engine) Run(ctx context.Context) error {
 		e.log.Error(p.Err, "checkpoint skipped", "path", p.Path)
 		e.recovery.errors.Add(1)
 	}
+	e.recovered = runsOf(snapshot)
 	e.inputs <- state.Recovered{Snapshot: snapshot}
 
 	committed := make(chan error, 1)

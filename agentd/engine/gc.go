@@ -1,12 +1,14 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -148,48 +150,62 @@ func (c *collector) age(used float64) time.Duration {
 	return time.Duration(float64(c.delay) * max(0, 1-c.headroom-used))
 }
 
-// sweep removes what has been garbage since before then.
+// sweep removes what has been garbage since before then, the oldest first.
 func (c *collector) sweep(ctx context.Context, then time.Time) {
-	for ctx.Err() == nil {
-		path, g, ok := c.next(then)
-		if !ok {
+	for _, path := range c.ripe(then) {
+		if ctx.Err() != nil {
 			return
 		}
-		err := g.remove(path)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			c.failed.Add(1)
-			c.log.Error(err, "removing garbage", "path", path)
-		} else {
-			c.succeeded.Add(1)
-			c.log.V(1).Info("garbage removed", "path", path)
+		if g, ok := c.take(path, then); ok {
+			c.removeOne(path, g)
 		}
-		if g.after != nil {
-			g.after()
-		}
-		c.mu.Lock()
-		c.busy = ""
-		c.settled.Broadcast()
-		c.mu.Unlock()
 	}
 }
 
-// next takes the path that waits longest.
-func (c *collector) next(then time.Time) (string, garbage, bool) {
+func (c *collector) removeOne(path string, g garbage) {
+	if err := g.remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		c.failed.Add(1)
+		c.log.Error(err, "removing garbage", "path", path)
+	} else {
+		c.succeeded.Add(1)
+		c.log.V(1).Info("garbage removed", "path", path)
+	}
+	if g.after != nil {
+		g.after()
+	}
+	c.mu.Lock()
+	c.busy = ""
+	c.settled.Broadcast()
+	c.mu.Unlock()
+}
+
+// ripe lists what has been garbage since before then.
+func (c *collector) ripe(then time.Time) []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	path := ""
-	for p, g := range c.due {
-		if g.since.Before(then) && (path == "" || g.since.Before(c.due[path].since)) {
-			path = p
+	var out []string
+	for path, g := range c.due {
+		if g.since.Before(then) {
+			out = append(out, path)
 		}
 	}
-	if path == "" {
-		return "", garbage{}, false
+	slices.SortFunc(out, func(a, b string) int {
+		return cmp.Or(c.due[a].since.Compare(c.due[b].since), cmp.Compare(a, b))
+	})
+	return out
+}
+
+// take takes one of them for removal, unless it is none any more.
+func (c *collector) take(path string, then time.Time) (garbage, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	g, ok := c.due[path]
+	if !ok || !g.since.Before(then) {
+		return garbage{}, false
 	}
-	g := c.due[path]
 	delete(c.due, path)
 	c.busy = path
-	return path, g, true
+	return g, true
 }
 
 // diskUsed is how full the file system of a path is, from 0 to 1.

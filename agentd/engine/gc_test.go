@@ -127,3 +127,28 @@ func TestCollectorLooksAtTheDisk(t *testing.T) {
 		at(20*time.Second, 15*time.Minute, true)
 	})
 }
+
+// TestReuseInOneGo removes an executor and a task and uses both again before the disk was
+// waited for once: what is used must not be collected.
+func TestReuseInOneGo(t *testing.T) {
+	dir := t.TempDir()
+	e := &Engine{cfg: Config{State: state.Config{WorkDir: dir}}.withDefaults(), gc: newTestCollector(dir)}
+	task := state.TaskRemoved{AgentID: "a", FrameworkID: "f", ExecutorID: "e2", Container: "c2", TaskID: "t"}
+	err := e.perform(t.Context(), []state.Effect{
+		state.ExecutorRemoved{AgentID: "a", FrameworkID: "f", ExecutorID: "e", Container: "c", Checkpoint: true},
+		state.FrameworkRemoved{AgentID: "a", FrameworkID: "f", Checkpoint: true},
+		state.DirectoriesReused{AgentID: "a", FrameworkID: "f", ExecutorID: "e"},
+		task, state.TaskReused(task),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path := range e.gc.due {
+		if filepath.Base(path) != "c" { // the run that is over
+			t.Errorf("%s is collected", path)
+		}
+	}
+	if n := e.gc.pending(); n != 2 {
+		t.Errorf("%d paths are collected, want that run in both trees", n)
+	}
+}

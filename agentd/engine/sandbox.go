@@ -9,7 +9,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/agentd/paths"
@@ -159,23 +158,9 @@ func (e *Engine) recoveryFinished(ctx context.Context, agent string) error {
 	e.recovery.done(time.Since(e.started))
 	e.oversubscribe(ctx)
 	e.collectOldAgents(agent)
+	e.collectUnknown(agent)
 	if e.cfg.BootID == "" {
 		return nil
 	}
 	return e.cfg.Store.SaveBootID(e.cfg.BootID)
-}
-
-// collectOldAgents lets the directories of agents go that this one was before.
-func (e *Engine) collectOldAgents(current string) {
-	for _, root := range e.roots() {
-		entries, err := os.ReadDir(paths.Agents(root))
-		if err != nil {
-			continue
-		}
-		for _, entry := range entries {
-			if entry.IsDir() && entry.Name() != current && !strings.HasPrefix(entry.Name(), ".") {
-				e.gc.collect(paths.Agent(root, entry.Name()), true, nil)
-			}
-		}
-	}
 }

@@ -175,6 +175,20 @@ func TestRecoveryTranscripts(t *testing.T) {
 			r.acknowledge("t1", 1)
 			r.acknowledge("t1", 2)
 		},
+		"pings while it recovers": func(r *rig) {
+			d := live(r, func(r *rig) { r.update("t1", "t1", mesos.TaskState_TASK_RUNNING, 1) })
+			r.restart(d)
+			ping := func(connected bool) {
+				r.step("ping", MasterMessage{From: "slave-observer(1)@10.0.0.1:5050", Message: &messages.PingSlaveMessage{Connected: &connected}})
+			}
+			ping(true)
+			recovered(r)
+			ping(false) // no reason to look for another master: it has not begun to look for one
+			comeBack(r, []*mesos.TaskInfo{commandTask("t1")})
+			ping(false) // nor now
+			r.register()
+			ping(true)
+		},
 		"task was never delivered": func(r *rig) {
 			d := live(r, func(*rig) {})
 			r.restart(d)

@@ -115,3 +115,13 @@ func TestCollectLongLivedGroups(t *testing.T) {
 		t.Errorf("sandboxes %q, want one", kept)
 	}
 }
+
+// noneOf says whether nothing in the agent's work directory fits a pattern.
+func noneOf(a *testbed.Agent, pattern string) func() error {
+	return func() error {
+		if found, err := filepath.Glob(filepath.Join(a.WorkDir, pattern)); err != nil || len(found) > 0 {
+			return errorf("%q, error %v", found, err)
+		}
+		return nil
+	}
+}

@@ -4,12 +4,14 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/testkit/images"
 	"github.com/mesos-operator/mesos-operator/test/conformance/testbed"
@@ -333,4 +335,84 @@ func TestImageNested(t *testing.T) {
 	call := launch(nested(root, "other"), "true")
 	call.LaunchContainer.Container = image
 	c.want(http.StatusBadRequest, call)
+}
+
+// TestLateVolumeInImage: an executor in an image sees the persistent volumes of tasks that it
+// gets later, read-only ones as such, until these tasks are over.
+func TestLateVolumeInImage(t *testing.T) {
+	master, a, registry := imageAgent(t)
+	ref := tool(t, registry, "tool", v1.Config{})
+	f := testbed.Subscribe(t, master, testbed.FrameworkOptions{Info: testbed.Object{
+		"checkpoint": true, "roles": testbed.List{"shop"}, "principal": "p",
+	}})
+	defer f.Call("TEARDOWN", nil)
+	executor := testbed.Object{
+		"executor_id": testbed.Object{"value": "driver"}, "framework_id": testbed.Object{"value": f.ID},
+		"command": testbed.Object{"shell": true, "value": "sleep 1000"}, "container": in(ref),
+	}
+	of := func(offer testbed.Value, id string, more ...any) testbed.Object {
+		task := testbed.Task(offer, id, "")
+		delete(task, "command")
+		task["executor"] = executor
+		task["resources"] = append(testbed.List{testbed.Scalar("cpus", 0.1), testbed.Scalar("mem", 32)}, more...)
+		return task
+	}
+	offer := f.Offer()
+	f.Accept(offer, testbed.Launch(of(offer, "first")))
+	d := newDriver(t, a, f)
+	d.Receive(internal+"RunTaskMessage", &messages.RunTaskMessage{})
+	pid := 0
+	testbed.Eventually(t, "the executor runs", func() error {
+		pid = int(a.Get("/containers").Find("driver", "executor_id").At("status", "executor_pid").Number())
+		if pid == 0 {
+			return errorf("it has no process")
+		}
+		return nil
+	})
+	inside := func(path string) string {
+		return filepath.Join("/proc", fmt.Sprint(pid), "root", "mnt/mesos/sandbox", path)
+	}
+
+	volume := func(id, path, mode string) testbed.Object {
+		out := testbed.Scalar("disk", 64)
+		out["reservations"] = testbed.List{testbed.Object{"type": "DYNAMIC", "role": "shop", "principal": "p"}}
+		out["allocation_info"] = testbed.Object{"role": "shop"}
+		out["disk"] = testbed.Object{
+			"persistence": testbed.Object{"id": id, "principal": "p"}, "volume": testbed.Object{"container_path": path, "mode": mode},
+		}
+		return out
+	}
+	reserved := testbed.Scalar("disk", 128)
+	reserved["reservations"] = testbed.List{testbed.Object{"type": "DYNAMIC", "role": "shop", "principal": "p"}}
+	reserved["allocation_info"] = testbed.Object{"role": "shop"}
+	rw, ro := volume("w", "data", "RW"), volume("r", "fixed", "RO")
+	offer = f.Offer()
+	f.Accept(offer,
+		testbed.Object{"type": "RESERVE", "reserve": testbed.Object{"resources": testbed.List{reserved}}},
+		testbed.Object{"type": "CREATE", "create": testbed.Object{"volumes": testbed.List{rw, ro}}},
+		testbed.Launch(of(offer, "second", rw, ro)))
+	var second messages.RunTaskMessage
+	d.Receive(internal+"RunTaskMessage", &second)
+	enter := func(script string) ([]byte, error) {
+		return exec.Command("nsenter", "--target", fmt.Sprint(pid), "--mount", "--root", "/bin/sh", "-c", script).CombinedOutput()
+	}
+	if out, err := enter("echo kept > /mnt/mesos/sandbox/data/file && ls /mnt/mesos/sandbox/fixed && ! echo x > /mnt/mesos/sandbox/fixed/file"); err != nil {
+		t.Errorf("in the container: %v\n%s", err, out)
+	}
+	found, _ := filepath.Glob(filepath.Join(a.WorkDir, "volumes/roles/shop/w/file"))
+	if len(found) != 1 || a.ReadFile(found[0]) != "kept\n" {
+		t.Errorf("on the node there is %q", found)
+	}
+	d.report(t, second.GetTask(), mesos.TaskState_TASK_FINISHED)
+	f.Follow("second", "TASK_FINISHED")
+	testbed.Eventually(t, "the volume is unmounted", func() error {
+		mounts, err := os.ReadFile(filepath.Join("/proc", fmt.Sprint(pid), "mountinfo"))
+		if err != nil || strings.Contains(string(mounts), "/volumes/roles/shop/") {
+			return errorf("it is mounted, or %v", err)
+		}
+		if _, err := os.Lstat(inside("data")); err == nil {
+			return errorf("its link is there")
+		}
+		return nil
+	})
 }

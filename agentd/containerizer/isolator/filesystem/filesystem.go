@@ -9,12 +9,15 @@
 // read-only volumes, and takes absolute names. filesystem/posix does neither,
 // as in Mesos.
 //
+// What a container gets later, with another task, is mounted in its mount namespace then.
+//
 // A container with an image gets from filesystem/linux what belongs to any root file system, and
 // its sandbox. Its volumes are bound at the paths that they have on the node, to which the links
 // then lead as well.
 package filesystem
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -151,7 +154,7 @@ func (i *Isolator) change(c *isolator.Container, want map[string]volume) error {
 	defer sandbox.Close()
 	for path, v := range have {
 		if _, ok := want[path]; !ok {
-			if err := v.unlink(sandbox); err != nil {
+			if err := errors.Join(i.takeAway(c, v), v.unlink(sandbox)); err != nil {
 				return err
 			}
 		}
@@ -161,6 +164,9 @@ func (i *Isolator) change(c *isolator.Container, want map[string]volume) error {
 			continue
 		}
 		if err := i.give(c.ID, sandbox, v); err != nil {
+			return err
+		}
+		if err := i.bring(c, v); err != nil {
 			return err
 		}
 		if err := v.link(sandbox); err != nil {
