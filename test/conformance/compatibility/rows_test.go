@@ -173,7 +173,9 @@ var isolators = []string{
 
 // agentProofs are the tests of the agent's calls; "" is that of all others.
 var agentProofs = map[string]string{
-	"": aapi + "TestGoldenCalls", "SET_LOGGING_LEVEL": aapi + "TestOperatorAPI",
+	"": aapi + "TestGoldenCalls", "SET_LOGGING_LEVEL": aapi + "TestOperatorAPI " + ctr + "TestProcessCalls",
+	"GET_FLAGS": aapi + "TestGoldenCalls " + ctr + "TestProcessCalls", "GET_METRICS": aapi + "TestGoldenCalls " + ctr + "TestProcessCalls",
+	"GET_LOGGING_LEVEL":               aapi + "TestGoldenCalls " + ctr + "TestProcessCalls",
 	"GET_CONTAINERS":                  aapi + "TestGoldenCalls " + ctr + "TestNested " + ctr + "TestStandalone",
 	"LAUNCH_NESTED_CONTAINER":         ctr + "TestNested " + ctr + "TestNestedRefused",
 	"LAUNCH_NESTED_CONTAINER_SESSION": ctr + "TestSession",
