@@ -88,8 +88,8 @@ func awaitLeader(t *testing.T, members []*member) *member {
 	return nil
 }
 
-// awaitVoters waits until the registry has so many members with a vote, as this
-// one knows.
+// awaitVoters waits until the registry has so many members with a vote, and all of
+// them are up to date, as this one knows, which leads.
 func (m *member) awaitVoters(t *testing.T, n int) {
 	t.Helper()
 	var body []byte
@@ -101,7 +101,8 @@ func (m *member) awaitVoters(t *testing.T, n int) {
 		body, _ = io.ReadAll(resp.Body)
 		resp.Body.Close()
 		var values map[string]float64
-		if json.Unmarshal(body, &values) == nil && values["registrar/log/ensemble_size"] == float64(n) {
+		if json.Unmarshal(body, &values) == nil && values["registrar/log/ensemble_size"] == float64(n) &&
+			values["registrar/log/ensemble_current"] == float64(n) {
 			return
 		}
 	}

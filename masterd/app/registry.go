@@ -140,6 +140,9 @@ func (a *App) openRaft() (*raft.Store, error) {
 	a.store = store
 	a.metrics.Pull(func(_ context.Context, emit metrics.Emit) {
 		emit(metrics.Gauge, "registrar/log/ensemble_size", float64(store.Voters()))
+		if current, ok := store.Current(); ok {
+			emit(metrics.Gauge, "registrar/log/ensemble_current", float64(current))
+		}
 		recovered := 0.0
 		if store.Leader() != nil {
 			recovered = 1

@@ -156,10 +156,17 @@ func (c Config) checkAddresses() []error {
 	} else if host, _, _ := net.SplitHostPort(c.Address); isUnspecified(host) {
 		errs = append(errs, fmt.Errorf("address of this member: peers can't connect to %q", host))
 	}
-	if !slices.ContainsFunc(c.Peers, func(p Peer) bool { return p.ID == c.ID }) {
+	if c.Reload == nil && !c.listed() {
 		errs = append(errs, fmt.Errorf("this member, %s, is not one of the peers", c.ID))
 	}
 	return errs
+}
+
+// listed says whether this member is one of the peers. A list that can change may not
+// name it any more, or not yet: it has to run nevertheless, as its vote counts until it
+// is taken, and waits if it has none.
+func (c Config) listed() bool {
+	return slices.ContainsFunc(c.Peers, func(p Peer) bool { return p.ID == c.ID })
 }
 
 func duplicates(peers []Peer) []error {

@@ -245,3 +245,43 @@ func TestTLSFilesAreChecked(t *testing.T) {
 		})
 	}
 }
+
+// TestWhoIsNotListedRuns starts members that a list doesn't name yet, or not any more:
+// they neither refuse to start nor begin a group, and a vote that they still have counts.
+func TestWhoIsNotListedRuns(t *testing.T) {
+	g := &group{members: map[string]*raft.Store{}, dirs: map[string]string{}}
+	var all []raft.Peer
+	for i := range 3 {
+		all = append(all, raft.Peer{ID: fmt.Sprintf("m%d", i), Address: freeAddress(t)})
+	}
+	l := &list{peers: all[:1]}
+	for _, p := range all {
+		g.start(t, l, p)
+	}
+	g.peers = all[:1]
+	if leader, _ := g.lead(t); leader != "m0" {
+		t.Fatalf("%s leads, which nobody listed", leader)
+	}
+	g.peers = all
+	l.set(all, nil)
+	leader, term := g.lead(t)
+	if _, err := term.Apply(t.Context(), admit("1")); err != nil {
+		t.Fatal(err)
+	}
+	g.agree(t, leader, 1)
+	leader = ""
+	for id, m := range g.members {
+		if err := m.Close(); err != nil {
+			t.Fatalf("closing %s: %v", id, err)
+		}
+		delete(g.members, id)
+	}
+	// m2 is to go, but without it, and without m0, which is dead, m1 has no majority.
+	l.set(all[:2], nil)
+	g.start(t, l, all[1])
+	g.start(t, l, all[2])
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline) && leader != "m1"; {
+		leader, _ = g.lead(t) // m2 may win, and hands over
+	}
+	g.agree(t, "m1", 1)
+}

@@ -95,3 +95,24 @@ func (s *Store) Voters() int {
 	}
 	return n
 }
+
+// Current is the number of members with a vote that answer and have all that was
+// committed, this one included. Only the leader knows; ok is false on others.
+func (s *Store) Current() (n int, ok bool) {
+	if s.raft.State() != hraft.Leader {
+		return 0, false
+	}
+	future := s.raft.GetConfiguration()
+	if future.Error() != nil {
+		return 0, false
+	}
+	for _, server := range future.Configuration().Servers {
+		if server.Suffrage != hraft.Voter {
+			continue
+		}
+		if h := s.health(server.ID); server.ID == s.self || h.alive && h.current {
+			n++
+		}
+	}
+	return n, true
+}
