@@ -28,6 +28,8 @@ const (
 	ReasonNoPools            = "NoPools"
 	ReasonNoNodes            = "NoNodes"
 	ReasonRollingOut         = "RollingOut"
+	ReasonScalingMasters     = "ScalingMasters"
+	ReasonUpgradingMasters   = "UpgradingMasters"
 	ReasonStable             = "Stable"
 	ReasonHealthy            = "Healthy"
 	ReasonApplyFailed        = "ApplyFailed"

@@ -264,7 +264,6 @@ func TestChangesRefused(t *testing.T) {
 		message       string
 	}{
 		"storage size":  {[]string{"spec", "masters", "storage"}, "{size: 1Gi}", "{size: 2Gi}", "expand the PersistentVolumeClaims"},
-		"replicas":      {[]string{"spec", "masters", "replicas"}, "1", "3", "masters.replicas can't change"},
 		"storage class": {[]string{"spec", "masters", "storage"}, "{size: 1Gi}", "{size: 1Gi, storageClassName: fast}", "storageClassName can't change"},
 	}
 	for name, change := range map[string][3]string{

@@ -13,6 +13,11 @@ const (
 	LabelLeader = "mesos.dev/leader"
 )
 
+// AnnotationMembers on a master's pod is the number of masters on the list of peers
+// that it was last told of. That it changes makes the kubelet write the list anew at
+// once, rather than within a minute or so.
+const AnnotationMembers = "mesos.dev/members"
+
 // Values of LabelRole.
 const (
 	RoleMaster  = "master"

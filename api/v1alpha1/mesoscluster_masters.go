@@ -10,10 +10,10 @@ type Masters struct {
 	Placement `json:",inline"`
 
 	// replicas is the number of masters: 1, 3 or 5. The cluster works while a majority does.
+	// It can change while the cluster works: masters join and leave one at a time.
 	// +optional
 	// +kubebuilder:default=1
 	// +kubebuilder:validation:XValidation:rule="self in [1, 3, 5]",message="write 1, 3 or 5: masters decide by majority, and an even number survives no more failures than one less"
-	// +kubebuilder:validation:XValidation:rule="self == oldSelf",message="masters.replicas can't change: the masters form the group that keeps their registry once, when they first start"
 	Replicas int32 `json:"replicas,omitempty"`
 
 	// resources of each master's container.
@@ -62,7 +62,8 @@ type MasterStorage struct {
 	StorageClassName *string `json:"storageClassName,omitempty"`
 
 	// reclaim says whether the volumes' claims are deleted with the MesosCluster.
-	// Nothing else ever deletes them.
+	// Claims of masters that masters.replicas has removed are deleted in any case:
+	// what they hold is a registry of the past, which must not come back.
 	// +optional
 	// +kubebuilder:default=Delete
 	Reclaim ReclaimPolicy `json:"reclaim,omitempty"`

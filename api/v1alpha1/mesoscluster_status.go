@@ -54,6 +54,10 @@ type MasterCounts struct {
 	Desired int32 `json:"desired"`
 	// ready is the number of masters whose pods are ready.
 	Ready int32 `json:"ready"`
+	// updated is the number of masters that run with the current spec.
+	Updated int32 `json:"updated"`
+	// voting is the number of masters that decide together, as the leading one last told.
+	Voting int32 `json:"voting"`
 	// summary is ready/desired, for people.
 	Summary string `json:"summary,omitempty"`
 }

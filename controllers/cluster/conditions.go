@@ -19,6 +19,9 @@ type facts struct {
 
 	masters        v1alpha1.MasterCounts
 	mastersSettled bool
+	members        int32  // masters that decide together, or 0 if that is not known
+	scaling        string // what a change of the number of masters waits for
+	upgrading      string // how far a change of the masters' pods is
 	leader         string
 	answered       bool   // the leading master was asked at least once
 	unreachable    string // why its last answer failed
@@ -40,8 +43,10 @@ func factsOf(s *scope, now, before v1alpha1.MesosClusterStatus) facts {
 	if set := s.masters; set != nil {
 		f.mastersSettled = set.Status.ObservedGeneration >= set.Generation &&
 			set.Status.UpdatedReplicas >= now.Masters.Desired &&
-			set.Status.Replicas == now.Masters.Desired
+			set.Status.Replicas == now.Masters.Desired &&
+			s.scaling == "" && s.upgrading == ""
 	}
+	f.members, f.scaling, f.upgrading = s.group.listed, s.scaling, s.upgrading
 	for _, pool := range s.pools {
 		f.settled = f.settled && pool.settled && pool.status.Phase == v1alpha1.PoolRunning
 	}
@@ -55,9 +60,19 @@ func factsOf(s *scope, now, before v1alpha1.MesosClusterStatus) facts {
 // that is still on its way, and what is missing afterwards is lost.
 func (f facts) led() bool { return f.before.Version != "" }
 
-func (f facts) quorum() bool {
-	return f.masters.Ready >= resources.Quorum(f.masters.Desired)
+// needed is how many masters must be ready for one to lead. While their number changes,
+// those that vote say so rather than those that are wanted.
+func (f facts) needed() int32 {
+	switch {
+	case f.masters.Voting > 0:
+		return resources.Quorum(f.masters.Voting)
+	case f.members > 0:
+		return resources.Quorum(f.members)
+	}
+	return resources.Quorum(f.masters.Desired)
 }
+
+func (f facts) quorum() bool { return f.masters.Ready >= f.needed() }
 
 // retiring lists the pools that are on their way out, with how far they are.
 func (f facts) retiring() string {
@@ -85,7 +100,7 @@ func mastersReadyCondition(f facts) metav1.Condition {
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonDeleting, "the cluster is being deleted")
 	case !f.quorum():
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonMastersNotReady,
-			"%d of %d masters are ready, and %d are needed to lead", f.masters.Ready, f.masters.Desired, resources.Quorum(f.masters.Desired))
+			"%d of %d masters are ready, and %d are needed to lead", f.masters.Ready, f.masters.Desired, f.needed())
 	case f.leader == "":
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonNoLeader, "no master leads yet")
 	case !f.answered:
@@ -95,6 +110,9 @@ func mastersReadyCondition(f facts) metav1.Condition {
 	case f.masters.Ready < f.masters.Desired:
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonMastersNotReady,
 			"%d of %d masters are ready, and %s leads", f.masters.Ready, f.masters.Desired, f.leader)
+	case f.masters.Voting > 0 && f.masters.Voting < f.masters.Desired:
+		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonMastersNotReady,
+			"%d of %d masters vote, and %s leads", f.masters.Voting, f.masters.Desired, f.leader)
 	}
 	return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonReady,
 		"%d of %d masters are ready, and %s leads", f.masters.Ready, f.masters.Desired, f.leader)
@@ -148,6 +166,10 @@ func progressingCondition(f facts) metav1.Condition {
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonDeleting, "%s", deletionMessage(f))
 	case f.retiring() != "":
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonRollingOut, "%s", f.retiring())
+	case f.scaling != "":
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonScalingMasters, "%s", f.scaling)
+	case f.upgrading != "":
+		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonUpgradingMasters, "%s", f.upgrading)
 	case !f.mastersSettled:
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonRollingOut, "the masters are being rolled out")
 	case !f.settled:
@@ -171,7 +193,7 @@ func degradedCondition(f facts) metav1.Condition {
 		return condition(kind, metav1.ConditionFalse, v1alpha1.ReasonHealthy, "nothing is wrong")
 	case !f.quorum():
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonQuorumLost,
-			"%d of %d masters are ready, and %d are needed to lead", f.masters.Ready, f.masters.Desired, resources.Quorum(f.masters.Desired))
+			"%d of %d masters are ready, and %d are needed to lead", f.masters.Ready, f.masters.Desired, f.needed())
 	case f.leader == "":
 		return condition(kind, metav1.ConditionTrue, v1alpha1.ReasonNoLeader, "no master leads")
 	case f.unreachable != "":

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/types"
@@ -20,14 +21,16 @@ import (
 
 // What the operator may do: its own resource, the kinds of children that it
 // applies, the pods that its masters' Roles grant (nobody can grant what they may
-// not do themselves), and the masters' claims when a MesosCluster is deleted. What
-// reviewers.go needs is in config/rbac/token_review.yaml, as it is about objects that
-// are installed with the operator.
+// not do themselves), evictions of masters' and agents' pods that are to change, and the
+// claims of masters that leave, alone or with their MesosCluster. What reviewers.go needs
+// is in config/rbac/token_review.yaml, as it is about objects that are installed with the
+// operator.
 //
 // +kubebuilder:rbac:groups=mesos.dev,resources=mesosclusters,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=mesos.dev,resources=mesosclusters/status,verbs=get;patch
 // +kubebuilder:rbac:groups="",resources=configmaps;serviceaccounts;services,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=pods/eviction,verbs=create
 // +kubebuilder:rbac:groups="",resources=persistentvolumeclaims,verbs=list;delete
 // +kubebuilder:rbac:groups=apps,resources=statefulsets;daemonsets,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups=policy,resources=poddisruptionbudgets,verbs=get;list;watch;create;patch
@@ -40,6 +43,7 @@ type Leaders interface {
 	Forget(cluster types.NamespacedName)
 	Poke()
 	Last(cluster types.NamespacedName) (leader.Observation, bool)
+	Ask(ctx context.Context, cluster types.NamespacedName) (leader.State, error)
 }
 
 // Reconciler brings the world in line with MesosClusters, one at a call.
@@ -50,6 +54,7 @@ type Reconciler struct {
 	recorder events.EventRecorder
 	defaults resources.Defaults
 	applier  *applier
+	now      func() time.Time
 
 	tokenReviewers string
 }
@@ -89,7 +94,7 @@ func New(c Config) (*Reconciler, error) {
 	}
 	return &Reconciler{
 		client: c.Client, reader: c.Reader, leaders: c.Leaders, recorder: c.Recorder, defaults: c.Defaults,
-		applier: newApplier(c.Client), tokenReviewers: c.TokenReviewers,
+		applier: newApplier(c.Client), now: time.Now, tokenReviewers: c.TokenReviewers,
 	}, nil
 }
 
@@ -118,7 +123,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (resul
 	for _, phase := range r.phases(s) {
 		s.failed(phase(ctx, s))
 	}
-	return ctrl.Result{}, s.err()
+	return ctrl.Result{RequeueAfter: s.after}, s.err()
 }
 
 // phases to run, in order. Each runs even if one before it failed: a refused
@@ -128,6 +133,8 @@ func (r *Reconciler) phases(s *scope) []func(context.Context, *scope) error {
 		return []func(context.Context, *scope) error{r.reconcileDeletion}
 	}
 	return []func(context.Context, *scope) error{
+		r.listMasters,
+		r.reconcileGroup,
 		r.reconcileAccess,
 		r.reconcileReviewers,
 		r.reconcileMasters,

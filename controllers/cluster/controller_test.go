@@ -86,7 +86,7 @@ func TestStatusFollowsTheCluster(t *testing.T) {
 		Version:            "1.11.0",
 		Leader:             "demo-master-0",
 		Endpoint:           "http://demo-leader." + w.namespace + ".svc:5050",
-		Masters:            v1alpha1.MasterCounts{Desired: 1, Ready: 1, Summary: "1/1"},
+		Masters:            v1alpha1.MasterCounts{Desired: 1, Ready: 1, Updated: 1, Voting: 1, Summary: "1/1"},
 		Agents:             v1alpha1.AgentCounts{Desired: 2, Ready: 2, Registered: 2, Summary: "2/2"},
 		Pools:              []v1alpha1.PoolStatus{{Name: "small", Phase: v1alpha1.PoolRunning, Desired: 2, Ready: 2, Updated: 2}},
 	}

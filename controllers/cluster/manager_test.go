@@ -72,7 +72,7 @@ func (w *world) manage(agents int32) {
 		},
 	})
 	w.must(err)
-	watch := leader.NewWatch(fixedLeader{leader.State{Version: "1.11.0", ActiveAgents: agents}}, leader.Config{}, logr.Discard())
+	watch := leader.NewWatch(fixedLeader{leader.State{Version: "1.11.0", ActiveAgents: agents, Votes: 1, Current: 1, Listed: 1}}, leader.Config{}, logr.Discard())
 	w.must(mgr.Add(watch))
 	r, err := New(Config{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Leaders: watch, Recorder: mgr.GetEventRecorder("mesos-operator"),

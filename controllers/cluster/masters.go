@@ -2,32 +2,51 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"slices"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
-	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
 	"github.com/mesos-operator/mesos-operator/controllers/cluster/leader"
 	"github.com/mesos-operator/mesos-operator/controllers/cluster/resources"
 )
 
-// reconcileMasters applies the StatefulSet and finds out who leads. It does
-// nothing until the leader Service has its address, which the masters advertise.
+// reconcileMasters applies the StatefulSet, and sees to it that its pods are what it
+// says. It does nothing until the leader Service has its address, which the masters
+// advertise.
 func (r *Reconciler) reconcileMasters(ctx context.Context, s *scope) error {
-	if s.leaderService == nil {
-		return nil // The access phase told why.
+	if s.leaderService == nil || s.group.listed == 0 {
+		return nil // An earlier phase told why.
 	}
-	config := resources.MasterStatefulSet(s.cluster, r.defaults, clusterIP(s.leaderService))
+	if err := r.takeOverUpdates(ctx, s); err != nil {
+		return err
+	}
+	config := resources.MasterStatefulSet(s.cluster, r.defaults, clusterIP(s.leaderService), s.group.pods)
 	masters, err := apply[appsv1.StatefulSet](ctx, r.applier, s.key(), config)
 	if err != nil {
 		return err
 	}
 	s.masters = masters
-	s.leader, err = r.findLeader(ctx, s)
-	return err
+	return errors.Join(r.tellMembers(ctx, s), r.upgradeMasters(ctx, s), r.sweepClaims(ctx, s))
+}
+
+// takeOverUpdates changes the strategy of a StatefulSet that an earlier operator has
+// made: the API server has put a default beside the old one, which the new one forbids,
+// and which an apply doesn't take away.
+func (r *Reconciler) takeOverUpdates(ctx context.Context, s *scope) error {
+	live := &appsv1.StatefulSet{}
+	err := r.client.Get(ctx, client.ObjectKey{Namespace: s.cluster.Namespace, Name: resources.MasterName(s.cluster)}, live)
+	if err != nil || live.Spec.UpdateStrategy.Type != appsv1.RollingUpdateStatefulSetStrategyType {
+		return client.IgnoreNotFound(err)
+	}
+	before := live.DeepCopy()
+	live.Spec.UpdateStrategy = appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType}
+	if err := r.client.Patch(ctx, live, client.MergeFrom(before), client.FieldOwner(resources.FieldOwner)); err != nil {
+		return fmt.Errorf("changing the update strategy of the masters' StatefulSet: %w", err)
+	}
+	return nil
 }
 
 // clusterIP of a Service; "None" is no address.
@@ -36,27 +55,6 @@ func clusterIP(service *corev1.Service) string {
 		return ""
 	}
 	return service.Spec.ClusterIP
-}
-
-// findLeader returns the pod that the leader Service selects. For a moment after
-// a leader's death there can be two, of which the dead one is not ready.
-func (r *Reconciler) findLeader(ctx context.Context, s *scope) (string, error) {
-	pods := &corev1.PodList{}
-	selector := client.MatchingLabels(resources.PodSelector(s.cluster, v1alpha1.RoleMaster))
-	selector[v1alpha1.LabelLeader] = "true"
-	if err := r.client.List(ctx, pods, client.InNamespace(s.cluster.Namespace), selector); err != nil {
-		return "", fmt.Errorf("listing the leading master's pod: %w", err)
-	}
-	var names []string
-	for i := range pods.Items {
-		if podReady(&pods.Items[i]) {
-			names = append(names, pods.Items[i].Name)
-		}
-	}
-	if len(names) == 0 {
-		return "", nil
-	}
-	return slices.Min(names), nil
 }
 
 func podReady(pod *corev1.Pod) bool {

@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"errors"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -18,10 +19,20 @@ type scope struct {
 	// leaderService is set by the access phase.
 	leaderService *corev1.Service
 
-	// masters and leader are set by the masters phase; leader is the name of the
+	// masterPods and leader are set before the phases; leader is the name of the
 	// leading master's pod, if any.
-	masters *appsv1.StatefulSet
-	leader  string
+	masterPods []corev1.Pod
+	leader     string
+
+	// group is set by the group phase to what is to be from now on, and scaling says
+	// what that waits for, if anything.
+	group   group
+	scaling string
+
+	// masters is set by the masters phase, and so is upgrading, which says how far a
+	// change of their pods is.
+	masters   *appsv1.StatefulSet
+	upgrading string
 
 	// pools is set by the agents phase, or by deletion, in the order of names.
 	pools []poolView
@@ -31,6 +42,9 @@ type scope struct {
 
 	// errs are the failures of the phases.
 	errs []error
+
+	// after is when to look again if no watch brings a pass earlier; 0: never.
+	after time.Duration
 }
 
 // poolView is what a pass found of one pool.
@@ -50,6 +64,13 @@ func (s *scope) deleting() bool { return !s.cluster.DeletionTimestamp.IsZero() }
 func (s *scope) failed(err error) {
 	if err != nil {
 		s.errs = append(s.errs, err)
+	}
+}
+
+// again asks for another pass no later than after some time.
+func (s *scope) again(after time.Duration) {
+	if s.after == 0 || after < s.after {
+		s.after = after
 	}
 }
 

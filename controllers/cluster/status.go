@@ -45,6 +45,10 @@ func countMasters(s *scope) v1alpha1.MasterCounts {
 	out := v1alpha1.MasterCounts{Desired: s.cluster.Spec.Masters.Replicas}
 	if s.masters != nil {
 		out.Ready = s.masters.Status.ReadyReplicas
+		out.Updated = s.masters.Status.UpdatedReplicas
+	}
+	if s.observed != nil {
+		out.Voting = s.observed.State.Votes
 	}
 	out.Summary = fmt.Sprintf("%d/%d", out.Ready, out.Desired)
 	return out

@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -202,11 +204,18 @@ func (w *world) rollDaemons(name string, desired, ready int32) {
 // elect plays a master that won: its pod is ready and has labelled itself.
 func (w *world) elect(pod string) {
 	w.t.Helper()
+	w.runMaster(pod, map[string]string{v1alpha1.LabelLeader: "true"})
+}
+
+// runMaster plays the StatefulSet controller and the kubelet: a master's pod is ready.
+func (w *world) runMaster(pod string, extra map[string]string) {
+	w.t.Helper()
 	set := w.statefulSet()
 	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: pod, Namespace: w.namespace, Labels: set.Spec.Template.Labels}, Spec: corev1.PodSpec{
 		Containers: []corev1.Container{{Name: "masterd", Image: "x"}},
 	}}
-	p.Labels[v1alpha1.LabelLeader] = "true"
+	maps.Copy(p.Labels, extra)
+	p.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(set, appsv1.SchemeGroupVersion.WithKind("StatefulSet"))}
 	w.must(w.client.Create(w.t.Context(), p))
 	p.Status = corev1.PodStatus{Phase: corev1.PodRunning, Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}}
 	w.must(w.client.Status().Update(w.t.Context(), p))
@@ -226,7 +235,17 @@ func (w *world) collect(set client.Object) {
 }
 
 func (w *world) answer(agents int32, failure string) {
-	w.leaders.answers[w.key("demo")] = leader.Observation{State: leader.State{Version: "1.11.0", ActiveAgents: agents}, Failure: failure}
+	n := w.cluster().Spec.Masters.Replicas
+	w.leaders.answers[w.key("demo")] = leader.Observation{
+		State: leader.State{Version: "1.11.0", ActiveAgents: agents, Votes: n, Current: n, Listed: n}, Failure: failure,
+	}
+}
+
+// vote plays a leading master whose group is so far.
+func (w *world) vote(votes, current, listed int32) {
+	last := w.leaders.answers[w.key("demo")]
+	last.State.Votes, last.State.Current, last.State.Listed = votes, current, listed
+	w.leaders.answers[w.key("demo")] = last
 }
 
 // running brings a plain cluster up with its agents on two nodes.
@@ -284,6 +303,17 @@ func (f *fakeLeaders) Poke()                           { f.poked++ }
 func (f *fakeLeaders) Last(key types.NamespacedName) (leader.Observation, bool) {
 	last, ok := f.answers[key]
 	return last, ok
+}
+
+func (f *fakeLeaders) Ask(_ context.Context, key types.NamespacedName) (leader.State, error) {
+	last, ok := f.answers[key]
+	switch {
+	case !ok:
+		return leader.State{}, leader.ErrNotLeading
+	case last.Failure != "":
+		return leader.State{}, errors.New(last.Failure)
+	}
+	return last.State, nil
 }
 
 func (w *world) existsStatefulSet() bool { return w.get("demo-master", &appsv1.StatefulSet{}) }

@@ -142,6 +142,7 @@ func (a *App) openRaft() (*raft.Store, error) {
 		emit(metrics.Gauge, "registrar/log/ensemble_size", float64(store.Voters()))
 		if current, ok := store.Current(); ok {
 			emit(metrics.Gauge, "registrar/log/ensemble_current", float64(current))
+			emit(metrics.Gauge, "registrar/log/ensemble_listed", float64(store.Listed()))
 		}
 		recovered := 0.0
 		if store.Leader() != nil {

@@ -16,6 +16,12 @@ type State struct {
 	Version string
 	// ActiveAgents is the number of agents that are registered, connected and not deactivated.
 	ActiveAgents int32
+	// Votes is the number of masters with a vote, 0 if it is not told.
+	Votes int32
+	// Current is how many of them answer and are up to date.
+	Current int32
+	// Listed is the number of masters on the list of peers that the leading master has read.
+	Listed int32
 }
 
 // ErrNotLeading means that the master that answered does not lead.
@@ -61,8 +67,11 @@ func NewHTTPClient(timeout time.Duration, tokens Tokens) *HTTPClient {
 
 // The keys of /metrics/snapshot that are read.
 type metrics struct {
-	Elected      float64 `json:"master/elected"`
-	ActiveAgents float64 `json:"master/slaves_active"`
+	Elected      float64  `json:"master/elected"`
+	ActiveAgents float64  `json:"master/slaves_active"`
+	Votes        float64  `json:"registrar/log/ensemble_size"`
+	Current      *float64 `json:"registrar/log/ensemble_current"`
+	Listed       float64  `json:"registrar/log/ensemble_listed"`
 }
 
 // State implements Client.
@@ -87,7 +96,13 @@ func (c *HTTPClient) State(ctx context.Context, at Target) (State, error) {
 	if err := c.get(ctx, at.URL+"/version", token, &v); err != nil {
 		return State{}, err
 	}
-	return State{Version: v.Version, ActiveAgents: int32(m.ActiveAgents)}, nil
+	if m.Current == nil { // Masters of an earlier version don't tell; they must not block their own upgrade.
+		m.Current = &m.Votes
+	}
+	return State{
+		Version: v.Version, ActiveAgents: int32(m.ActiveAgents),
+		Votes: int32(m.Votes), Current: int32(*m.Current), Listed: int32(m.Listed),
+	}, nil
 }
 
 func (c *HTTPClient) get(ctx context.Context, url, token string, into any) error {

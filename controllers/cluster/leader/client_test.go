@@ -12,7 +12,7 @@ import (
 )
 
 // A real master's answer, shortened to what surrounds the keys that are read.
-const snapshot = `{"master/cpus_percent":0.0,"master/elected":1.0,"master/slaves_active":7.0,"master/slaves_connected":8.0,"master/uptime_secs":12.5}`
+const snapshot = `{"master/cpus_percent":0.0,"master/elected":1.0,"master/slaves_active":7.0,"master/slaves_connected":8.0,"master/uptime_secs":12.5,"registrar/log/ensemble_current":2.0,"registrar/log/ensemble_listed":5.0,"registrar/log/ensemble_size":3.0}`
 
 func master(t *testing.T, metrics http.HandlerFunc) string {
 	t.Helper()
@@ -35,7 +35,7 @@ func TestState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := (State{Version: "1.11.0", ActiveAgents: 7}); got != want {
+	if want := (State{Version: "1.11.0", ActiveAgents: 7, Votes: 3, Current: 2, Listed: 5}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }

@@ -119,6 +119,18 @@ func (w *Watch) Last(cluster types.NamespacedName) (Observation, bool) {
 	return t.last, t.observed
 }
 
+// Ask asks a tracked cluster's leading master now. It is for what must not rest on an
+// answer that may be some seconds old, and takes no longer than the Client allows.
+func (w *Watch) Ask(ctx context.Context, cluster types.NamespacedName) (State, error) {
+	w.mu.Lock()
+	t := w.targets[cluster]
+	w.mu.Unlock()
+	if t == nil {
+		return State{}, ErrNotLeading
+	}
+	return w.client.State(ctx, t.Target)
+}
+
 // Events tells of clusters whose observation changed.
 func (w *Watch) Events() <-chan event.GenericEvent { return w.events }
 

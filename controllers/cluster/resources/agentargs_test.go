@@ -98,13 +98,13 @@ func TestMasterArgs(t *testing.T) {
 		return ok && got == value
 	}
 	one, three := smallest(), fullest()
-	if _, ok := argument(masterArgs(one, ""), "raft_peers"); ok {
-		t.Error("a single master is given peers")
+	if diff := cmp.Diff(masterArgs(one, ""), masterArgs(func() *v1alpha1.MesosCluster { c := smallest(); c.Spec.Masters.Replicas = 5; return c }(), "")); diff != "" {
+		t.Errorf("the number of masters shows in their flags, so that a change restarts them:\n%s", diff)
 	}
 	if got, _ := argument(masterArgs(one, ""), "advertise_ip"); got != "$(POD_IP)" {
 		t.Errorf("without a Service's address %q is advertised", got)
 	}
-	for _, want := range []string{"--quorum=2", "--raft_peers=file:///etc/mesos/peers/peers", "--advertise_ip=10.0.0.1", "--offer_timeout=1mins"} {
+	for _, want := range []string{"--raft_peers=file:///etc/mesos/peers/peers", "--advertise_ip=10.0.0.1", "--offer_timeout=1mins"} {
 		if !has(masterArgs(three, "10.0.0.1"), want) {
 			t.Errorf("no %s in %q", want, masterArgs(three, "10.0.0.1"))
 		}

@@ -110,7 +110,7 @@ func TestGolden(t *testing.T) {
 			live := &appsv1.DaemonSet{}
 			roundTrip(t, agent, live)
 			objects = append(objects,
-				MasterStatefulSet(c, defaults, "10.96.0.50"), agent, CleanupDaemonSet(c, live))
+				MasterStatefulSet(c, defaults, "10.96.0.50", c.Spec.Masters.Replicas), agent, CleanupDaemonSet(c, live))
 			compare(t, filepath.Join("testdata", name+".yaml"), render(t, objects))
 		})
 	}
@@ -159,7 +159,7 @@ func roundTrip(t *testing.T, from, to any) {
 
 func access(c *v1alpha1.MesosCluster) []runtime.ApplyConfiguration {
 	return []runtime.ApplyConfiguration{
-		MasterAccount(c), AgentAccount(c), MasterRole(c), MasterRoleBinding(c),
-		PeersConfigMap(c), MastersService(c), LeaderService(c), MasterDisruptionBudget(c),
+		MasterAccount(c), AgentAccount(c), MasterRole(c, c.Spec.Masters.Replicas), MasterRoleBinding(c),
+		PeersConfigMap(c, c.Spec.Masters.Replicas), MastersService(c), LeaderService(c), MasterDisruptionBudget(c),
 	}
 }

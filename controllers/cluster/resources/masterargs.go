@@ -25,13 +25,10 @@ func masterArgs(c *v1alpha1.MesosCluster, advertise string) []string {
 		option("hostname", "$(POD_IP)"),
 		option("work_dir", masterWorkDir),
 		option("registry", "raft"),
-		option("quorum", strconv.Itoa(int(Quorum(c.Spec.Masters.Replicas)))),
 		option("raft_id", "$(POD_NAME)"),
 		option("raft_address", fmt.Sprintf("%s:%d", peerHost(c, "$(POD_NAME)"), RaftPort)),
+		option("raft_peers", "file://"+masterPeersDir+"/"+peersKey),
 		option("kube_leader_label", v1alpha1.LabelLeader),
-	}
-	if replicated(c) {
-		args = append(args, option("raft_peers", "file://"+masterPeersDir+"/"+peersKey))
 	}
 	args = append(args, masterAuthentication(c)...)
 	return append(args, userFlags(c.Spec.Masters.Flags)...)

@@ -1,6 +1,7 @@
 package resources
 
 import (
+	policyv1 "k8s.io/api/policy/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	metav1ac "k8s.io/client-go/applyconfigurations/meta/v1"
 	policyv1ac "k8s.io/client-go/applyconfigurations/policy/v1"
@@ -16,6 +17,8 @@ func MasterDisruptionBudget(c *v1alpha1.MesosCluster) *policyv1ac.PodDisruptionB
 		WithOwnerReferences(ownerReference(c)).
 		WithSpec(policyv1ac.PodDisruptionBudgetSpec().
 			WithMaxUnavailable(intstr.FromInt32(1)).
+			// A master that isn't ready serves nobody, and must not keep its node from being drained.
+			WithUnhealthyPodEvictionPolicy(policyv1.AlwaysAllow).
 			WithSelector(metav1ac.LabelSelector().
 				WithMatchLabels(selector(c, v1alpha1.RoleMaster, ""))))
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
 )
 
-// MasterRole lets the masters label their own pods with who leads, and no other pod.
-func MasterRole(c *v1alpha1.MesosCluster) *rbacv1ac.RoleApplyConfiguration {
-	pods := make([]string, 0, c.Spec.Masters.Replicas)
-	for ordinal := range c.Spec.Masters.Replicas {
+// MasterRole lets so many masters label their own pods with who leads, and no other pod.
+func MasterRole(c *v1alpha1.MesosCluster, masters int32) *rbacv1ac.RoleApplyConfiguration {
+	pods := make([]string, 0, masters)
+	for ordinal := range masters {
 		pods = append(pods, MasterPodName(c, ordinal))
 	}
 	return rbacv1ac.Role(MasterName(c), c.Namespace).

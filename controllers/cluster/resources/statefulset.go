@@ -24,22 +24,26 @@ const (
 	nonRoot int64 = 65532
 )
 
-// MasterStatefulSet runs the masters. Advertise is the address of the leader
+// MasterStatefulSet runs so many masters. Advertise is the address of the leader
 // Service, by which the leading master makes itself known; it may be empty.
 //
-// All masters start at once, as a majority must meet before any can lead.
+// All masters start at once, as a majority must meet before any can lead. The
+// operator replaces them one by one after a change, as only it knows which one leads.
 // Their claims are never deleted by the StatefulSet itself: that it is deleted by
-// mistake must not cost the registry. The operator deletes them with the MesosCluster.
-func MasterStatefulSet(c *v1alpha1.MesosCluster, d Defaults, advertise string) *appsv1ac.StatefulSetApplyConfiguration {
+// mistake must not cost the registry. The operator deletes them with the MesosCluster,
+// and with the masters that leave the group.
+//
+// No argument depends on the number of masters, so that a new number restarts none.
+func MasterStatefulSet(c *v1alpha1.MesosCluster, d Defaults, advertise string, masters int32) *appsv1ac.StatefulSetApplyConfiguration {
 	return appsv1ac.StatefulSet(MasterName(c), c.Namespace).
 		WithLabels(labels(c, v1alpha1.RoleMaster, "")).
 		WithOwnerReferences(ownerReference(c)).
 		WithSpec(appsv1ac.StatefulSetSpec().
-			WithReplicas(c.Spec.Masters.Replicas).
+			WithReplicas(masters).
 			WithServiceName(MastersServiceName(c)).
 			WithPodManagementPolicy(appsv1.ParallelPodManagement).
 			WithUpdateStrategy(appsv1ac.StatefulSetUpdateStrategy().
-				WithType(appsv1.RollingUpdateStatefulSetStrategyType)).
+				WithType(appsv1.OnDeleteStatefulSetStrategyType)).
 			WithPersistentVolumeClaimRetentionPolicy(appsv1ac.StatefulSetPersistentVolumeClaimRetentionPolicy().
 				WithWhenDeleted(appsv1.RetainPersistentVolumeClaimRetentionPolicyType).
 				WithWhenScaled(appsv1.RetainPersistentVolumeClaimRetentionPolicyType)).
@@ -65,11 +69,9 @@ func masterPod(c *v1alpha1.MesosCluster, d Defaults, advertise string) *corev1ac
 			WithFSGroup(nonRoot).
 			WithFSGroupChangePolicy(corev1.FSGroupChangeOnRootMismatch).
 			WithSeccompProfile(corev1ac.SeccompProfile().WithType(corev1.SeccompProfileTypeRuntimeDefault))).
-		WithContainers(masterd(c, d, advertise))
-	if replicated(c) {
-		pod.WithVolumes(corev1ac.Volume().WithName(peersVolume).
+		WithContainers(masterd(c, d, advertise)).
+		WithVolumes(corev1ac.Volume().WithName(peersVolume).
 			WithConfigMap(corev1ac.ConfigMapVolumeSource().WithName(PeersName(c))))
-	}
 	placement := c.Spec.Masters.Placement
 	if placement.Affinity == nil {
 		placement.Affinity = spreadMasters(c)
@@ -80,7 +82,7 @@ func masterPod(c *v1alpha1.MesosCluster, d Defaults, advertise string) *corev1ac
 }
 
 func masterd(c *v1alpha1.MesosCluster, d Defaults, advertise string) *corev1ac.ContainerApplyConfiguration {
-	out := container(c, masterContainer, d.masterImage(c)).
+	return container(c, masterContainer, d.masterImage(c)).
 		WithArgs(masterArgs(c, advertise)...).
 		WithEnv(
 			fromField("POD_NAME", "metadata.name"),
@@ -100,12 +102,10 @@ func masterd(c *v1alpha1.MesosCluster, d Defaults, advertise string) *corev1ac.C
 		WithStartupProbe(health("http", 1, 120)).
 		WithReadinessProbe(health("http", 2, 3)).
 		WithLivenessProbe(health("http", 10, 6)).
-		WithVolumeMounts(corev1ac.VolumeMount().WithName(dataVolume).WithMountPath(masterWorkDir))
-	if replicated(c) {
-		out.WithVolumeMounts(corev1ac.VolumeMount().WithName(peersVolume).
-			WithMountPath(masterPeersDir).WithReadOnly(true))
-	}
-	return out
+		WithVolumeMounts(
+			corev1ac.VolumeMount().WithName(dataVolume).WithMountPath(masterWorkDir),
+			// The whole directory: a file by itself would never be written anew.
+			corev1ac.VolumeMount().WithName(peersVolume).WithMountPath(masterPeersDir).WithReadOnly(true))
 }
 
 func containerPort(name string, port int32) *corev1ac.ContainerPortApplyConfiguration {
@@ -131,5 +131,7 @@ func masterClaim(c *v1alpha1.MesosCluster) *corev1ac.PersistentVolumeClaimApplyC
 		WithSpec(spec)
 }
 
-// replicated tells whether the masters need one another's addresses.
-func replicated(c *v1alpha1.MesosCluster) bool { return c.Spec.Masters.Replicas > 1 }
+// MasterClaimName names the claim of a master by its ordinal.
+func MasterClaimName(c *v1alpha1.MesosCluster, ordinal int32) string {
+	return dataVolume + "-" + MasterPodName(c, ordinal)
+}

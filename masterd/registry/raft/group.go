@@ -72,6 +72,7 @@ func (s *Store) keepGroup() {
 		if err != nil {
 			s.log.Error(err, "the group of masters stays as it is")
 		}
+		s.listed.Store(int32(len(wanted)))
 		member = s.sayIfRemoved(member)
 		if s.raft.State() == hraft.Leader {
 			failed = s.step(wanted, failed)

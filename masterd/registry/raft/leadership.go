@@ -96,6 +96,9 @@ func (s *Store) Voters() int {
 	return n
 }
 
+// Listed is the number of members on the list of peers that this one goes by.
+func (s *Store) Listed() int { return int(s.listed.Load()) }
+
 // Current is the number of members with a vote that answer and have all that was
 // committed, this one included. Only the leader knows; ok is false on others.
 func (s *Store) Current() (n int, ok bool) {

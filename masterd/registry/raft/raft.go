@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -36,6 +37,7 @@ type Store struct {
 	raft    *hraft.Raft
 	self    hraft.ServerID
 	words   chan bool // latest word on the leadership
+	listed  atomic.Int32
 
 	closing  chan struct{}
 	snapshot chan struct{} // a token asks for a snapshot
