@@ -150,7 +150,7 @@ func (f *Flags) define() {
 	s.OptionalString(&f.Attributes, "attributes", "Attributes of the machine: rack:2;zone:a.")
 	s.OptionalString(&f.Resources, "resources", "What to offer: cpus:8;mem:4096;ports:[31000-32000], or JSON. What isn't named is taken from the machine.")
 	s.String(&f.DefaultRole, "default_role", "*", "Role that resources without one are reserved for.")
-	flags.Optional(s, &f.Domain, "domain", flags.JSONType, "Region and zone of the machine.")
+	flags.Optional(s, &f.Domain, "domain", domainType, "Region and zone of the machine, as JSON of DomainInfo; an empty text is none.")
 	s.Duration(&f.RegistrationBackoff, "registration_backoff_factor", time.Second, "Base of the pauses between attempts to register.")
 	flags.Var(s, &f.Recover, "recover", "reconnect", flags.OneOf("reconnect", "cleanup"), "Whether to go on with live executors, or to end them and exit.")
 	flags.Optional(s, &f.Features, "agent_features", flags.JSONType, "What masters are told that the agent can do. Default: all.")

@@ -13,6 +13,7 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
+	"github.com/mesos-operator/mesos-operator/internal/flags"
 	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
@@ -55,7 +56,7 @@ func (f *Flags) agentInfo(ctx context.Context, address libprocess.Address) (*mes
 			return nil, fmt.Errorf("--attributes: %w", err)
 		}
 	}
-	if f.Domain != nil {
+	if f.Domain != nil && len(*f.Domain) > 0 { // "" is none: what a pod is told of a node without one
 		info.Domain = &mesos.DomainInfo{}
 		if err := codec.Unmarshal(codec.JSON, *f.Domain, info.Domain); err != nil {
 			return nil, fmt.Errorf("--domain: %w", err)
@@ -65,6 +66,20 @@ func (f *Flags) agentInfo(ctx context.Context, address libprocess.Address) (*mes
 	info.Hostname = &name
 	return info, err
 }
+
+// domainType is JSON, or nothing: a template that is the same for all machines can't leave
+// a flag away on those without a region.
+var domainType = func() flags.Type[json.RawMessage] {
+	t := flags.JSONType
+	parse := t.Parse
+	t.Parse = func(text string) (json.RawMessage, error) {
+		if text == "" {
+			return nil, nil
+		}
+		return parse(text)
+	}
+	return t
+}()
 
 // hostname is what the agent calls its machine.
 func (f *Flags) hostname(ctx context.Context, address libprocess.Address) (string, error) {

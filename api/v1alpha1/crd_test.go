@@ -162,7 +162,12 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `agentPools:
-- isolation:
+- attributesFromNodeLabels:
+  - kubernetes.io/arch
+  - node.kubernetes.io/instance-type
+  - topology.kubernetes.io/region
+  - topology.kubernetes.io/zone
+  isolation:
   - cgroups/cpu
   - cgroups/mem
   maxUnavailable: 1
@@ -226,7 +231,11 @@ func TestRefusals(t *testing.T) {
 		"pool named badly":        {[]string{"pool", "name"}, "SSD_nodes", "write lower-case letters, digits and dashes"},
 		"attribute's value":       {[]string{"pool", "attributes"}, "{rack: 'a;b'}", "text without semicolons"},
 		"attribute's brackets":    {[]string{"pool", "attributes"}, "{rack: 'a(b)'}", "text without semicolons"},
-		"attribute half a range":  {[]string{"pool", "attributes"}, "{rack: '[1-'}", "ranges or sets: [1-10], {a,b}"},
+		"attribute half a range":  {[]string{"pool", "attributes"}, "{rack: '[1-'}", "or as ranges: [1-10]"},
+		"attribute a set":         {[]string{"pool", "attributes"}, "{rack: '{a, b}'}", "no sets as attributes"},
+		"label with a space":      {[]string{"pool", "attributesFromNodeLabels"}, "[a b]", "the beginning of keys with a star"},
+		"star in the middle":      {[]string{"pool", "attributesFromNodeLabels"}, "['example.com/*/x']", "the beginning of keys with a star"},
+		"domain with a quote":     {[]string{"spec", "faultDomain"}, "{region: 'e\"u'}", "as nodes' labels do"},
 		"attribute's name":        {[]string{"pool", "attributes"}, "{'rack:': a}", "write attribute names with"},
 		"resources as a flag":     {[]string{"pool", "flags"}, "{resources: 'cpus:1'}", "write agentPools[].resources"},
 		"agent's work_dir":        {[]string{"pool", "flags"}, "{work_dir: /tmp}", "what upgrades and clean-up rely on"},
@@ -294,7 +303,7 @@ func TestChangesRefused(t *testing.T) {
 		})
 	}
 	for name, change := range map[string][3]string{
-		"more attributes": {"attributes", "{a: x}", "{a: x, b: w, slots: '[1-4, 6-9]', set: '{a, b}', url: 'http://x:1/a.b', n: '3.5'}"},
+		"more attributes": {"attributes", "{a: x}", "{a: x, b: w, slots: '[1-4, 6-9]', url: 'http://x:1/a.b', n: '3.5'}"},
 		"more of all":     {"resources", "{cpu: 1, memory: 1Gi, ports: [{begin: 2, end: 9}]}", "{cpu: 2, memory: 2048Mi, ephemeralStorage: 9Gi, ports: [{begin: 20, end: 29}, {begin: 1, end: 9}]}"},
 		"more isolation":  {"isolation", "[cgroups/cpu]", "[cgroups/cpu, cgroups/mem, cgroups/pids]"},
 	} {

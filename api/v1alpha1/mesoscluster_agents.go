@@ -27,11 +27,23 @@ type AgentPool struct {
 	Resources AgentResources `json:"resources"`
 
 	// attributes are told to frameworks with every offer, as text unless a value
-	// reads as one of Mesos's numbers, ranges or sets: 3, [1-10], {a,b}.
+	// reads as one of Mesos's numbers or ranges: 3, [1-10].
 	// +optional
 	// +kubebuilder:validation:MaxProperties=64
 	// +kubebuilder:validation:XValidation:rule="self.all(name, name.size() <= 128 && name.matches('^[A-Za-z0-9][-A-Za-z0-9_./]*$'))",message="write attribute names with letters, digits, dashes, underscores, dots and slashes"
 	Attributes map[string]AttributeValue `json:"attributes,omitempty"`
+
+	// attributesFromNodeLabels are keys of labels whose values become attributes of
+	// the same name of the agents on nodes that have them; a prefix with a star behind it
+	// means all keys that begin so, and a star alone all. A label without a value
+	// becomes "true". Attributes of the pool come before labels of the same name. When
+	// a node's labels change its agent is restarted, and its tasks go on; choose what changes rarely.
+	// An empty list means none.
+	// +optional
+	// +listType=set
+	// +kubebuilder:default={"kubernetes.io/arch","node.kubernetes.io/instance-type","topology.kubernetes.io/region","topology.kubernetes.io/zone"}
+	// +kubebuilder:validation:MaxItems=64
+	AttributesFromNodeLabels []NodeLabel `json:"attributesFromNodeLabels,omitzero"`
 
 	// isolation lists the isolators of containers.
 	// +optional
@@ -103,11 +115,18 @@ type Isolator string
 // +kubebuilder:validation:XValidation:rule="self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",message="write the name of a Secret of this namespace, as in database-password"
 type SecretName string
 
+// NodeLabel is the key of a label, or the beginning of keys and a star.
+//
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=317
+// +kubebuilder:validation:XValidation:rule="self.matches('^([A-Za-z0-9]([-A-Za-z0-9_./]*[A-Za-z0-9])?|([A-Za-z0-9][-A-Za-z0-9_./]*)?[*])$')",message="write the key of a label, or the beginning of keys with a star behind it: topology.kubernetes.io/zone, example.com/*"
+type NodeLabel string
+
 // AttributeValue is the value of an agent's attribute.
 //
 // +kubebuilder:validation:MinLength=1
 // +kubebuilder:validation:MaxLength=256
-// +kubebuilder:validation:XValidation:rule="self.matches('^([^][;\\n(){}]+|[[][0-9, -]+]|[{][^][;\\n(){}]+[}])$')",message="write an attribute's value as text without semicolons, brackets and line breaks, or as one of Mesos's ranges or sets: [1-10], {a,b}"
+// +kubebuilder:validation:XValidation:rule="self.matches('^([^][;\\n(){}]+|[[][0-9, -]+])$')",message="write an attribute's value as text without semicolons, brackets and line breaks, or as ranges: [1-10]; Mesos has no sets as attributes"
 type AttributeValue string
 
 // AgentResources is what an agent offers. It can grow; an agent that has to offer

@@ -47,6 +47,9 @@ type MesosClusterList struct {
 //
 // +kubebuilder:validation:XValidation:rule="!has(self.masters) || !has(self.masters.flags) || !('kube_token_audiences' in self.masters.flags) || !has(self.authentication) || !has(self.authentication.serviceAccounts)",message="write authentication.serviceAccounts.audiences in place of the flag kube_token_audiences of masters"
 // +kubebuilder:validation:XValidation:rule="!has(self.agentPools) || !has(self.authentication) || !has(self.authentication.serviceAccounts) || self.agentPools.all(pool, !has(pool.flags) || !('kube_token_audiences' in pool.flags))",message="write authentication.serviceAccounts.audiences in place of the flag kube_token_audiences of agents"
+// +kubebuilder:validation:XValidation:rule="!has(self.faultDomain) || !has(self.masters) || !has(self.masters.flags) || !('domain' in self.masters.flags)",message="write faultDomain in place of the flag domain of masters"
+// +kubebuilder:validation:XValidation:rule="!has(self.agentPools) || !has(self.faultDomain) || self.agentPools.all(pool, !has(pool.flags) || !('domain' in pool.flags))",message="leave out the flag domain of agents beside faultDomain, which takes it from the labels of their nodes"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.faultDomain) || has(self.faultDomain)",message="faultDomain can change but not go: masters without one refuse the agents that have one"
 type MesosClusterSpec struct {
 	// images says which container images to run; empty ones are the operator's defaults.
 	// +optional
@@ -65,6 +68,11 @@ type MesosClusterSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	AgentPools []AgentPool `json:"agentPools,omitempty"`
 
+	// faultDomain has the agents tell frameworks which region and zone they are in, by
+	// the labels topology.kubernetes.io/region and topology.kubernetes.io/zone of their nodes.
+	// +optional
+	FaultDomain *FaultDomain `json:"faultDomain,omitempty"`
+
 	// exposure says how clients reach the leading master.
 	// +optional
 	// +kubebuilder:default={}
@@ -74,6 +82,25 @@ type MesosClusterSpec struct {
 	// +optional
 	Authentication Authentication `json:"authentication,omitzero"`
 }
+
+// FaultDomain is the masters' own.
+type FaultDomain struct {
+	// region that the masters are in. Agents of other regions are remote: their
+	// resources are offered to frameworks with the capability REGION_AWARE only.
+	// +required
+	Region DomainName `json:"region"`
+
+	// zone that the masters tell. Nothing is decided by it; they may well be in several.
+	// +optional
+	// +kubebuilder:default=masters
+	Zone DomainName `json:"zone,omitempty"`
+}
+
+// DomainName is the name of a region or zone, as in a label's value.
+//
+// +kubebuilder:validation:MaxLength=63
+// +kubebuilder:validation:XValidation:rule="self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$')",message="write the name of a region or zone as nodes' labels do, as in eu-west-1"
+type DomainName string
 
 // Images are the container images of a cluster.
 type Images struct {

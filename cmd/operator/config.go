@@ -46,6 +46,8 @@ func parse(args []string, out io.Writer) (config, error) {
 		"ClusterRoleBinding to list masters and agents in that review tokens of ServiceAccounts; without it no cluster can have spec.authentication.serviceAccounts")
 	flags.StringVar(&c.account, "account", "",
 		"the operator's own ServiceAccount, as namespace/name, whose tokens it shows to masters that ask for one")
+	flags.BoolVar(&c.images.NodeLabels, "node-labels", false,
+		"tell agents of the labels of their nodes, for which the operator needs the right to read Nodes; without it spec.faultDomain and attributesFromNodeLabels have no effect on agents")
 	flags.StringVar(&c.logLevel, "log-level", "info", "debug, info, warn or error")
 	if err := flags.Parse(args); err != nil {
 		return config{}, err

@@ -14,6 +14,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
 	"github.com/mesos-operator/mesos-operator/controllers/cluster"
 	"github.com/mesos-operator/mesos-operator/controllers/cluster/leader"
+	"github.com/mesos-operator/mesos-operator/controllers/node"
 )
 
 // newManager wires the controllers; nothing runs yet.
@@ -31,6 +32,9 @@ func newManager(c config, log logr.Logger) (ctrl.Manager, error) {
 		return nil, fmt.Errorf("making the manager: %w", err)
 	}
 	if err := addClusters(mgr, c, log); err != nil {
+		return nil, err
+	}
+	if err := addNodes(mgr, c); err != nil {
 		return nil, err
 	}
 	for name, add := range map[string]func(string, healthz.Checker) error{
@@ -90,6 +94,21 @@ func addClusters(mgr ctrl.Manager, c config, log logr.Logger) error {
 	}
 	if err := reconciler.SetupWithManager(mgr, watch.Events(), c.workers); err != nil {
 		return fmt.Errorf("adding the MesosCluster controller: %w", err)
+	}
+	return nil
+}
+
+// addNodes adds what tells agents of the labels of their nodes, if the operator may.
+func addNodes(mgr ctrl.Manager, c config) error {
+	if !c.images.NodeLabels {
+		return nil
+	}
+	reconciler, err := node.New(node.Config{Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder("mesos-operator")})
+	if err != nil {
+		return err
+	}
+	if err := reconciler.SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("adding the controller of agents' nodes: %w", err)
 	}
 	return nil
 }

@@ -87,13 +87,28 @@ func (r *Reconciler) runPool(ctx context.Context, s *scope, pool v1alpha1.AgentP
 		s.pools = append(s.pools, poolOf(pool.Name, v1alpha1.PoolRunning, sets.agent))
 		return r.release(ctx, sets.agent)
 	}
-	config := resources.AgentDaemonSet(s.cluster, r.defaults, pool)
+	config := resources.AgentDaemonSet(s.cluster, r.defaults, pool, regions(s, sets.agent))
 	set, err := apply[appsv1.DaemonSet](ctx, r.applier, s.key(), config)
 	if err != nil {
 		set = sets.agent // What runs still runs.
 	}
 	s.pools = append(s.pools, poolOf(pool.Name, v1alpha1.PoolRunning, set))
 	return err
+}
+
+// regions tells whether the agents of a pool are to have fault domains. Masters refuse
+// agents that have one while they have none themselves, so agents that run wait until the
+// masters have theirs.
+func regions(s *scope, live *appsv1.DaemonSet) bool {
+	switch {
+	case s.cluster.Spec.FaultDomain == nil:
+		return false
+	case live == nil || resources.WantsDomain(live.Spec.Template.Annotations):
+		return true
+	}
+	set := s.masters
+	return set != nil && set.Status.ObservedGeneration >= set.Generation && s.upgrading == "" &&
+		set.Status.UpdatedReplicas >= s.cluster.Spec.Masters.Replicas && s.leader != ""
 }
 
 // poolOf describes a pool by one of its DaemonSets.

@@ -67,7 +67,7 @@ func startControllerManager(t *testing.T) {
 		binary = found[0]
 	}
 	if binary == "" {
-		t.Skip("no kube-controller-manager: set KUBE_CONTROLLER_MANAGER, or run `make localkube-binaries`")
+		t.Skip("no kube-controller-manager: set KUBE_CONTROLLER_MANAGER, or run `make envtest-assets`")
 	}
 	kubeconfig := filepath.Join(t.TempDir(), "kubeconfig")
 	if err := os.WriteFile(kubeconfig, kubeConfig, 0o600); err != nil {
@@ -124,6 +124,7 @@ func (n *playedNodes) play(ctx context.Context, c client.Client, pod *corev1.Pod
 	case !pod.DeletionTimestamp.IsZero():
 		n.note(&n.ended, pod)
 		_ = c.Delete(ctx, pod, client.GracePeriodSeconds(0))
+	case len(pod.Spec.SchedulingGates) > 0: // As Kubernetes's scheduler does.
 	case pod.Spec.NodeName == "":
 		_ = c.SubResource("binding").Create(ctx, pod, &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: nodeFor(pod)}})
 	case !podReady(pod):

@@ -17,6 +17,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/v1alpha1"
 	"github.com/mesos-operator/mesos-operator/controllers/cluster/leader"
 	"github.com/mesos-operator/mesos-operator/controllers/cluster/resources"
+	"github.com/mesos-operator/mesos-operator/controllers/node"
 )
 
 // fixedLeader answers for every cluster alike.
@@ -76,10 +77,13 @@ func (w *world) manage(agents int32) {
 	w.must(mgr.Add(watch))
 	r, err := New(Config{
 		Client: mgr.GetClient(), Reader: mgr.GetAPIReader(), Leaders: watch, Recorder: mgr.GetEventRecorder("mesos-operator"),
-		Defaults: resources.Defaults{MasterImage: "m", AgentImage: "a"}, TokenReviewers: tokenReviewers,
+		Defaults: resources.Defaults{MasterImage: "m", AgentImage: "a", NodeLabels: true}, TokenReviewers: tokenReviewers,
 	})
 	w.must(err)
 	w.must(r.SetupWithManager(mgr, watch.Events(), 1))
+	nodes, err := node.New(node.Config{Client: mgr.GetClient(), Recorder: mgr.GetEventRecorder("mesos-operator")})
+	w.must(err)
+	w.must(nodes.SetupWithManager(mgr))
 	ctx, stop := context.WithCancel(w.t.Context())
 	var done sync.WaitGroup
 	done.Go(func() {

@@ -110,19 +110,21 @@ func grantOperator(config *rest.Config) error {
 		RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: role.Name},
 		Subjects:   []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: rbacv1.UserKind, Name: operatorUser}},
 	}
-	return errors.Join(c.Create(context.Background(), role), c.Create(context.Background(), binding), installTokenReview(c))
+	return errors.Join(c.Create(context.Background(), role), c.Create(context.Background(), binding),
+		install(c, "token_review.yaml"), install(c, "node_labels.yaml"))
 }
 
 // tokenReviewers is the binding that is installed with the operator.
 const tokenReviewers = "mesos-operator-token-reviewers"
 
-// installTokenReview installs the rights about tokens as they are shipped.
-func installTokenReview(c client.Client) error {
-	raw, err := os.ReadFile("../../config/rbac/token_review.yaml")
+// install installs rights as they are shipped.
+func install(c client.Client, file string) error {
+	raw, err := os.ReadFile("../../config/rbac/" + file)
 	if err != nil {
 		return err
 	}
-	errs := []error{c.Create(context.Background(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "mesos-system"}})}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "mesos-system"}}
+	errs := []error{client.IgnoreAlreadyExists(c.Create(context.Background(), namespace))}
 	for _, text := range strings.Split(string(raw), "\n---\n") {
 		object := &unstructured.Unstructured{}
 		if err := yaml.Unmarshal([]byte(text), &object.Object); err != nil {

@@ -87,7 +87,7 @@ func (w *world) restart() {
 	w.t.Helper()
 	r, err := New(Config{
 		Client: w.operator, Reader: w.operator, Leaders: w.leaders, Recorder: w.recorder,
-		Defaults:       resources.Defaults{MasterImage: "registry.example/masterd:1", AgentImage: "registry.example/agentd:1"},
+		Defaults:       resources.Defaults{MasterImage: "registry.example/masterd:1", AgentImage: "registry.example/agentd:1", NodeLabels: true},
 		TokenReviewers: tokenReviewers,
 	})
 	w.must(err)

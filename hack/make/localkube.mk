@@ -34,5 +34,5 @@ localkube-test: localkube ## Its own unit tests, then up, smoke test, down, leak
 	$(LOCALKUBE) check $(LOCALKUBE_FLAGS)
 
 .PHONY: envtest-assets
-envtest-assets: localkube ## kube-apiserver, etcd and kubectl in bin/envtest, for KUBEBUILDER_ASSETS.
+envtest-assets: localkube ## kube-apiserver, etcd, kubectl and Helm in bin/envtest, for KUBEBUILDER_ASSETS.
 	$(LOCALKUBE) envtest-assets bin/envtest

@@ -64,6 +64,9 @@ func base(m *mesos.MasterInfo) string {
 func redirect(w http.ResponseWriter, location string) {
 	w.Header().Set("Location", location)
 	w.Header().Set("Content-Length", "0")
+	// The address may be that of a proxy or Service in front of all masters: a client that
+	// follows on the connection that it has would come here again.
+	w.Header().Set("Connection", "close")
 	w.WriteHeader(http.StatusTemporaryRedirect)
 }
 

@@ -70,10 +70,12 @@ func (k tools) must(program string, args ...string) string {
 
 func (k tools) get(into any, args ...string) {
 	k.t.Helper()
-	if err := json.Unmarshal([]byte(k.must("kubectl", append([]string{"get", "--output=json"}, args...)...)), into); err != nil {
+	if err := decode(k.must("kubectl", append([]string{"get", "--output=json"}, args...)...), into); err != nil {
 		k.t.Fatal(err)
 	}
 }
+
+func decode(text string, into any) error { return json.Unmarshal([]byte(text), into) }
 
 // eventually tries until ok or the deadline, which is generous: two cores serve everything.
 func eventually(t *testing.T, what string, ok func() bool) {

@@ -88,6 +88,9 @@ func (c *HTTPClient) State(ctx context.Context, at Target) (State, error) {
 		return State{}, err
 	}
 	if m.Elected != 1 {
+		// The address is that of a Service: it leads elsewhere by now, but not on a
+		// connection that is open.
+		c.http.CloseIdleConnections()
 		return State{}, ErrNotLeading
 	}
 	var v struct {

@@ -102,3 +102,22 @@ func TestStateShowsAToken(t *testing.T) {
 		}
 	}
 }
+
+// A master that was deposed and lives on keeps its connections; the next question must
+// arrive where the Service leads then.
+func TestStateLeavesADeposedLeader(t *testing.T) {
+	connections := map[string]bool{}
+	url := master(t, func(w http.ResponseWriter, r *http.Request) {
+		connections[r.RemoteAddr] = true
+		fmt.Fprint(w, `{"master/elected":0.0}`)
+	})
+	c := NewHTTPClient(time.Second, nil)
+	for range 3 {
+		if _, err := c.State(t.Context(), Target{URL: url}); !errors.Is(err, ErrNotLeading) {
+			t.Fatal(err)
+		}
+	}
+	if len(connections) != 3 {
+		t.Errorf("3 questions over %d connections", len(connections))
+	}
+}

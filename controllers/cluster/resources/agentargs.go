@@ -25,8 +25,9 @@ const (
 const nodeMounts = "/proc/1/ns/mnt"
 
 // agentArgs are the flags of agentd. The user's own come last, which the API
-// keeps from naming any of these.
-func agentArgs(c *v1alpha1.MesosCluster, pool v1alpha1.AgentPool) []string {
+// keeps from naming any of these. Facts are what the
+// environment tells of the node, if anything.
+func agentArgs(c *v1alpha1.MesosCluster, pool v1alpha1.AgentPool, facts *NodeFacts) []string {
 	args := []string{
 		option("master", fmt.Sprintf("%s:%d", LeaderHost(c), MasterPort)),
 		option("ip", anyAddress),
@@ -43,13 +44,25 @@ func agentArgs(c *v1alpha1.MesosCluster, pool v1alpha1.AgentPool) []string {
 		option("runtime", string(pool.Runtime)),
 		option("isolation", isolation(pool.Isolation)),
 		option("resources", offered(pool.Resources)),
-		option("attributes", attributes(pool)),
-		// The API lets pools grow only; Mesos's default takes any change as a reason not to start.
-		option("reconfiguration_policy", "additive"),
+		option("attributes", attributes(pool, facts != nil)),
+		option("reconfiguration_policy", reconfiguration(facts != nil)),
+	}
+	if facts != nil && facts.Domain {
+		args = append(args, option("domain", "$("+envNodeDomain+")"))
 	}
 	args = append(args, secretArgs(pool)...)
 	args = append(args, agentAuthentication(c, pool)...)
 	return append(args, userFlags(pool.Flags)...)
+}
+
+// reconfiguration says how an agent may come back. The API lets pools grow only, where
+// Mesos's default takes any change as a reason not to start. Labels of nodes, though,
+// change as they like, and an agent must not end for it.
+func reconfiguration(told bool) string {
+	if told {
+		return "any"
+	}
+	return "additive"
 }
 
 func isolation(isolators []v1alpha1.Isolator) string {
@@ -61,8 +74,8 @@ func isolation(isolators []v1alpha1.Isolator) string {
 }
 
 // attributes of an agent: the node and the pool, unless the user gives these
-// names another meaning, and the user's own.
-func attributes(pool v1alpha1.AgentPool) string {
+// names another meaning, the user's own, and what the node's labels become.
+func attributes(pool v1alpha1.AgentPool, told bool) string {
 	all := map[string]string{"node": "$(NODE_NAME)", "pool": pool.Name}
 	for name, value := range pool.Attributes {
 		all[name] = literal(string(value))
@@ -70,6 +83,9 @@ func attributes(pool v1alpha1.AgentPool) string {
 	out := make([]string, 0, len(all))
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		out = append(out, name+":"+all[name])
+	}
+	if told {
+		out = append(out, "$("+envNodeAttributes+")")
 	}
 	return strings.Join(out, ";")
 }

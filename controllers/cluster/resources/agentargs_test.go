@@ -78,7 +78,7 @@ func TestAttributes(t *testing.T) {
 	}
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			got := attributes(v1alpha1.AgentPool{Name: "p", Attributes: tc.given})
+			got := attributes(v1alpha1.AgentPool{Name: "p", Attributes: tc.given}, false)
 			if got != tc.want {
 				t.Errorf("got %s, want %s", got, tc.want)
 			}

@@ -21,6 +21,8 @@ type Defaults struct {
 	MasterImage string
 	// AgentImage is the image of agentd.
 	AgentImage string
+	// NodeLabels: the operator may read Nodes, so agents can be told of their labels.
+	NodeLabels bool
 }
 
 // Validate reports what is missing.

@@ -21,8 +21,14 @@ const (
 // AgentDaemonSet runs the agents of a pool.
 //
 // Its finalizer keeps it after its deletion, as the record of which nodes the
-// clean-up has to visit and what it has to remove there.
-func AgentDaemonSet(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *appsv1ac.DaemonSetApplyConfiguration {
+// clean-up has to visit and what it has to remove there. Regions: its agents are told
+// their fault domains, which masters without one refuse.
+func AgentDaemonSet(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool, regions bool) *appsv1ac.DaemonSetApplyConfiguration {
+	annotations := scraped(strconv.Itoa(int(pool.Port)))
+	facts := nodeFacts(d, pool, regions)
+	if facts != nil {
+		annotations[AnnotationNodeFactsWanted] = facts.annotation()
+	}
 	return appsv1ac.DaemonSet(AgentName(c, pool.Name), c.Namespace).
 		WithLabels(labels(c, v1alpha1.RoleAgent, pool.Name)).
 		WithFinalizers(v1alpha1.FinalizerCleanup).
@@ -33,8 +39,8 @@ func AgentDaemonSet(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPoo
 				WithMatchLabels(selector(c, v1alpha1.RoleAgent, pool.Name))).
 			WithTemplate(corev1ac.PodTemplateSpec().
 				WithLabels(labels(c, v1alpha1.RoleAgent, pool.Name)).
-				WithAnnotations(scraped(strconv.Itoa(int(pool.Port)))).
-				WithSpec(agentPod(c, d, pool))))
+				WithAnnotations(annotations).
+				WithSpec(agentPod(c, d, pool, facts))))
 }
 
 // agentUpdates replaces pods: tasks live outside of them.
@@ -50,7 +56,7 @@ func agentUpdates(pool v1alpha1.AgentPool) *appsv1ac.DaemonSetUpdateStrategyAppl
 
 // agentPod shares the node's pid and network namespaces: tasks must not end with
 // the pod's pid namespace, and are reached at the ports that the agent offers.
-func agentPod(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *corev1ac.PodSpecApplyConfiguration {
+func agentPod(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool, facts *NodeFacts) *corev1ac.PodSpecApplyConfiguration {
 	pod := corev1ac.PodSpec().
 		WithServiceAccountName(AgentAccountName(c)).
 		WithAutomountServiceAccountToken(ReviewsTokens(c)).
@@ -59,23 +65,26 @@ func agentPod(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *co
 		WithHostNetwork(true).
 		WithDNSPolicy(corev1.DNSClusterFirstWithHostNet).
 		WithTerminationGracePeriodSeconds(15).
-		WithContainers(agentd(c, d, pool)).
+		WithContainers(agentd(c, d, pool, facts)).
 		WithVolumes(
 			hostPath("work", nodePath(workRoot, c, pool.Name), corev1.HostPathDirectoryOrCreate),
 			hostPath("run", nodePath(runtimeRoot, c, pool.Name), corev1.HostPathDirectoryOrCreate),
 			hostPath("cgroup", cgroupMount, corev1.HostPathDirectory))
 	volumes, _ := secretVolumes(pool)
 	pod.WithVolumes(volumes...)
+	if facts != nil {
+		pod.WithSchedulingGates(corev1ac.PodSchedulingGate().WithName(NodeFactsGate))
+	}
 	place(pod, pool.Placement)
 	pullSecrets(pod, c.Spec.Images.PullSecrets)
 	return pod
 }
 
-func agentd(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *corev1ac.ContainerApplyConfiguration {
+func agentd(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool, facts *NodeFacts) *corev1ac.ContainerApplyConfiguration {
 	requests, limits := agentReservation(pool.Resources)
 	_, secrets := secretVolumes(pool)
-	return container(c, agentContainer, d.agentImage(c)).
-		WithArgs(agentArgs(c, pool)...).
+	out := container(c, agentContainer, d.agentImage(c)).
+		WithArgs(agentArgs(c, pool, facts)...).
 		WithEnv(
 			fromField("NODE_NAME", "spec.nodeName"),
 			fromField("HOST_IP", "status.hostIP")).
@@ -92,6 +101,12 @@ func agentd(c *v1alpha1.MesosCluster, d Defaults, pool v1alpha1.AgentPool) *core
 			shared("run", nodePath(runtimeRoot, c, pool.Name)),
 			corev1ac.VolumeMount().WithName("cgroup").WithMountPath(cgroupMount)).
 		WithVolumeMounts(secrets...)
+	if facts != nil {
+		out.WithEnv(
+			fromField(envNodeAttributes, "metadata.annotations['"+AnnotationNodeAttributes+"']"),
+			fromField(envNodeDomain, "metadata.annotations['"+AnnotationNodeDomain+"']"))
+	}
+	return out
 }
 
 // agentReservation is what the agent's pod takes from Kubernetes's scheduler: all

@@ -5,7 +5,7 @@
 // of the MesosCluster, the operator's defaults and, where an object depends on
 // another, the live state of that one; it reads no clock, cluster or
 // environment, so equal inputs give equal objects. The configurations hold
-// exactly the fields that the operator owns. Only the cluster controller calls
+// exactly the fields that the operator owns. Only the operator's controllers call
 // this package.
 //
 // What an agent leaves on its node, by pool:

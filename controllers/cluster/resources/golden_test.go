@@ -21,7 +21,7 @@ import (
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
 
-var defaults = Defaults{MasterImage: "registry.example/masterd:1", AgentImage: "registry.example/agentd:1"}
+var defaults = Defaults{MasterImage: "registry.example/masterd:1", AgentImage: "registry.example/agentd:1", NodeLabels: true}
 
 // smallest is what the API server's defaults make of a cluster with one plain pool.
 func smallest() *v1alpha1.MesosCluster {
@@ -91,6 +91,8 @@ func fullest() *v1alpha1.MesosCluster {
 	pool.MaxUnavailable = new(intstr.FromString("10%"))
 	pool.Flags = v1alpha1.Flags{"switch_user": "false", "executor_environment_variables": `{"A":"$(B)"}`}
 	c.Spec.Authentication.ServiceAccounts = &v1alpha1.ServiceAccountTokens{Audiences: []v1alpha1.Audience{"mesos", "https://mesos.example.com"}}
+	c.Spec.FaultDomain = &v1alpha1.FaultDomain{Region: "eu-west-1", Zone: "masters"}
+	pool.AttributesFromNodeLabels = []v1alpha1.NodeLabel{"topology.kubernetes.io/*", "example.com/rack"}
 	c.Spec.Exposure = v1alpha1.Exposure{
 		Type: corev1.ServiceTypeLoadBalancer, NodePort: new(int32(30050)), LoadBalancerClass: new("example.com/internal"),
 		Annotations: map[string]string{"external-dns.alpha.kubernetes.io/hostname": "mesos.example.com"},
@@ -106,7 +108,7 @@ func TestGolden(t *testing.T) {
 			for _, object := range access(c) {
 				objects = append(objects, object)
 			}
-			agent := AgentDaemonSet(c, defaults, c.Spec.AgentPools[0])
+			agent := AgentDaemonSet(c, defaults, c.Spec.AgentPools[0], c.Spec.FaultDomain != nil)
 			live := &appsv1.DaemonSet{}
 			roundTrip(t, agent, live)
 			objects = append(objects,

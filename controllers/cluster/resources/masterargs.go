@@ -30,6 +30,9 @@ func masterArgs(c *v1alpha1.MesosCluster, advertise string) []string {
 		option("raft_peers", "file://"+masterPeersDir+"/"+peersKey),
 		option("kube_leader_label", v1alpha1.LabelLeader),
 	}
+	if d := c.Spec.FaultDomain; d != nil {
+		args = append(args, option("domain", faultDomain(string(d.Region), string(d.Zone))))
+	}
 	args = append(args, masterAuthentication(c)...)
 	return append(args, userFlags(c.Spec.Masters.Flags)...)
 }

@@ -44,7 +44,7 @@ func commands() []command {
 		{"load", "ARCHIVE...", "load image archives (docker save, OCI) into the nodes", load},
 		{"smoke", "", "prove that the running cluster does what the project needs", smokeTest},
 		{"exec", "NODE COMMAND...", "run a command of the host's /usr in a node's namespaces", execute},
-		{"envtest-assets", "FOLDER", "link kube-apiserver, etcd and kubectl into a folder for KUBEBUILDER_ASSETS", envtest},
+		{"envtest-assets", "FOLDER", "link kube-apiserver, etcd, kubectl and helm into a folder for KUBEBUILDER_ASSETS", envtest},
 	}
 }
 
