@@ -151,7 +151,7 @@ func lead(voters map[int32]bool) int32 {
 
 func TestUpgradeOrder(t *testing.T) {
 	m := func(o int32, old, ready bool) master {
-		return master{name: string(rune('a' + o)), ordinal: o, old: old, ready: ready}
+		return master{name: string([]rune{'a' + o}), ordinal: o, old: old, ready: ready}
 	}
 	cases := map[string]struct {
 		u             upgrade
