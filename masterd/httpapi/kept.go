@@ -2,6 +2,7 @@ package httpapi
 
 import (
 	"bytes"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -147,6 +148,7 @@ func (m *maker) keep(f state.Form) {
 // appendTable appends a form of all records.
 func appendTable[T any](b *body, t state.Table[T], f state.Form, encode encoder[T]) {
 	prepare(b.lane, t, f, encode)
+	b.pieces = slices.Grow(b.pieces, t.Len())
 	for r, kept := range t.Each() {
 		b.keep(keep(kept, f, r, encode))
 		b.step()

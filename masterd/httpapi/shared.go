@@ -63,6 +63,8 @@ type shared struct {
 	next *round // hasn't begun
 	view weak.Pointer[state.View]
 	last weak.Pointer[body]
+
+	pieces int // of the last answer; only in the workshop
 }
 
 // viewer is an engine.
@@ -131,7 +133,11 @@ func (s *shared) of(v *state.View) *body {
 		return b
 	}
 	b = s.workshop.body()
+	// The next answer is about as long as the last one: growing the list on the
+	// way would leave twice as much garbage as it is long.
+	b.pieces = make([][]byte, 0, s.pieces+s.pieces/32)
 	s.compose(b, v)
+	s.pieces = len(b.pieces)
 	s.mu.Lock()
 	s.view, s.last = weak.Make(v), weak.Make(b)
 	s.mu.Unlock()

@@ -41,14 +41,14 @@ func composeFramework(b *body, f *state.Framework, g *frameworkGroup) {
 	b.write(func(text []byte) []byte { return frameworkFacts(text, f) })
 	for _, list := range []struct {
 		name     string
-		elements [][]byte
+		elements *elements
 	}{
-		{"tasks", g.tasks}, {"unreachable_tasks", g.unreachable}, {"completed_tasks", g.completed},
-		{"offers", g.offers}, {"executors", g.executors},
+		{"tasks", &g.tasks}, {"unreachable_tasks", &g.unreachable}, {"completed_tasks", &g.completed},
+		{"offers", &g.offers}, {"executors", &g.executors},
 	} {
 		b.member(list.name)
 		b.open('[')
-		for _, e := range list.elements {
+		for e := range list.elements.all() {
 			b.keep(e)
 			b.step()
 		}

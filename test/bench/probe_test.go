@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// controlVariable makes this program an HTTP server that does nothing else, to
-// which probes are compared; probeVariable makes it a client that probes the URLs
+// controlVariable makes this program an HTTP server that has nothing else to do, to
+// which the master is compared; probeVariable makes it a client that probes the URLs
 // which are its value, separated by spaces.
 const (
 	controlVariable = "BENCH_CONTROL"
@@ -42,7 +42,8 @@ func startRole(b *testing.B, variable, value string) *role {
 	}
 	r := &role{b: b, cmd: exec.Command(self)}
 	r.cmd.Env = append(os.Environ(), variable+"="+value)
-	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	// A session of its own, as the daemons have: the kernel shares processors among sessions.
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	r.cmd.Stderr = os.Stderr
 	if r.in, err = r.cmd.StdinPipe(); err != nil {
 		b.Fatal(err)
@@ -88,15 +89,32 @@ func playRole() bool {
 	return true
 }
 
-// serveControl says its URL and answers until standard input ends.
+// controlSize is how long the /state of a control is, about as long as that of the
+// master, and controlBlock what it is written in.
+const (
+	controlSize  = 160e6
+	controlBlock = 64 << 10
+)
+
+// serveControl says its URL and serves until standard input ends.
 func serveControl() {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	fmt.Printf("http://%s/health\n", listener.Addr())
-	go func() { _ = http.Serve(listener, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})) }()
+	fmt.Printf("http://%s\n", listener.Addr())
+	mux := http.NewServeMux()
+	mux.HandleFunc("/health", func(http.ResponseWriter, *http.Request) {})
+	block := make([]byte, controlBlock)
+	mux.HandleFunc("/state", func(w http.ResponseWriter, _ *http.Request) {
+		for sent := 0; sent < controlSize; sent += len(block) {
+			if _, err := w.Write(block); err != nil {
+				return // the client is gone
+			}
+		}
+	})
+	go func() { _ = http.Serve(listener, mux) }()
 	_, _ = io.Copy(io.Discard, os.Stdin) // its end is what is waited for
 }
 

@@ -187,18 +187,21 @@ func BenchmarkReadAtOnce(b *testing.B) {
 }
 
 // settle waits until the master is done with what it does after a change of
-// leader.
+// leader: until it is idle for some seconds, since it waits for agents to be back
+// before it encodes anything.
 func (c *cluster) settle() {
 	c.b.Helper()
-	const idle = 50 * time.Millisecond // of processor time in a second
-	begin := time.Now()
-	for before := time.Duration(0); ; {
+	const (
+		idle = 50 * time.Millisecond // of processor time in a second
+		long = 4                     // seconds
+	)
+	begin, before := time.Now(), time.Duration(0)
+	for calm := 0; calm < long; time.Sleep(time.Second) {
 		now := cpuOf(c.b, c.master.PID())
-		if now-before < idle {
-			break
+		if calm++; now-before >= idle {
+			calm = 0
 		}
 		before = now
-		time.Sleep(time.Second)
 	}
 	c.b.Logf("the master is idle after %v, with %d MiB", time.Since(begin), memoryOf(c.b, c.master, "VmRSS")>>20)
 }
@@ -258,41 +261,50 @@ func (c *cluster) measure(b *testing.B, a answerTo) {
 // and those who probe /health, are processes of their own: a probe must not wait
 // for its own process to get around to it, which here also has all the agents.
 //
-// The control is a server that does nothing but answer, probed at the same time
-// from the same process: what it takes while somebody polls the master is what the
-// machine takes, with three processes that want two cores. Times with polling and
-// without alternate, so that what else the machine does is in both.
+// The control is a server that does nothing but answer /health and send as many
+// zeros as /state has bytes. What /health takes there, while the clients poll the
+// control instead, is what this machine and Go make of three processes that want
+// two cores. Times without polling, with polling of the master, and with polling of
+// the control alternate, so that what else the machine does is in all of them.
 func BenchmarkPolling(b *testing.B) {
 	c := newCluster(b)
 	c.settle()
 	loop := newOfferLoop(b, c.master)
-	urls := []string{c.master.URL("/health"), startControl(b)}
-	names := []string{"health", "control", "offer"}
-	polled := 0
-	var calm, busy [][]time.Duration
+	control := startControl(b)
+	urls := []string{c.master.URL("/health"), control + "/health"}
+	halves := []struct{ name, url string }{{"calm", ""}, {"polled", c.master.URL("/state")}, {"control-polled", control + "/state"}}
+	took := make([][][]time.Duration, len(halves))
+	answers := make([]int, len(halves))
 	for b.Loop() {
 		for range probeRounds {
-			calm = join(calm, c.probe(b, urls, loop.turn))
-			stop := poll(b, c.master.URL("/state"))
-			busy = join(busy, c.probe(b, urls, loop.turn))
-			polled += stop()
+			for i, h := range halves {
+				stop := func() int { return 0 }
+				if h.url != "" {
+					stop = poll(b, h.url)
+				}
+				took[i] = join(took[i], c.probe(b, urls, loop.turn))
+				answers[i] += stop()
+			}
 		}
 	}
-	for i, name := range names {
-		for _, p := range []int{50, 99} {
-			b.Logf("%-8s p%d: %6.2f ms, polled %6.2f ms (%d and %d probes)", name, p,
-				milliseconds(percentile(calm[i], p)), milliseconds(percentile(busy[i], p)), len(calm[i]), len(busy[i]))
-			report(b, fmt.Sprintf("%s-p%d-ms", name, p), percentile(calm[i], p))
-			report(b, fmt.Sprintf("%s-polled-p%d-ms", name, p), percentile(busy[i], p))
+	for i, name := range []string{"health", "control", "offer"} {
+		for j, h := range halves {
+			d := took[j][i]
+			b.Logf("%-8s %-15s p50 %6.2f ms, p90 %6.2f ms, p99 %6.2f ms of %d", name, h.name, milliseconds(percentile(d, 50)),
+				milliseconds(percentile(d, 90)), milliseconds(percentile(d, 99)), len(d))
+			report(b, name+"-"+h.name+"-p50-ms", percentile(d, 50))
+			report(b, name+"-"+h.name+"-p99-ms", percentile(d, 99))
 		}
 	}
 	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(polled)/(probeRounds*probeTime).Seconds(), "states/s")
+	for j, h := range halves {
+		b.ReportMetric(float64(answers[j])/(probeRounds*probeTime).Seconds(), h.name+"-states/s")
+	}
 	b.ReportMetric(float64(memoryOf(b, c.master, "VmHWM")>>20), "MiB-master")
 }
 
 // probeTime is how long probes go on at a time, probeRounds how often they do
-// without polling and with it, probePause the time between two of a kind.
+// of each kind of polling, probePause the time between two of a kind.
 const (
 	probeTime   = 6 * time.Second
 	probeRounds = 5
