@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -456,6 +457,58 @@ func TestOperatorAPI(t *testing.T) {
 				t.Errorf("status %d, want %d: %s", resp.StatusCode, tt.status, body)
 			}
 		})
+	}
+}
+
+// TestFlagsAndMetrics: the calls tell what the endpoints tell.
+func TestFlagsAndMetrics(t *testing.T) {
+	a := newAgent(t, enginetest.NewMaster(t), enginetest.NewContainers())
+	a.api.cfg.Flags = map[string]string{"work_dir": "/var/lib/mesos", "image_providers": "", "port": "5051"}
+	a.registered()
+	read := func(method, path, call string, into any) {
+		t.Helper()
+		resp, body := a.do(method, path, call, "Content-Type", asJSON)
+		if err := json.Unmarshal([]byte(body), into); err != nil || resp.StatusCode != 200 {
+			t.Fatalf("%s %s: %d %v %s", path, call, resp.StatusCode, err, body)
+		}
+	}
+	var flags struct {
+		Get struct {
+			Flags []struct{ Name, Value string }
+		} `json:"get_flags"`
+	}
+	read("POST", "/api/v1", `{"type":"GET_FLAGS"}`, &flags)
+	got := map[string]string{}
+	for _, f := range flags.Get.Flags {
+		got[f.Name] = f.Value
+	}
+	if !maps.Equal(a.api.cfg.Flags, got) {
+		t.Errorf("GET_FLAGS: %v, want %v", got, a.api.cfg.Flags)
+	}
+	var metrics struct {
+		Get struct {
+			Metrics []struct {
+				Name  string
+				Value float64
+			}
+		} `json:"get_metrics"`
+	}
+	read("POST", "/api/v1", `{"type":"GET_METRICS","get_metrics":{}}`, &metrics)
+	var snapshot map[string]float64
+	read("GET", "/metrics/snapshot", "", &snapshot)
+	values := map[string]float64{}
+	for _, m := range metrics.Get.Metrics {
+		values[m.Name] = m.Value
+	}
+	for name := range values {
+		if _, ok := snapshot[name]; !ok {
+			t.Errorf("/metrics/snapshot has no %s", name)
+		}
+	}
+	for name, want := range map[string]float64{"slave/registered": 1, "slave/tasks_running": 0, "slave/frameworks_active": 0} {
+		if value, ok := values[name]; !ok || value != want {
+			t.Errorf("%s is %v (%t), want %v", name, value, ok, want)
+		}
 	}
 }
 

@@ -1,9 +1,11 @@
 package mesosjson
 
 import (
+	"bytes"
 	"encoding/base64"
 	"math"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -209,7 +211,8 @@ func (l *Lexer) String() string {
 	return string(s)
 }
 
-// Bytes reads a string of standard base64.
+// Bytes reads a string of standard base64. As in Mesos, padding may be missing and white space
+// in it doesn't count.
 func (l *Lexer) Bytes() []byte {
 	s, ok := l.stringBytes()
 	if !ok {
@@ -217,9 +220,32 @@ func (l *Lexer) Bytes() []byte {
 	}
 	out, err := base64.StdEncoding.AppendDecode([]byte{}, s)
 	if err != nil {
+		out, err = decodeLeniently(s)
+	}
+	if err != nil {
 		l.fail("not base64: %v", err)
 	}
 	return out
+}
+
+// decodeLeniently decodes up to the first sign of padding. A last character that has no second
+// one holds no byte.
+func decodeLeniently(s []byte) ([]byte, error) {
+	s, _, _ = bytes.Cut(s, []byte("="))
+	letters := make([]byte, 0, len(s))
+	for _, c := range s {
+		if !strings.ContainsRune(" \t\n\v\f\r", rune(c)) {
+			letters = append(letters, c)
+		}
+	}
+	if alone := len(letters) - 1; alone%4 == 0 && isBase64(letters[alone]) {
+		letters = letters[:alone]
+	}
+	return base64.RawStdEncoding.AppendDecode([]byte{}, letters)
+}
+
+func isBase64(c byte) bool {
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '+' || c == '/'
 }
 
 // Bool reads a boolean, or one in a string.
