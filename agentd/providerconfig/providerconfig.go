@@ -126,7 +126,7 @@ func (d *Dir) startable(info *mesos.ResourceProviderInfo) error {
 	if !known {
 		return fmt.Errorf("%w: Unknown local resource provider type '%s'", ErrInvalid, info.GetType())
 	}
-	if !fileName.MatchString(info.GetType()) || !fileName.MatchString(info.GetName()) {
+	if !fileName().MatchString(info.GetType()) || !fileName().MatchString(info.GetName()) {
 		return fmt.Errorf("%w: type and name must be letters, digits, '.', '-' and '_'", ErrInvalid)
 	}
 	if err := check(info); err != nil {
@@ -136,7 +136,7 @@ func (d *Dir) startable(info *mesos.ResourceProviderInfo) error {
 }
 
 // fileName is what may become part of one.
-var fileName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`)
+var fileName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}$`) })
 
 // Add adds a description. The same again is no harm; another of that type and
 // name is ErrConflict.

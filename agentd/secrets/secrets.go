@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -36,9 +35,24 @@ func Values(_ context.Context, s *mesos.Secret) ([]byte, error) {
 	return s.GetValue().GetData(), nil
 }
 
-// names are those that a Kubernetes Secret and its entries can have, and a file
-// anywhere.
-var names = regexp.MustCompile(`^[A-Za-z0-9_][-A-Za-z0-9_.]{0,252}$`)
+// maxName is how long a name of a Kubernetes Secret, or of an entry, may be.
+const maxName = 253
+
+// named says whether a name is one that a Kubernetes Secret and its entries can
+// have, and a file anywhere. (Not a regular expression: that would be compiled by
+// every executor when it begins.)
+func named(s string) bool {
+	if s == "" || len(s) > maxName || s[0] == '.' || s[0] == '-' {
+		return false
+	}
+	for _, c := range []byte(s) {
+		letter := 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z'
+		if digit := '0' <= c && c <= '9'; !letter && !digit && c != '_' && c != '.' && c != '-' {
+			return false
+		}
+	}
+	return true
+}
 
 // references makes a Resolver of what finds references.
 func references(find func(ctx context.Context, name, key string) ([]byte, error)) Resolver {
@@ -47,7 +61,7 @@ func references(find func(ctx context.Context, name, key string) ([]byte, error)
 			return Values(ctx, s)
 		}
 		name, key := s.GetReference().GetName(), s.GetReference().GetKey()
-		if !names.MatchString(name) || s.GetReference().Key != nil && !names.MatchString(key) {
+		if !named(name) || s.GetReference().Key != nil && !named(key) {
 			return nil, fmt.Errorf("%w: name %q, key %q", ErrInvalid, name, key)
 		}
 		value, err := find(ctx, name, key)

@@ -101,7 +101,10 @@ func TestDirectory(t *testing.T) {
 		"empty name":    {reference(""), ErrInvalid},
 		"empty key":     {reference("db", ""), ErrInvalid},
 		"hidden":        {reference("mounted", "..data"), ErrInvalid},
-		"long":          {reference(strings.Repeat("a", 300)), ErrInvalid},
+		"long":          {reference(strings.Repeat("a", 254)), ErrInvalid},
+		"longest":       {reference("Z_.-9" + strings.Repeat("a", 248)), ErrNotFound},
+		"an option":     {reference("-db"), ErrInvalid},
+		"not ASCII":     {reference("dé"), ErrInvalid},
 		"null":          {reference("db\x00"), ErrInvalid},
 		"no reference":  {&mesos.Secret{Type: mesos.Secret_REFERENCE.Enum()}, ErrInvalid},
 	} {

@@ -66,10 +66,11 @@ func (f *Files) Attach(path, virtual string, authorize Authorizer) error {
 // Detach takes back what is attached at a path, and below it.
 func (f *Files) Detach(virtual string) {
 	root := trim(virtual)
+	below := strings.TrimRight(root, "/") + "/"
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	maps.DeleteFunc(f.attached, func(path string, _ attachment) bool {
-		return path == root || strings.HasPrefix(path, strings.TrimRight(root, "/")+"/")
+		return path == root || strings.HasPrefix(path, below)
 	})
 }
 
