@@ -3,9 +3,12 @@ package app
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
+	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/bridge"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/docker"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/mesos"
 	v1 "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -16,6 +19,7 @@ import (
 type dockerFlags struct {
 	containerizers string
 	dns            *json.RawMessage
+	bridge, subnet string
 }
 
 func (f *dockerFlags) define(s *flags.Set) {
@@ -23,6 +27,8 @@ func (f *dockerFlags) define(s *flags.Set) {
 		"Types of containers to run: mesos, docker. Docker containers need no Docker daemon. Default: mesos, and docker with --image_providers=DOCKER.")
 	flags.Optional(s, &f.dns, "default_container_dns", flags.JSONType,
 		`Name servers of Docker containers on the network BRIDGE that name none: {"docker":[{"network_mode":"BRIDGE","dns":{"nameservers":["192.0.2.1"]}}]}.`)
+	s.String(&f.bridge, "docker_bridge", "mesos0", "Interface of the network BRIDGE for Docker containers, made with the first of them; empty for no such network.")
+	s.String(&f.subnet, "docker_bridge_subnet", "172.29.0.0/16", "Addresses of that network. Agents of one machine need a bridge and a subnet each.")
 }
 
 // The containerizers of Mesos.
@@ -66,7 +72,14 @@ func (f *Flags) docker(cfg *mesos.Config) error {
 	if d.Enabled = f.runsDocker(); !d.Enabled {
 		return nil
 	}
-	d.DNS, err = f.container.defaultDNS()
+	if d.DNS, err = f.container.defaultDNS(); err != nil || f.container.bridge == "" {
+		return err
+	}
+	subnet, err := netip.ParsePrefix(f.container.subnet)
+	if err != nil {
+		return fmt.Errorf("--docker_bridge_subnet: %w", err)
+	}
+	d.Bridge, err = bridge.New(bridge.Config{Name: f.container.bridge, Subnet: subnet, Dir: filepath.Join(f.RuntimeDir, "bridge")})
 	return err
 }
 

@@ -216,16 +216,7 @@ func TestDockerOfKilledAgent(t *testing.T) {
 	})
 	for _, network := range networks {
 		f.Call("KILL", testbed.Object{"task_id": testbed.Object{"value": network}})
-		killed := f.Await("the end of "+network, func(v testbed.Value) bool {
-			u := v.At("update", "status")
-			if u.At("task_id", "value").Text() != network {
-				return false
-			}
-			if u.At("uuid").Exists() {
-				f.Acknowledge(u)
-			}
-			return u.At("state").Text() == "TASK_KILLED"
-		}).At("update", "status")
+		killed := next(f, network, func(u testbed.Value) bool { return u.At("state").Text() == "TASK_KILLED" })
 		if m := killed.At("message").Text(); m != "Container exited with status 7" {
 			t.Errorf("message %q", m)
 		}
