@@ -72,7 +72,7 @@ func TestShownFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := f.set.Values()
-	for _, ours := range []string{"cdi_spec_dirs", "gpu_cdi_kind", "host_mount_namespace", "oci_runtime", "runtime"} {
+	for _, ours := range []string{"cdi_spec_dirs", "docker_bridge", "docker_bridge_subnet", "gpu_cdi_kind", "host_mount_namespace", "oci_runtime", "runtime"} {
 		delete(got, ours)
 	}
 	for _, builds := range []string{ // shown by builds with other options
