@@ -59,15 +59,18 @@ func affinity(in *corev1.Affinity) *corev1ac.AffinityApplyConfiguration {
 	return out
 }
 
-// spreadMasters prefers different nodes for the masters; a user's own affinity replaces it.
+// spreadMasters prefers different nodes for the masters, and, which weighs less, different
+// zones; a user's own affinity replaces it.
 func spreadMasters(c *v1alpha1.MesosCluster) *corev1.Affinity {
+	apart := func(topology string, weight int32) corev1.WeightedPodAffinityTerm {
+		return corev1.WeightedPodAffinityTerm{Weight: weight, PodAffinityTerm: corev1.PodAffinityTerm{
+			TopologyKey:   topology,
+			LabelSelector: labelSelector(selector(c, v1alpha1.RoleMaster, "")),
+		}}
+	}
 	return &corev1.Affinity{PodAntiAffinity: &corev1.PodAntiAffinity{
-		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{{
-			Weight: 100,
-			PodAffinityTerm: corev1.PodAffinityTerm{
-				TopologyKey:   corev1.LabelHostname,
-				LabelSelector: labelSelector(selector(c, v1alpha1.RoleMaster, "")),
-			},
-		}},
+		PreferredDuringSchedulingIgnoredDuringExecution: []corev1.WeightedPodAffinityTerm{
+			apart(corev1.LabelHostname, 100), apart(corev1.LabelTopologyZone, 50),
+		},
 	}}
 }
