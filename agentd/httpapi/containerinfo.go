@@ -47,7 +47,8 @@ func validateVolume(v *mesos.Volume) error {
 
 // validateSource says whether the field is there that a volume's type asks for.
 func validateSource(s *mesos.Volume_Source) error {
-	field, present := "", false
+	var field string
+	var present bool
 	switch s.GetType() {
 	case mesos.Volume_Source_DOCKER_VOLUME:
 		field, present = "docker_volume", s.DockerVolume != nil
