@@ -376,7 +376,7 @@ func TestFetch(t *testing.T) {
 		"missing":                    {item: item{URI: u + "/missing"}, err: "404 Not Found"},
 		"missing file":               {item: item{URI: local + "-"}, err: "no such file"},
 		"directory":                  {item: item{URI: filepath.Dir(local)}, err: "not a regular file"},
-		"stalls":                     {item: item{URI: u + "/slow"}, err: "no data for 50ms"},
+		"stalls":                     {item: item{URI: u + "/slow"}, err: "no data for 1s"},
 		"large":                      {item: item{URI: u + "/large"}, err: "larger than the limit"},
 		"endless":                    {item: item{URI: u + "/endless"}, err: "larger than the limit"},
 		"ftp":                        {item: item{URI: "ftp://h/f"}, err: "ftp is not supported"},
@@ -388,7 +388,7 @@ func TestFetch(t *testing.T) {
 			t.Setenv("HADOOP_HOME", "/no/such")
 			stall := time.Minute // nothing but the one that stalls may fail for being slow
 			if name == "stalls" {
-				stall = 50 * time.Millisecond
+				stall = time.Second
 			}
 			w, dir := sandbox(t, Config{StallTimeout: stall, MaxBytes: 1 << 20})
 			err := w.fetch(context.Background(), test.item)
