@@ -13,6 +13,9 @@
 // An answer with a Content-Length is complete, and is compressed when it is
 // long enough; one without is a stream, whose writes go out as they are made.
 //
+// A handler that takes its connection over gets a SharedWriter, for bytes that
+// many others are sent, too.
+//
 // The package owns connections, not what is said over them. The daemons' httpapi
 // packages and mains use it.
 package httpserver

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/mesos-operator/mesos-operator/internal/codec"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/recordio"
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
 )
@@ -99,6 +100,9 @@ func (s *eventStream) message(m proto.Message) error {
 
 // batch writes events as they are.
 func (s *eventStream) batch(b engine.Batch) error {
+	if conn, ok := s.conn.(httpserver.SharedWriter); ok {
+		return conn.WriteShared(httpserver.Shared{Bytes: b.Chunks, File: b.File, Offset: b.Offset})
+	}
 	if s.conn != nil {
 		_, err := s.conn.Write(b.Chunks)
 		return err

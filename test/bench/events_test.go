@@ -21,6 +21,8 @@ import (
 const (
 	eventSubscribers = 1000
 	eventUpdates     = 10_000
+	eventTail        = 4 << 10 // is longer than the last event and a heartbeat behind it
+	eventBuffer      = eventTail + 64<<10
 )
 
 // BenchmarkEvents is how long it takes until every subscriber of the operator
@@ -103,16 +105,18 @@ func watch(address, encoding string, call []byte, until string) (*watcher, error
 	return &watcher{conn: conn, until: []byte(until)}, err
 }
 
-// read reads until the end that it waits for.
+// read reads until the end that it waits for. Only the last of what has arrived is
+// searched for it: to look at each byte costs more than all that the master does.
 func (w *watcher) read() {
 	defer w.conn.Close()
 	_ = w.conn.SetReadDeadline(time.Now().Add(testbed.Patience))
-	buffer := make([]byte, 256<<10)
+	buffer := make([]byte, eventBuffer)
 	kept := 0 // of the bytes before, in which the end may have begun
 	for {
 		n, err := w.conn.Read(buffer[kept:])
 		w.bytes += int64(n)
-		if bytes.Contains(buffer[:kept+n], w.until) {
+		last := buffer[max(0, kept+n-eventTail) : kept+n]
+		if bytes.Contains(last, w.until) {
 			return
 		}
 		if err != nil {
@@ -122,8 +126,6 @@ func (w *watcher) read() {
 			w.err = err
 			return
 		}
-		keep := min(len(w.until), kept+n)
-		copy(buffer, buffer[kept+n-keep:kept+n])
-		kept = keep
+		kept = copy(buffer, last)
 	}
 }
