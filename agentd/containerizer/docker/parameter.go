@@ -113,11 +113,11 @@ func flag(of func(*Plan) *bool) func(*Plan, string) error {
 
 // shared reads a choice between the node's namespace and one of the container's own.
 func shared(into *bool, value string, own ...string) error {
-	switch {
-	case value == "host":
+	switch value {
+	case "host":
 		*into = true
 		return nil
-	case value == "":
+	case "":
 		return nil
 	}
 	for _, o := range own {
