@@ -3,6 +3,7 @@ package operator
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -303,6 +304,12 @@ func TestRecoveredAgents(t *testing.T) {
 		agent := testbed.StartAgent(t, c.master.Address, testbed.Posix)
 		awaitAgents(t, c.master, 1)
 		id := c.ask("GET_AGENTS").At("agents", 0, "agent_info", "id", "value").Text()
+		testbed.Eventually(t, "the agent has its ID, on disk", func() error {
+			if got := agent.Get("/state").At("id").Text(); got != id {
+				return fmt.Errorf("ID %q", got)
+			}
+			return nil
+		})
 		agent.Kill()
 		c.master.Kill()
 		c.master.Start()

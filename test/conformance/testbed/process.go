@@ -157,6 +157,7 @@ func (p *Process) Launch() {
 	// Not in the group of a terminal's interrupt: the testbed ends it.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: p.User}
 	if err := p.cmd.Start(); err != nil {
+		p.cmd = nil // there is nothing to end
 		p.t.Fatalf("starting %s: %v", p.Name, err)
 	}
 	ended := make(chan struct{})
