@@ -247,6 +247,12 @@ func TestConfigs(t *testing.T) {
 	}
 	agent := testbed.StartAgent(t, master.Address, testbed.Posix, "--resource_provider_config_dir="+dir)
 	bare := testbed.StartAgent(t, master.Address, testbed.Posix)
+	testbed.Eventually(t, "both have recovered and registered", func() error {
+		if got := len(master.Get("/slaves").At("slaves").List()); got != 2 {
+			return fmt.Errorf("%d agents", got)
+		}
+		return nil
+	})
 	info := func(more object) object {
 		return object{"info": with(object{"type": "org.apache.mesos.rp.local.storage", "name": "a"}, more)}
 	}
