@@ -15,14 +15,25 @@ import (
 // Of the other one's nothing is written.
 func TestTwoFrameworks(t *testing.T) {
 	l := begin(t, true)
-	second := testbed.Subscribe(t, l.master, testbed.FrameworkOptions{Info: testbed.Object{"checkpoint": true}})
-	passing := testbed.Subscribe(t, l.master, testbed.FrameworkOptions{Info: testbed.Object{"checkpoint": false}})
-	sleepers := map[*testbed.Framework]testbed.Sleeper{second: testbed.NewSleeper(), passing: testbed.NewSleeper()}
-	for f, sleeper := range sleepers {
-		f.Run("other", sleeper.Command())
+	sleepers := map[*testbed.Framework]testbed.Sleeper{}
+	another := func(checkpoint bool) *testbed.Framework {
+		f := testbed.Subscribe(t, l.master, testbed.FrameworkOptions{Info: testbed.Object{"checkpoint": checkpoint}})
+		sleepers[f] = testbed.NewSleeper()
+		f.Run("other", sleepers[f].Command())
 		f.Follow("other", "TASK_STARTING", "TASK_RUNNING")
-		sleeper.PID(t)
+		sleepers[f].PID(t)
+		return f
 	}
+	// Who is offered what is left of the agent lets go of it for good, for the next.
+	content := func(f *testbed.Framework) {
+		f.Call("DECLINE", testbed.Object{
+			"offer_ids": testbed.List{f.Offer().At("id").Raw()}, "filters": testbed.Object{"refuse_seconds": 3600.0},
+		})
+	}
+	content(l.framework)
+	second := another(true)
+	content(second)
+	passing := another(false)
 	id := l.id()
 	err := filepath.WalkDir(filepath.Join(l.agent.WorkDir, "meta"), func(path string, _ fs.DirEntry, err error) error {
 		if strings.Contains(path, passing.ID) {
