@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
@@ -42,7 +41,7 @@ func command(c *isolator.Container, spec *specs.Spec, at Connection) error {
 	if c.Config.Task == nil {
 		spec.Process.Args = run.GetArguments()
 		spec.Process.Env = imagedefaults.Environment(spec.Process.Env, theirs.GetEnvironment(), d.Env)
-		spec.Process.Env = over(over(spec.Process.Env, marks(c)), c.Docker.Env)
+		spec.Process.Env = imagedefaults.Environment(spec.Process.Env, nil, slices.Concat(marks(c), c.Docker.Env))
 		return nil
 	}
 	signal, err := docker.SignalNumber(cmp.Or(c.Docker.StopSignal, d.StopSignal, "SIGTERM"))
@@ -76,25 +75,10 @@ func Environment(c *isolator.Container, spec *specs.Spec) []string {
 	if name := hostname(c); name != "" {
 		env = append(env, "HOSTNAME="+name)
 	}
-	return over(over(over(env, c.Rootfs.Defaults.Env), marks(c)), c.Docker.Env)
+	return imagedefaults.Environment(env, nil, slices.Concat(c.Rootfs.Defaults.Env, marks(c), c.Docker.Env))
 }
 
 // marks are the variables by which a container knows that it is Mesos's.
 func marks(c *isolator.Container) []string {
 	return []string{"MESOS_SANDBOX=" + c.Inside, "MESOS_CONTAINER_NAME=" + nameOf(c.ID)}
-}
-
-// over puts variables over an environment.
-func over(env, more []string) []string {
-	env = slices.Clone(env)
-	for _, v := range more {
-		name, _, _ := strings.Cut(v, "=")
-		i := slices.IndexFunc(env, func(have string) bool { return strings.HasPrefix(have, name+"=") })
-		if i < 0 {
-			env = append(env, v)
-		} else {
-			env[i] = v
-		}
-	}
-	return env
 }
