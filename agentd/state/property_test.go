@@ -33,6 +33,7 @@ type world struct {
 	tokens        []Effect
 
 	durable     map[string]bool // UUIDs of updates that are on the disk
+	loose       map[string]bool // of those told when no executor had the task any more
 	outstanding map[string]string
 	acked       map[string]bool
 	terminal    map[string]string // UUID of the terminal update of each task
@@ -43,7 +44,7 @@ func newWorld(t *rapid.T) *world {
 	w := &world{
 		t: t, disk: &disk{}, now: time.Unix(1_000_000, 0), open: map[StreamID]string{},
 		started: map[string]bool{}, gone: map[string]bool{}, durable: map[string]bool{},
-		outstanding: map[string]string{}, acked: map[string]bool{}, terminal: map[string]string{},
+		loose: map[string]bool{}, outstanding: map[string]string{}, acked: map[string]bool{}, terminal: map[string]string{},
 	}
 	w.boot()
 	return w
@@ -134,7 +135,8 @@ func (w *world) sent(s Send) {
 	}
 	u := msg.GetUpdate()
 	task, uuid := u.GetStatus().GetTaskId().GetValue(), string(u.GetUuid())
-	own := u.GetStatus().GetState() == mesos.TaskState_TASK_DROPPED
+	// What no executor here has is told without a record of it.
+	own := u.GetStatus().GetState() == mesos.TaskState_TASK_DROPPED || w.loose[uuid]
 	if !own && !w.durable[uuid] {
 		w.t.Fatalf("update %s of %s left before it was durable", u.GetStatus().GetState(), task)
 	}
@@ -293,7 +295,11 @@ func (w *world) report(t *rapid.T) {
 		mesos.TaskState_TASK_STARTING, mesos.TaskState_TASK_RUNNING, mesos.TaskState_TASK_FINISHED,
 		mesos.TaskState_TASK_FAILED, mesos.TaskState_TASK_KILLED,
 	}).Draw(t, "state")
-	w.call(0, updateCall(task, task, s, w.uuids))
+	u := updateCall(task, task, s, w.uuids)
+	if w.m.owner(taskKey{"m-0000", task}) == nil {
+		w.loose[string(u.GetUpdate().GetStatus().GetUuid())] = true
+	}
+	w.call(0, u)
 }
 
 func (w *world) acknowledge(t *rapid.T) {
