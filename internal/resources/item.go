@@ -98,6 +98,12 @@ func (i Item) One() Resources {
 	return i.Resources()
 }
 
+// Within reports whether the amount of i is part of o's: no larger a scalar, numbers and elements that
+// o has too. It looks at amounts alone: whether the two are of one kind is [Resources.Match]'s question.
+func (i Item) Within(o Item) bool {
+	return i.scalar <= o.scalar && o.ranges.Contains(i.ranges) && o.set.Contains(i.set)
+}
+
 func countScalar(n uint64) Scalar { return Scalar(min(n, uint64(MaxScalar)/1000) * 1000) }
 
 func (i Item) isEmpty() bool {

@@ -70,6 +70,17 @@ func (r Resources) IsEmpty() bool { return len(r.items) == 0 }
 // All yields the items.
 func (r Resources) All() iter.Seq[Item] { return slices.Values(r.items) }
 
+// Match is the first item of that item's kind, whatever its amount. Of disks that are handed out as a
+// whole there may be more than one.
+func (r Resources) Match(like Item) (Item, bool) {
+	for _, i := range r.items {
+		if i.kind.equal(like.kind) {
+			return i, true
+		}
+	}
+	return Item{}, false
+}
+
 // Add is the sum.
 func (r Resources) Add(o Resources) Resources {
 	if len(o.items) == 0 {
