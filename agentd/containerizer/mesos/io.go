@@ -80,21 +80,58 @@ func (m *Containerizer) watchIO(c *container) {
 		return
 	}
 	status, err := board.Wait(context.Background())
-	defer board.Close()
-	defer close(c.ioEnded)
-	if err != nil || status == nil || status.Exited() && status.ExitStatus() == 0 {
-		return // a recovered one doesn't tell how it ended
+	how := m.ioFailure(c, status, err)
+	failed := how != "" && c.ctx.Err() == nil
+	if failed {
+		c.limit(ioExited(how))
 	}
+	board.Close()
+	close(c.ioEnded)
+	if failed {
+		m.killWithoutIO(c)
+	}
+}
+
+// killWithoutIO ends a container that has lost its switchboard, unless it is ended anyway.
+func (m *Containerizer) killWithoutIO(c *container) {
 	select {
+	case <-c.launched:
+		m.kill(c)
 	case <-c.ctx.Done():
-		return
-	default:
 	}
-	c.limit(&isolator.Limitation{
+}
+
+// ioFailure says how a switchboard that has ended failed, "" if it didn't or nobody can
+// know. Only its parent gets a status; who recovered it asks what it left.
+func (m *Containerizer) ioFailure(c *container, status *syscall.WaitStatus, err error) string {
+	switch {
+	case err != nil:
+		m.log.Error(err, "Waiting for a switchboard", "container_id", c.id)
+		return ""
+	case status == nil:
+		return m.ioVerdict(c)
+	case status.Exited() && status.ExitStatus() == 0:
+		return ""
+	}
+	return describe(status)
+}
+
+func (m *Containerizer) ioVerdict(c *container) string {
+	v, err := switchboard.VerdictOf(m.ioDir(), string(c.id))
+	if err != nil {
+		m.log.Error(err, "Container goes on without its switchboard", "container_id", c.id)
+	}
+	if v != switchboard.Failed {
+		return ""
+	}
+	return "unknown status"
+}
+
+func ioExited(how string) *isolator.Limitation {
+	return &isolator.Limitation{
 		Reason:  mesos.TaskStatus_REASON_IO_SWITCHBOARD_EXITED,
-		Message: "'IOSwitchboard' exited with " + describe(status),
-	})
-	m.kill(c)
+		Message: "'IOSwitchboard' exited with " + how,
+	}
 }
 
 // settleIO waits until the end of a switchboard that has ended is known for what it is:
@@ -138,9 +175,7 @@ func (m *Containerizer) endIO(c *container) {
 			_ = board.Signal(syscall.SIGKILL)
 			<-c.ioEnded
 		}
-		if err := switchboard.Remove(m.ioDir(), string(c.id)); err != nil {
-			m.log.Error(err, "Removing a switchboard's socket", "container_id", c.id)
-		}
+		m.removeIO(c)
 	}()
 	select {
 	case <-over:
@@ -186,7 +221,8 @@ func (d *drains) close() {
 	}
 }
 
-// recallIO finds the switchboard again.
+// recallIO finds the switchboard again. One that failed while the agent was away ends its
+// container as well.
 func (m *Containerizer) recallIO(c *container, id process.Identity) {
 	if id.PID == 0 {
 		return
@@ -194,6 +230,18 @@ func (m *Containerizer) recallIO(c *container, id process.Identity) {
 	if w, err := process.Open(id); err == nil {
 		c.io = w
 		go m.watchIO(c)
+		return
+	}
+	if how := m.ioVerdict(c); how != "" {
+		c.limit(ioExited(how))
+		go m.killWithoutIO(c)
+	}
+	m.removeIO(c)
+}
+
+func (m *Containerizer) removeIO(c *container) {
+	if err := switchboard.Remove(m.ioDir(), string(c.id)); err != nil {
+		m.log.Error(err, "Removing a switchboard's socket", "container_id", c.id)
 	}
 }
 

@@ -3,6 +3,8 @@ package mesos
 import (
 	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -175,22 +177,89 @@ func TestTerminalRecovery(t *testing.T) {
 	})
 }
 
-// A container whose switchboard is killed is ended, and its task told why.
+// A container whose switchboard is killed is ended, and its task told why: also by an
+// agent that is not the one that started it, and by one that was away at that moment.
 func TestSwitchboardKilled(t *testing.T) {
+	// It doesn't end by itself with its terminal.
+	script := `trap '' HUP TERM; echo up; while :; do sleep 600; done`
+	boardOf := func(t *testing.T, m *Containerizer, c containerizer.Config) int {
+		t.Helper()
+		r, _, err := recall(m.dir(c, nil))
+		if err != nil || r.IO.PID == 0 {
+			t.Fatalf("record %+v, error %v", r, err)
+		}
+		return r.IO.PID
+	}
+	kill := func(t *testing.T, pid int) {
+		t.Helper()
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	recovered := func(t *testing.T, m *Containerizer, c containerizer.Config) {
+		t.Helper()
+		if _, err := m.Recover(deadline(t), []containerizer.Recovered{{Config: c}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, run := range map[string]func(*testing.T, Config, containerizer.Config) *Containerizer{
+		"by the agent that launched it": func(t *testing.T, cfg Config, c containerizer.Config) *Containerizer {
+			m := agent(t, cfg)
+			launch(t, m, c)
+			waitFor(t, c, "stdout")
+			kill(t, boardOf(t, m, c))
+			return m
+		},
+		"by the next": func(t *testing.T, cfg Config, c containerizer.Config) *Containerizer {
+			killedAgent(t, cfg, c)
+			m := agent(t, cfg)
+			recovered(t, m, c)
+			kill(t, boardOf(t, m, c))
+			return m
+		},
+		"while there was none": func(t *testing.T, cfg Config, c containerizer.Config) *Containerizer {
+			killedAgent(t, cfg, c)
+			m := agent(t, cfg)
+			kill(t, boardOf(t, m, c))
+			recovered(t, m, c)
+			return m
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(t *testing.T, cfg Config) {
+				c := terminal(sh(t, cfg, "c", script))
+				m := run(t, cfg, c)
+				end := wait(t, m, c.ID)
+				if len(end.Reasons) != 1 || end.Reasons[0] != mesos.TaskStatus_REASON_IO_SWITCHBOARD_EXITED {
+					t.Errorf("ended %+v", end)
+				}
+				if left, err := os.ReadDir(m.ioDir()); err != nil || len(left) > 0 {
+					t.Errorf("left %v, %v", left, err)
+				}
+			})
+		})
+	}
+}
+
+// One that has finished while the agent was away, because its container has, says nothing.
+func TestSwitchboardFinished(t *testing.T) {
 	cfg := config(t, variants[0])
+	c := terminal(sh(t, cfg, "c", "echo up; while ! test -e go; do sleep 0.01; done; exit 4"))
+	killedAgent(t, cfg, c)
 	m := agent(t, cfg)
-	c := terminal(sh(t, cfg, "c", "echo up; sleep 600"))
-	launch(t, m, c)
-	waitFor(t, c, "stdout")
 	r, _, err := recall(m.dir(c, nil))
 	if err != nil || r.IO.PID == 0 {
 		t.Fatalf("record %+v, error %v", r, err)
 	}
-	if err := syscall.Kill(r.IO.PID, syscall.SIGKILL); err != nil {
+	if err := os.WriteFile(filepath.Join(c.Sandbox, "go"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	end := wait(t, m, c.ID)
-	if len(end.Reasons) != 1 || end.Reasons[0] != mesos.TaskStatus_REASON_IO_SWITCHBOARD_EXITED {
+	for ctx := deadline(t); r.IO.Alive() && ctx.Err() == nil; time.Sleep(time.Millisecond) {
+	}
+	if _, err := m.Recover(deadline(t), []containerizer.Recovered{{Config: c}}); err != nil {
+		t.Fatal(err)
+	}
+	if end := wait(t, m, c.ID); len(end.Reasons) > 0 || end.Status == nil || end.Status.ExitStatus() != 4 {
 		t.Errorf("ended %+v", end)
 	}
 }

@@ -4,7 +4,8 @@
 // whoever is attached, and what an attached client sends to the container.
 //
 // It is a process of its own so that the container keeps its streams while the agent is
-// away. It ends by itself when the container has closed its output.
+// away. It ends by itself when the container has closed its output. Its parent hears how
+// by its status; the agent's next life, which is none, by a file ([VerdictOf]).
 //
 // # Conversation
 //

@@ -17,13 +17,15 @@ import (
 // Descriptors of the process. stdout and stderr are the files of the sandbox.
 const (
 	listenerFD = 3
+	// verdictFD is the file that tells the agent's next life how this process ended.
+	verdictFD = 4
 	// stdinFD is the end of the container's stdin to write to, or its terminal, or with
 	// flagConsole a socket on which the OCI runtime brings the terminal.
-	stdinFD  = 4
-	stdoutFD = 5
-	stderrFD = 6
+	stdinFD  = 5
+	stdoutFD = 6
+	stderrFD = 7
 	// lifeFD is the pipe whose other end the launch stage has, if there is a terminal.
-	lifeFD = 5
+	lifeFD = 6
 )
 
 // Flags of the process.
@@ -39,7 +41,12 @@ func Main(args []string) int {
 	debug.SetGCPercent(20)
 	// The container's end tells this process to end; signals are not for it.
 	signal.Ignore(syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGPIPE)
-	if err := run(args); err != nil {
+	syscall.CloseOnExec(verdictFD)
+	err := run(args)
+	if err == nil {
+		err = finish()
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "Failed to serve the container's streams:", err)
 		return 1
 	}

@@ -66,6 +66,11 @@ func Start(ctx context.Context, spawner *spawn.Spawner, o Options) (*spawn.Child
 		return nil, nil, fmt.Errorf("switchboard: %w", err)
 	}
 	defer listener.Close()
+	end, err := createVerdict(o.Dir, o.ID)
+	if err != nil {
+		return nil, nil, fmt.Errorf("switchboard: %w", err)
+	}
+	defer end.Close()
 	theirs, ours, err := o.streams()
 	if err != nil {
 		return nil, nil, fmt.Errorf("switchboard: %w", err)
@@ -81,7 +86,7 @@ func Start(ctx context.Context, spawner *spawn.Spawner, o Options) (*spawn.Child
 	}
 	child, err := spawner.Start(ctx, spawn.Command{
 		Args: args, Env: []string{"GOTRACEBACK=none"},
-		Files: append([]*os.File{nil, o.Stdout, o.Stderr, listener}, ours...),
+		Files: append([]*os.File{nil, o.Stdout, o.Stderr, listener, end}, ours...),
 	})
 	if err != nil {
 		theirs.Close()
@@ -186,7 +191,7 @@ func consoleSocket(dir, id string) string { return Socket(dir, id) + ".tty" }
 // Remove removes what a switchboard leaves in the directory.
 func Remove(dir, id string) error {
 	var errs []error
-	for _, path := range []string{Socket(dir, id), consoleSocket(dir, id)} {
+	for _, path := range []string{Socket(dir, id), consoleSocket(dir, id), verdict(dir, id)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, err)
 		}
