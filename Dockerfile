@@ -8,7 +8,7 @@ RUN go mod download
 COPY . .
 ARG VERSION=dev
 ENV CGO_ENABLED=0
-RUN for program in operator masterd agentd mesosctl; do \
+RUN for program in operator masterd agentd executord mesosctl; do \
       go build -trimpath -ldflags "-s -w -X github.com/mesos-operator/mesos-operator/internal/version.build=${VERSION}" \
         -o /out/$program ./cmd/$program || exit 1; \
     done
@@ -25,5 +25,5 @@ ENTRYPOINT ["/masterd"]
 
 # The agent makes cgroups, mounts and namespaces on its node: it is the one program that runs as root.
 FROM gcr.io/distroless/static:latest AS agentd
-COPY --from=build /out/agentd /agentd
+COPY --from=build /out/agentd /out/executord /
 ENTRYPOINT ["/agentd"]

@@ -13,7 +13,7 @@ TOOL := $(GO) tool -modfile=tools/go.mod
 # Versions go into the binaries and, through them, into /version.
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS := -s -w -X github.com/mesos-operator/mesos-operator/internal/version.build=$(VERSION)
-PROGRAMS := operator masterd agentd mesosctl
+PROGRAMS := operator masterd agentd executord mesosctl
 
 include hack/make/*.mk
 
@@ -24,7 +24,7 @@ help: ## Show this list.
 ##@ Build
 
 .PHONY: build
-build: $(PROGRAMS:%=bin/%) ## Build the four programs into bin/, static.
+build: $(PROGRAMS:%=bin/%) ## Build the programs into bin/, static.
 
 .PHONY: FORCE
 bin/%: FORCE

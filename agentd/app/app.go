@@ -100,6 +100,7 @@ type app struct {
 	router   *httpserver.Router
 	access   *access
 	secrets  secrets.Resolver
+	programs programs
 	sockets  *executorSockets  // nil: executors come by TCP alone
 	tls      *tlsconfig.Source // nil: in the clear
 	// keptImages are those that are never pruned.
@@ -244,7 +245,7 @@ func (a *app) newEngine(
 	ctx context.Context, store *checkpoint.Store, containers *mesos.Containerizer, find *detector.Detector,
 	shown *files.Files, registry *metrics.Registry,
 ) (*engine.Engine, error) {
-	machine, err := a.machineConfig(ctx, containers.Binary())
+	machine, err := a.machineConfig(ctx)
 	if err != nil {
 		return nil, err
 	}

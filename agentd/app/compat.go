@@ -33,7 +33,6 @@ var (
 		"docker_socket":                "/var/run/docker.sock",
 		"docker_stop_timeout":          "0ns",
 		"docker_volume_checkpoint_dir": "/var/run/mesos/isolators/docker/volume",
-		"launcher_dir":                 "/usr/local/libexec/mesos",
 		"logbufsecs":                   "0",
 		"systemd_runtime_directory":    "/run/systemd/system",
 	}

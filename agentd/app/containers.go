@@ -100,7 +100,10 @@ func (a *app) containerizer(ctx context.Context) (*mesos.Containerizer, error) {
 	if cfg.Weight, err = a.flags.weight(); err != nil {
 		return nil, err
 	}
-	cfg.Pending, cfg.Secrets = a.pending, a.secrets
+	if a.programs, err = a.flags.install(ctx); err != nil {
+		return nil, err
+	}
+	cfg.Binary, cfg.Pending, cfg.Secrets = a.programs.executors, a.pending, a.secrets
 	if a.sockets != nil {
 		inner := mesos.ExecutorSocket{Dir: a.sockets.node, Name: socketName}
 		cfg.Docker.Socket = inner
@@ -151,7 +154,7 @@ func (f *Flags) offeredPorts() (resources.Ranges, error) {
 }
 
 // machineConfig is what the state machine is told of the flags.
-func (a *app) machineConfig(ctx context.Context, binary string) (state.Config, error) {
+func (a *app) machineConfig(ctx context.Context) (state.Config, error) {
 	f := a.flags
 	info, err := f.agentInfo(ctx, a.node.Address())
 	if err != nil {
@@ -177,13 +180,14 @@ func (a *app) machineConfig(ctx context.Context, binary string) (state.Config, e
 		MaxCompletedExecutors: f.MaxCompletedExecutors, SwitchUser: f.SwitchUser, DefaultContainer: container,
 		SandboxDirectory: f.SandboxDirectory, EnableCFS: f.EnableCFS,
 		CPULimits: limits("cgroups/cpu", "cgroups/all"), MemoryLimits: limits("cgroups/mem", "cgroups/all"),
-		CommandExecutor: executor.CommandInfo(binary), DefaultExecutor: taskgroup.CommandInfo(binary),
+		CommandExecutor: executor.CommandInfo(a.programs.executors), DefaultExecutor: taskgroup.CommandInfo(a.programs.executors),
 	}, nil
 }
 
 // fetcher fetches URIs by processes that the containerizer's spawner starts.
 func (a *app) fetcher(spawner *spawn.Spawner) (mesos.Fetcher, error) {
 	cfg := fetcher.DefaultConfig()
+	cfg.Binary = a.programs.fetcher
 	cfg.FrameworksHome, cfg.StallTimeout, cfg.HadoopHome = a.flags.FrameworksHome, a.flags.FetcherStallTimeout, text(a.flags.HadoopHome)
 	cfg.CacheDir, cfg.CacheSize = a.flags.fetcherCache(), int64(a.flags.FetcherCacheSize)
 	f, err := fetcher.New(cfg, spawner)

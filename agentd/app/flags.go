@@ -22,7 +22,7 @@ type Flags struct {
 
 	Master                              string
 	ZKSessionTimeout                    time.Duration
-	WorkDir, RuntimeDir                 string
+	WorkDir, RuntimeDir, LauncherDir    string
 	IP, AdvertiseIP                     *netip.Addr
 	Port                                uint16
 	IPDiscovery, HadoopHome             *string
@@ -155,6 +155,7 @@ func (f *Flags) define() {
 	flags.Var(s, &f.Recover, "recover", "reconnect", flags.OneOf("reconnect", "cleanup"), "Whether to go on with live executors, or to end them and exit.")
 	flags.Optional(s, &f.Features, "agent_features", flags.JSONType, "What masters are told that the agent can do. Default: all.")
 	s.Duration(&f.Heartbeat, "http_heartbeat_interval", 30*time.Second, "Pause between heartbeats to who is attached to a container.")
+	s.String(&f.LauncherDir, "launcher_dir", "/usr/local/libexec/mesos", "The directory of executord, if it is not beside agentd.")
 	s.OptionalString(&f.HadoopHome, "hadoop_home", "Where the hadoop client is, for URIs that nothing else can fetch. Default: $HADOOP_HOME, or in $PATH.")
 	s.Bool(&f.Strict, "strict", true, "Don't start with checkpoints that are damaged; else they are skipped and reported.")
 	flags.Var(s, &f.Reconfiguration, "reconfiguration_policy", "equal", flags.OneOf("equal", "additive", "any"),

@@ -17,14 +17,19 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/fetcher"
 	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/version"
 )
 
 // daemonVariable makes the test's binary an agentd, as which it also starts
 // executors; the stage "launch" takes over by itself.
 const daemonVariable = "AGENTD_TEST_DAEMON"
 
+// The test binary is also the agent and executord.
 func TestMain(m *testing.M) {
 	switch {
+	case len(os.Args) == 2 && os.Args[1] == "version":
+		fmt.Println(version.Build())
+		os.Exit(0)
 	case len(os.Args) > 1 && os.Args[1] == executor.Name:
 		os.Exit(executor.Main(os.Args[2:]))
 	case len(os.Args) > 1 && os.Args[1] == fetcher.Name:
@@ -43,6 +48,20 @@ type daemon struct {
 	log     string
 }
 
+// executordDir is a directory with an executord: the test binary.
+func executordDir(t *testing.T) string {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(exe, filepath.Join(dir, executord)); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 func startDaemon(t *testing.T, address, master, dir string, more ...string) *daemon {
 	t.Helper()
 	_, port, err := net.SplitHostPort(address)
@@ -57,7 +76,7 @@ func startDaemon(t *testing.T, address, master, dir string, more ...string) *dae
 	defer log.Close()
 	d.cmd = exec.Command(os.Args[0], append([]string{
 		"--master=" + master, "--ip=127.0.0.1", "--port=" + port, "--work_dir=" + filepath.Join(dir, "work"),
-		"--runtime_dir=" + filepath.Join(dir, "run"), "--launcher=posix", "--hostname=agent.example",
+		"--launcher_dir=" + executordDir(t), "--runtime_dir=" + filepath.Join(dir, "run"), "--launcher=posix", "--hostname=agent.example",
 		"--registration_backoff_factor=10ms", "--no-switch_user",
 		"--recovery_timeout=20secs", // after which executors that a failed test leaves behind end "--resources=cpus:2;mem:512;disk:1024;ports:[31000-31010]",
 	}, more...)...)

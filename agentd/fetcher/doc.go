@@ -39,6 +39,9 @@ var (
 
 // Config are the agent's flags.
 type Config struct {
+	// Binary is the executable of the processes, as the spawner names it; empty for
+	// the spawner's own.
+	Binary string
 	// FrameworksHome is the directory of relative paths (--frameworks_home).
 	FrameworksHome string
 	// HadoopHome is the directory of bin/hadoop (--hadoop_home); without it

@@ -138,7 +138,7 @@ func (f *Fetcher) process(ctx context.Context, r mesos.FetchRequest, req request
 	}
 	defer out.read.Close()
 	child, err := f.spawner.Start(ctx, spawn.Command{
-		Args: []string{Name}, Env: environment(f.cfg.HadoopHome), Dir: r.Sandbox,
+		Path: f.cfg.Binary, Args: []string{Name}, Env: environment(f.cfg.HadoopHome), Dir: r.Sandbox,
 		Files: []*os.File{in, out.write, r.Output}, Credential: r.Credential,
 	})
 	in.Close()

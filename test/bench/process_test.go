@@ -57,7 +57,7 @@ func private(pid int) int {
 }
 
 // command is the name of what a process executes: "sleep", or for the agent's own
-// binary the role that it is in.
+// programs the role that they are in.
 func command(pid int) string {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
@@ -65,7 +65,7 @@ func command(pid int) string {
 	}
 	args := bytes.Split(line, []byte{0})
 	name := filepath.Base(string(args[0]))
-	if strings.HasPrefix(name, "agentd") && len(args) > 1 {
+	if (strings.HasPrefix(name, "agentd") || strings.HasPrefix(name, "executord")) && len(args) > 1 {
 		return string(args[1])
 	}
 	return name

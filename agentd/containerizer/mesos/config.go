@@ -49,7 +49,7 @@ type Config struct {
 	// RuntimeDir is for what should not outlive the boot of the machine
 	// (--runtime_dir). In another MountNamespace it has the same name too.
 	RuntimeDir string
-	// Binary is the executable of stages; empty installs the running one below WorkDir.
+	// Binary is the executable of stages and switchboards, as named in MountNamespace.
 	Binary string
 	// MountNamespace is "/proc/<pid>/ns/mnt" for containers to live in the mount
 	// namespace of that process (--host_mount_namespace); empty means the agent's own.

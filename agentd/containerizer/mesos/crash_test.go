@@ -231,11 +231,12 @@ func node(t *testing.T) (proc, file string) {
 func TestHostMountNamespace(t *testing.T) {
 	privileged(t, func(t *testing.T, cfg Config) {
 		proc, file := node(t)
-		cfg.MountNamespace, cfg.Binary = proc+"/ns/mnt", ""
-		m := agent(t, cfg)
-		if m.Binary() == "" || !strings.HasPrefix(m.Binary(), cfg.WorkDir+"/bin/agentd-") {
-			t.Errorf("binary %q", m.Binary())
+		cfg.MountNamespace = proc + "/ns/mnt"
+		var err error
+		if cfg.Binary, err = spawn.Install("stage", cfg.Binary, filepath.Join(cfg.WorkDir, "bin")); err != nil {
+			t.Fatal(err)
 		}
+		m := agent(t, cfg)
 		c := sh(t, cfg, "c1", "cat "+file+"; readlink /proc/$PPID/exe; echo up > up; sleep 60")
 		launch(t, m, c)
 		waitFor(t, c, "up")

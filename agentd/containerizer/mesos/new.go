@@ -118,10 +118,6 @@ func New(ctx context.Context, cfg Config, log logr.Logger, fetcher func(*spawn.S
 	return m, nil
 }
 
-// Binary is the executable in which executors and stages are found, on the
-// node's disk.
-func (m *Containerizer) Binary() string { return m.spawner.Binary() }
-
 // places finds and makes directories.
 func (m *Containerizer) places(context.Context) error {
 	proc, err := spawn.ProcOf(m.cfg.MountNamespace)
@@ -190,18 +186,11 @@ func (m *Containerizer) ociState() string { return filepath.Join(m.cfg.RuntimeDi
 
 // processes prepares to start processes.
 func (m *Containerizer) processes(ctx context.Context) error {
-	binary := m.cfg.Binary
-	if binary == "" {
-		var err error
-		if binary, err = spawn.Install(filepath.Join(m.cfg.WorkDir, "bin")); err != nil {
-			return err
-		}
-	}
 	if err := process.Adopt(); err != nil {
 		return fmt.Errorf("becoming the parent of orphans: %w", err)
 	}
 	var err error
-	m.spawner, err = spawn.New(ctx, spawn.Config{Binary: binary, MountNamespace: m.cfg.MountNamespace})
+	m.spawner, err = spawn.New(ctx, spawn.Config{Binary: m.cfg.Binary, MountNamespace: m.cfg.MountNamespace})
 	if err != nil {
 		return err
 	}

@@ -13,54 +13,60 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
 )
 
-// prefix of the names of installed binaries.
-const prefix = "agentd-"
+// hashLen is the length of the hash in an installed program's name. 64 bits tell
+// versions apart; nothing is trusted for its name.
+const hashLen = 16
 
-// Install copies the running binary into dir, under a name that has the hash of
-// its contents, and returns its path. Containers' processes execute that copy:
-// it is on the node's disk whatever happens to the image that the agent was
-// started from. Copies of other versions are removed; processes that execute
-// them keep them alive for themselves.
-func Install(dir string) (string, error) {
-	return install("/proc/self/exe", dir)
+// Install copies the program of that name from path into dir, under its name and
+// the hash of its contents, and returns the copy's path. Containers' processes
+// execute that copy: it is on the node's disk whatever happens to the image that
+// the agent was started from. Copies of other versions are removed; processes
+// that execute them keep them alive for themselves.
+func Install(name, path, dir string) (string, error) {
+	installed, err := install(name, path, dir)
+	if err != nil {
+		return "", fmt.Errorf("installing %s: %w", name, err)
+	}
+	return installed, nil
 }
 
-func install(binary, dir string) (string, error) {
-	src, err := os.Open(binary)
+func install(name, path, dir string) (string, error) {
+	src, err := os.Open(path)
 	if err != nil {
-		return "", fmt.Errorf("installing the agent's binary: %w", err)
+		return "", err
 	}
 	defer src.Close()
 	hash := sha256.New()
 	size, err := io.Copy(hash, src)
 	if err != nil {
-		return "", fmt.Errorf("installing the agent's binary: %w", err)
+		return "", err
 	}
-	// 64 bits of the hash tell versions apart; nothing is trusted for its name.
-	path := filepath.Join(dir, prefix+hex.EncodeToString(hash.Sum(nil)[:8]))
+	target := filepath.Join(dir, name+"-"+hex.EncodeToString(hash.Sum(nil))[:hashLen])
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", fmt.Errorf("installing the agent's binary: %w", err)
+		return "", err
 	}
-	if info, err := os.Lstat(path); err != nil || !info.Mode().IsRegular() || info.Size() != size {
+	if info, err := os.Lstat(target); err != nil || !info.Mode().IsRegular() || info.Size() != size {
 		if _, err := src.Seek(0, io.SeekStart); err != nil {
-			return "", fmt.Errorf("installing the agent's binary: %w", err)
+			return "", err
 		}
-		if err := atomicfile.WriteFrom(path, src, 0o755); err != nil {
-			return "", fmt.Errorf("installing the agent's binary: %w", err)
+		if err := atomicfile.WriteFrom(target, src, 0o755); err != nil {
+			return "", err
 		}
 	}
-	return path, removeOthers(dir, filepath.Base(path))
+	return target, removeOthers(name, dir, filepath.Base(target))
 }
 
-func removeOthers(dir, keep string) error {
+func removeOthers(name, dir, keep string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return fmt.Errorf("removing older binaries: %w", err)
+		return err
 	}
 	var errs []error
 	for _, e := range entries {
-		if name := e.Name(); name != keep && strings.HasPrefix(strings.TrimPrefix(name, "."), prefix) {
-			errs = append(errs, os.Remove(filepath.Join(dir, name)))
+		// What was not written whole begins with a point.
+		hash, ours := strings.CutPrefix(strings.TrimPrefix(e.Name(), "."), name+"-")
+		if ours && len(hash) >= hashLen && e.Name() != keep {
+			errs = append(errs, os.Remove(filepath.Join(dir, e.Name())))
 		}
 	}
 	return errors.Join(errs...)

@@ -220,7 +220,7 @@ func TestInstall(t *testing.T) {
 		if err := os.WriteFile(binary, []byte(contents), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		path, err := install(binary, dir)
+		path, err := Install("p", binary, dir)
 		if err != nil {
 			t.Fatal(err)
 		}

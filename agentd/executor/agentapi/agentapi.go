@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/agentd/executor/client"
+	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
@@ -130,7 +131,7 @@ func (c *Client) insist(ctx context.Context, call *agent.Call) (*agent.Response,
 }
 
 func (c *Client) once(ctx context.Context, call *agent.Call) (*agent.Response, error) {
-	resp, err := c.Post(ctx, call, http.Header{"Accept": {codec.Protobuf}})
+	resp, err := c.Post(ctx, call, http.Header{"Accept": {codec.JSON}})
 	if err != nil {
 		return nil, err
 	}
@@ -148,24 +149,21 @@ func (c *Client) once(ctx context.Context, call *agent.Call) (*agent.Response, e
 		return nil, nil
 	}
 	answer := &agent.Response{}
-	if err := codec.Unmarshal(codec.Protobuf, body, answer); err != nil {
+	if err := mesosjson.Unmarshal(body, answer); err != nil {
 		return nil, &Refusal{Status: resp.StatusCode, Text: "reading the agent's answer: " + err.Error()}
 	}
 	return answer, nil
 }
 
-// Post makes a call in protobuf and returns whatever is answered.
+// Post makes a call in JSON, for the reason that package client has, and returns whatever is answered.
 func (c *Client) Post(ctx context.Context, call *agent.Call, header http.Header) (*http.Response, error) {
-	body, err := codec.Marshal(codec.Protobuf, call)
-	if err != nil {
-		return nil, err
-	}
+	body := codec.AppendJSON(nil, call)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header = header
-	req.Header.Set("Content-Type", codec.Protobuf)
+	req.Header.Set("Content-Type", codec.JSON)
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}

@@ -234,7 +234,7 @@ func (c *Client) call(t executor.Call_Type) *executor.Call {
 }
 
 // subscribeCall encodes the call that tells all that is unacknowledged.
-func (c *Client) subscribeCall() ([]byte, error) {
+func (c *Client) subscribeCall() []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := &executor.Call_Subscribe{UnacknowledgedTasks: c.tasks}
@@ -244,7 +244,7 @@ func (c *Client) subscribeCall() ([]byte, error) {
 	}
 	call := c.call(executor.Call_SUBSCRIBE)
 	call.Subscribe = s
-	return codec.Marshal(codec.Protobuf, call)
+	return codec.AppendJSON(nil, call)
 }
 
 func (c *Client) sentNow(p *pending) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/internal/recordio"
@@ -26,11 +27,7 @@ const maxAnswer = 4 << 10
 func (c *Client) subscription(ctx context.Context, handle func(*executor.Event)) (connected bool, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	body, err := c.subscribeCall()
-	if err != nil {
-		return false, err
-	}
-	resp, err := c.post(ctx, body)
+	resp, err := c.post(ctx, c.subscribeCall())
 	if err != nil {
 		return false, err
 	}
@@ -53,7 +50,7 @@ func (c *Client) subscription(ctx context.Context, handle func(*executor.Event))
 			return connected, fmt.Errorf("reading events: %w", err)
 		}
 		e := &executor.Event{}
-		if err := codec.Unmarshal(codec.Protobuf, record, e); err != nil {
+		if err := mesosjson.Unmarshal(record, e); err != nil {
 			return connected, fmt.Errorf("reading an event: %w", err)
 		}
 		c.note(e)
@@ -128,11 +125,7 @@ func (c *Client) next() *executor.Call {
 func (c *Client) deliver(ctx context.Context, call *executor.Call) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	body, err := codec.Marshal(codec.Protobuf, call)
-	if err != nil {
-		return err
-	}
-	resp, err := c.post(ctx, body)
+	resp, err := c.post(ctx, codec.AppendJSON(nil, call))
 	if err != nil {
 		return err
 	}
@@ -144,13 +137,16 @@ func (c *Client) deliver(ctx context.Context, call *executor.Call) error {
 	return err
 }
 
+// post speaks JSON. Protobuf makes tables of a message's fields when it meets its type, which
+// costs a process that says so little a tenth of its life's processor time; the code for JSON
+// is generated.
 func (c *Client) post(ctx context.Context, body []byte) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.cfg.URL, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Content-Type", codec.Protobuf)
-	req.Header.Set("Accept", codec.Protobuf)
+	req.Header.Set("Content-Type", codec.JSON)
+	req.Header.Set("Accept", codec.JSON)
 	if c.cfg.Token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.cfg.Token)
 	}

@@ -284,7 +284,7 @@ func TestPruneImages(t *testing.T) {
 // TestImageExecutor has an executor of the framework's in an image, with its tasks.
 func TestImageExecutor(t *testing.T) {
 	master, a, registry := imageAgent(t)
-	program, err := os.ReadFile(testbed.Binary(t, "agentd"))
+	program, err := os.ReadFile(testbed.Binary(t, "executord"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,11 +18,24 @@ const binVariable = "TESTBED_BIN"
 // binaries are built when the first test asks for them, static as they are
 // shipped.
 var binaries = map[string]func() (string, error){
-	"masterd":  sync.OnceValues(func() (string, error) { return build("masterd") }),
-	"agentd":   sync.OnceValues(func() (string, error) { return build("agentd") }),
-	"mesosctl": sync.OnceValues(func() (string, error) { return build("mesosctl") }),
+	"masterd":   sync.OnceValues(func() (string, error) { return build("masterd") }),
+	"agentd":    sync.OnceValues(func() (string, error) { return buildAgent() }),
+	"executord": executord,
+	"mesosctl":  sync.OnceValues(func() (string, error) { return build("mesosctl") }),
 	// agentd-failpoint is an agentd that can be told where to die.
-	"agentd-failpoint": sync.OnceValues(func() (string, error) { return build("agentd", "-tags=failpoint") }),
+	"agentd-failpoint": sync.OnceValues(func() (string, error) { return buildAgent("-tags=failpoint") }),
+}
+
+var executord = sync.OnceValues(func() (string, error) { return build("executord") })
+
+// buildAgent builds an agent, and what it expects to find beside it.
+func buildAgent(flags ...string) (string, error) {
+	path, err := build("agentd", flags...)
+	if err != nil {
+		return "", err
+	}
+	_, err = executord()
+	return path, err
 }
 
 func build(program string, flags ...string) (string, error) {
@@ -39,7 +52,8 @@ func build(program string, flags ...string) (string, error) {
 	return path, nil
 }
 
-// Binary returns the path of a program: "masterd", "agentd", "mesosctl" or "agentd-failpoint".
+// Binary returns the path of a program: "masterd", "agentd", "executord",
+// "mesosctl" or "agentd-failpoint".
 func Binary(t testing.TB, program string) string {
 	t.Helper()
 	if RunDir() == "" {

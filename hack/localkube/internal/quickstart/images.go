@@ -22,14 +22,24 @@ const localRegistry = "localhost/mesos-operator"
 // versionVariable is where the linker puts the project's version.
 const versionVariable = "github.com/mesos-operator/mesos-operator/internal/version.build"
 
-// programs are what is built; those with a user are packed into images. The same
-// images as the Dockerfile's.
-var programs = []struct{ name, user string }{
-	{"operator", image.NonRoot},
-	{"masterd", image.NonRoot},
-	{"agentd", "0:0"}, // makes cgroups, mounts and namespaces on its node
-	{"mesosctl", ""},
+// program is what is built, and packed into an image if it has a user.
+type program struct {
+	name, user string
+	// beside are other programs in its image.
+	beside []string
 }
+
+// programs make the same images as the Dockerfile.
+var programs = []program{
+	{name: "operator", user: image.NonRoot},
+	{name: "masterd", user: image.NonRoot},
+	{name: "agentd", user: "0:0", beside: []string{"executord"}}, // makes cgroups, mounts and namespaces on its node
+	{name: "executord"},
+	{name: "mesosctl"},
+}
+
+// files are those of its image.
+func (p program) files() []string { return append([]string{p.name}, p.beside...) }
 
 // images are the images that were made available to the cluster.
 type images struct {
@@ -57,16 +67,29 @@ func (q Quickstart) buildImages(ctx context.Context, t target) (images, error) {
 		if p.user == "" {
 			continue
 		}
-		binary, err := os.ReadFile(q.bin(p.name))
+		digest, err := q.digest(p)
 		if err != nil {
 			return made, err
 		}
-		made.tags[p.name] = fmt.Sprintf("dev-%.6x", sha256.Sum256(binary))
-		if err := q.provide(ctx, t, q.spec(p.name, p.user, made)); err != nil {
+		made.tags[p.name] = fmt.Sprintf("dev-%.6x", digest)
+		if err := q.provide(ctx, t, q.spec(p, made)); err != nil {
 			return made, err
 		}
 	}
 	return made, nil
+}
+
+// digest is that of all programs of an image.
+func (q Quickstart) digest(p program) ([]byte, error) {
+	sum := sha256.New()
+	for _, name := range p.files() {
+		binary, err := os.ReadFile(q.bin(name))
+		if err != nil {
+			return nil, err
+		}
+		sum.Write(binary)
+	}
+	return sum.Sum(nil), nil
 }
 
 // compile builds all programs at once: one call of go costs a second even if there is
@@ -107,15 +130,19 @@ func (q Quickstart) provide(ctx context.Context, t target, s image.Spec) error {
 
 // spec also tags a local image "dev", which is how the sample names it to a user
 // who applies it by hand.
-func (q Quickstart) spec(program, user string, made images) image.Spec {
+func (q Quickstart) spec(p program, made images) image.Spec {
+	var files []image.File
+	for _, name := range p.files() {
+		files = append(files, image.File{Path: "/" + name, Source: q.bin(name)})
+	}
 	return image.Spec{
-		Reference:  made.reference(program),
-		Aliases:    []string{made.registry + "/" + program + ":dev"},
-		Entrypoint: []string{"/" + program},
-		User:       user,
-		Files:      []image.File{{Path: "/" + program, Source: q.bin(program)}},
+		Reference:  made.reference(p.name),
+		Aliases:    []string{made.registry + "/" + p.name + ":dev"},
+		Entrypoint: []string{"/" + p.name},
+		User:       p.user,
+		Files:      files,
 		Labels: map[string]string{
-			"org.opencontainers.image.title":    program,
+			"org.opencontainers.image.title":    p.name,
 			"org.opencontainers.image.version":  q.Version,
 			"org.opencontainers.image.licenses": "Apache-2.0",
 		},
