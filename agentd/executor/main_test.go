@@ -58,7 +58,7 @@ func (a *agentFor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (a *agentFor) stream(w http.ResponseWriter, r *http.Request, call *executor.Call) {
 	send := func(e *executor.Event) {
-		payload, err := codec.Marshal(codec.Protobuf, e)
+		payload, err := codec.Marshal(codec.JSON, e)
 		if err != nil {
 			panic(err)
 		}

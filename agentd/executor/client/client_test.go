@@ -124,9 +124,9 @@ func (a *fakeAgent) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.mu.Lock()
 	a.stream = stream
 	a.mu.Unlock()
-	w.Header().Set("Content-Type", codec.Protobuf)
+	w.Header().Set("Content-Type", codec.JSON)
 	for e := range stream {
-		payload, err := codec.Marshal(codec.Protobuf, e)
+		payload, err := codec.Marshal(codec.JSON, e)
 		if err != nil {
 			a.t.Error(err)
 		}
