@@ -39,8 +39,11 @@ func newHouse(b *testing.B, runtime testbed.Runtime, flags ...string) *house {
 		b.Skipf("the runtime %s doesn't work here", runtime)
 	}
 	master := testbed.StartMaster(b, "--allocation_interval=10ms")
-	agent := testbed.StartAgent(b, master.Address, runtime, append([]string{"--resources=cpus:1000;mem:1000000;disk:1000000",
-		"--isolation=" + isolations[runtime]}, flags...)...)
+	workDir, runtimeDir := nodeDisks(b)
+	agent := testbed.NewAgent(b, master.Address, runtime, append([]string{"--resources=cpus:1000;mem:1000000;disk:1000000",
+		"--isolation=" + isolations[runtime], "--work_dir=" + workDir, "--runtime_dir=" + runtimeDir}, flags...)...)
+	agent.WorkDir = workDir
+	agent.Start()
 	f := testbed.Subscribe(b, master, testbed.FrameworkOptions{Info: testbed.Object{"checkpoint": true}})
 	return &house{rig: &rig{Framework: f, b: b}, agent: agent}
 }
