@@ -1,7 +1,7 @@
 // Package executor is the command executor: it runs the one task of a
 // framework that brings a command and no executor. The agent starts it, in the
-// task's container and as the task's user, as the subcommand "executor" of its
-// own binary; it speaks the v1 executor API to the agent by package client.
+// task's container and as the task's user, as "executord executor"; it speaks
+// the v1 executor API to the agent by package client.
 //
 // It costs every task a process, so it imports little and keeps little.
 //

@@ -14,7 +14,7 @@ import (
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
 
-// Name is the subcommand of the agent's binary.
+// Name is the subcommand of executord.
 const Name = "executor"
 
 // CommandInfo starts the executor from the binary of that path.

@@ -206,7 +206,7 @@ func TestStageKilled(t *testing.T) {
 
 // node is a process whose mount namespace stands in for that of a Kubernetes
 // node, with the work and runtime directories under the same names and a file
-// that only it has. The agent's binary is in neither: it is installed.
+// that only it has. The program of the stages is in neither: it is installed.
 func node(t *testing.T) (proc, file string) {
 	t.Helper()
 	if os.Geteuid() != 0 {

@@ -1,4 +1,4 @@
-// Package spawn starts the agent's own binary in the roles in which it helps
+// Package spawn starts the project's own programs in the roles in which they help
 // containers to life: the launch stage of every container, the fetcher.
 //
 // In Kubernetes the agent lives in a container whose image has no shell and
@@ -170,7 +170,7 @@ func (f *fork) do() error {
 
 // Command is a process to start.
 type Command struct {
-	// Path is the executable; empty means the agent's binary.
+	// Path is the executable; empty means the configured one.
 	Path string
 	// Args are the arguments, without the name of the executable.
 	Args []string

@@ -20,7 +20,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 )
 
-// Name is the subcommand of the agent's binary.
+// Name is the subcommand of executord.
 const Name = "default-executor"
 
 // CommandInfo starts the executor from the binary of that path.
