@@ -101,6 +101,9 @@ func (i *Isolator) load(name string, spec *specs.Spec) (*specs.LinuxSeccomp, err
 	if err != nil {
 		return nil, fmt.Errorf("reading seccomp profile %q: %w", name, err)
 	}
+	if err := validate(data); err != nil {
+		return nil, fmt.Errorf("seccomp profile %q: %w", name, err)
+	}
 	with := &specs.Spec{Process: &specs.Process{Capabilities: spec.Process.Capabilities}}
 	if with.Process.Capabilities == nil {
 		with.Process.Capabilities = &specs.LinuxCapabilities{Bounding: i.cfg.Granted}
