@@ -44,9 +44,12 @@ type garbage struct {
 	after  func() // once it is removed; may be nil
 }
 
-// remove removes the path of a garbage.
+// remove removes the path of a garbage, and nothing that is mounted there.
 func (g garbage) remove(path string) error {
 	if g.within == "" {
+		if err := g.unmount(path); err != nil {
+			return err
+		}
 		return os.RemoveAll(path)
 	}
 	root, inside, err := g.open(path)
@@ -54,6 +57,9 @@ func (g garbage) remove(path string) error {
 		return err
 	}
 	defer root.Close()
+	if err := g.unmount(path); err != nil {
+		return err
+	}
 	return root.RemoveAll(inside)
 }
 

@@ -1,12 +1,16 @@
 package engine
 
 import (
+	"errors"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 )
@@ -150,5 +154,72 @@ func TestReuseInOneGo(t *testing.T) {
 	}
 	if n := e.gc.pending(); n != 2 {
 		t.Errorf("%d paths are collected, want that run in both trees", n)
+	}
+}
+
+// TestCollectLeavesMounts has mounts left in garbage: they are unmounted, and what is behind
+// them stays. What can't be unmounted stays as a whole.
+func TestCollectLeavesMounts(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: mounts a directory")
+	}
+	dir, volume := t.TempDir(), t.TempDir()
+	precious := filepath.Join(volume, "file")
+	if err := os.WriteFile(precious, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	mounted := func(name string) (run, target string) {
+		t.Helper()
+		run = filepath.Join(dir, name)
+		target = filepath.Join(run, "volume")
+		if err := os.MkdirAll(target, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := unix.Mount(volume, target, "", unix.MS_BIND, ""); err != nil {
+			t.Skipf("mounting: %v", err)
+		}
+		t.Cleanup(func() { _ = unix.Unmount(target, unix.MNT_DETACH) }) // if the collector hasn't
+		return run, target
+	}
+	g := newTestCollector(dir)
+	left, target := mounted("left")
+	if err := unix.Mount(volume, target, "", unix.MS_BIND, ""); err != nil { // over the first
+		t.Fatal(err)
+	}
+	neighbour, _ := mounted("left2") // whose name only begins like it
+	g.collect(left, false, nil)
+	g.sweep(t.Context(), time.Now().Add(time.Minute))
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) || g.succeeded.Load() != 1 {
+		t.Errorf("garbage with a mount: %v", err)
+	}
+	if _, err := os.Stat(filepath.Join(neighbour, "volume", "file")); err != nil {
+		t.Errorf("a mount elsewhere: %v", err)
+	}
+	// Nor are links of a task followed to mounts of others.
+	sandbox := filepath.Join(dir, "sandbox")
+	if err := os.Mkdir(sandbox, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(neighbour, filepath.Join(sandbox, "containers")); err != nil {
+		t.Fatal(err)
+	}
+	g.collectWithin(sandbox, filepath.Join(sandbox, "containers", "volume"), false)
+	g.sweep(t.Context(), time.Now().Add(time.Minute))
+	if _, err := os.Stat(filepath.Join(neighbour, "volume", "file")); err != nil {
+		t.Errorf("a mount behind a link: %v", err)
+	}
+	failed := g.failed.Load()
+	busy, err := os.Open(filepath.Join(neighbour, "volume", "file"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer busy.Close()
+	g.collect(neighbour, false, nil)
+	g.sweep(t.Context(), time.Now().Add(time.Minute))
+	if g.failed.Load() != failed+1 {
+		t.Errorf("a mount in use: %d failed, want %d", g.failed.Load(), failed+1)
+	}
+	if _, err := os.Stat(precious); err != nil {
+		t.Errorf("what was mounted: %v", err)
 	}
 }
