@@ -40,11 +40,33 @@ const (
 	ContainerCleaned Point = "container/cleaned"
 )
 
-// All are the points, in the order in which a task meets them.
-var All = []Point{
+// Points of a container's connection to the bridge, which only those of type DOCKER have.
+const (
+	// BridgeLeased is when its address is on file, and nothing else is there.
+	BridgeLeased Point = "bridge/leased"
+	// BridgeMade is when the bridge is there that the first container needs, without a mark.
+	BridgeMade Point = "bridge/made"
+	// BridgePlugged is when its interface is there.
+	BridgePlugged Point = "bridge/plugged"
+	// BridgePublished is when its ports lead to it.
+	BridgePublished Point = "bridge/published"
+	// BridgeUnplugged is when all is gone but the file.
+	BridgeUnplugged Point = "bridge/unplugged"
+)
+
+// Container are the points that every container passes, and Bridge those that one on the
+// bridge passes beside them.
+var (
+	Container = []Point{
+		ContainerListed, ContainerProvisioned, ContainerIsolated, ContainerStaged, ContainerStarted, ContainerEnded, ContainerCleaned,
+	}
+	Bridge = []Point{BridgeLeased, BridgeMade, BridgePlugged, BridgePublished, BridgeUnplugged}
+)
+
+// All are the points that every task meets, in that order.
+var All = append([]Point{
 	CheckpointBegins, CheckpointWritten, CheckpointRenamed, CheckpointSynced, EffectsDone,
-	ContainerListed, ContainerProvisioned, ContainerIsolated, ContainerStaged, ContainerStarted, ContainerEnded, ContainerCleaned,
-}
+}, Container...)
 
 // Variable is the environment variable that sets a point: its name, "@", and how
 // many times it is passed before the process dies there. No "MESOS_" begins it,

@@ -4,7 +4,8 @@
 //
 // # What it makes on the node
 //
-//	an interface <Config.Name>, whose alias is Config.Dir   from the first container to the last
+//	an interface <Config.Name>, whose alias is Config.Dir   from the first container to the last,
+//	                                                        as mb<hash> until it is complete
 //	an interface mv<hash> for each container                that the kernel removes with its namespace
 //	a table of nftables "mesos-<Config.Name>"               made anew with each change, in one step
 //	/proc/sys/net/ipv4/ip_forward                           1, and left so
@@ -30,6 +31,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/docker"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/docker/container"
 	"github.com/mesos-operator/mesos-operator/internal/atomicfile"
+	"github.com/mesos-operator/mesos-operator/internal/failpoint"
 )
 
 // Errors that callers tell apart with errors.Is.
@@ -99,6 +101,12 @@ func New(cfg Config) (*Bridge, error) {
 		return nil, fmt.Errorf("bridge %s: %w", cfg.Name, err)
 	}
 	for _, e := range entries {
+		if atomicfile.IsTemporary(e.Name()) { // of an agent that was killed, and nobody's address
+			if err := os.Remove(filepath.Join(cfg.Dir, e.Name())); err != nil {
+				return nil, fmt.Errorf("bridge %s: %w", cfg.Name, err)
+			}
+			continue
+		}
 		data, err := os.ReadFile(filepath.Join(cfg.Dir, e.Name()))
 		l := &lease{}
 		if err != nil || json.Unmarshal(data, l) != nil || !cfg.Subnet.Contains(l.Address) {
@@ -120,11 +128,13 @@ func (b *Bridge) Connect(id containerizer.ID, ports []docker.Port) (container.Co
 	if err != nil {
 		return container.Connection{}, err
 	}
+	failpoint.Reach(failpoint.BridgeLeased)
 	for _, step := range []func() error{b.up, func() error { return b.plug(id, l) }, b.publish} {
 		if err := step(); err != nil {
 			return container.Connection{}, errors.Join(err, b.release(id))
 		}
 	}
+	failpoint.Reach(failpoint.BridgePublished)
 	return b.connection(l), nil
 }
 
@@ -205,6 +215,7 @@ func (b *Bridge) release(id containerizer.ID) error {
 		b.leases[id] = l // the next attempt finds it
 		return err
 	}
+	failpoint.Reach(failpoint.BridgeUnplugged)
 	if err := os.Remove(filepath.Join(b.cfg.Dir, string(id))); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("giving a container's address back: %w", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/internal/failpoint"
 )
 
 // up makes the bridge, unless it is there.
@@ -71,21 +72,41 @@ func (b *Bridge) make() (netlink.Link, error) {
 			return nil, fmt.Errorf("the subnet %s %w: there is a route to %s", b.cfg.Subnet, ErrTaken, r.Dst)
 		}
 	}
+	if err := b.removeHalf(); err != nil {
+		return nil, err
+	}
 	attrs := netlink.NewLinkAttrs()
-	attrs.Name = b.cfg.Name
+	attrs.Name = b.half()
 	link := &netlink.Bridge{LinkAttrs: attrs}
 	if err := netlink.LinkAdd(link); err != nil {
 		return nil, err
 	}
-	// From here on it is known whose it is.
+	failpoint.Reach(failpoint.BridgeMade)
 	err = netlink.LinkSetAlias(link, b.cfg.Dir)
 	if err == nil {
 		err = netlink.AddrAdd(link, b.address(b.cfg.gateway()))
 	}
+	if err == nil {
+		err = netlink.LinkSetName(link, b.cfg.Name)
+	}
 	if err != nil {
 		return nil, errors.Join(err, netlink.LinkDel(link))
 	}
-	return link, nil
+	return netlink.LinkByIndex(link.Index)
+}
+
+// half is the bridge's name until it is complete. An agent that is killed meanwhile knows it by
+// that for its own: nobody else has the directory.
+func (b *Bridge) half() string {
+	sum := sha256.Sum256([]byte(b.cfg.Dir))
+	return "mb" + hex.EncodeToString(sum[:6])
+}
+
+func (b *Bridge) removeHalf() error {
+	if err := remove(b.half()); err != nil {
+		return fmt.Errorf("removing a bridge that was never complete: %w", err)
+	}
+	return nil
 }
 
 // address is an address in the subnet.
@@ -95,7 +116,7 @@ func (b *Bridge) address(a netip.Addr) *netlink.Addr {
 
 // down removes the bridge and its table.
 func (b *Bridge) down() error {
-	if err := b.unpublish(); err != nil {
+	if err := errors.Join(b.unpublish(), b.removeHalf()); err != nil {
 		return err
 	}
 	link, err := b.find()
@@ -141,6 +162,7 @@ func (b *Bridge) plug(id containerizer.ID, l *lease) (err error) {
 	if err := netlink.LinkAdd(veth); err != nil {
 		return fmt.Errorf("making the container's interface: %w", err)
 	}
+	failpoint.Reach(failpoint.BridgePlugged)
 	if err := errors.Join(netlink.LinkSetHairpin(veth, true), netlink.LinkSetUp(veth)); err != nil {
 		return fmt.Errorf("connecting the container's interface: %w", err)
 	}
@@ -174,17 +196,25 @@ func (b *Bridge) configure(l *lease) error {
 // unplug removes the container's interface at once: the kernel does so some time after its
 // namespace is gone.
 func unplug(id containerizer.ID) error {
-	link, err := netlink.LinkByName(hostEnd(id))
+	if err := remove(hostEnd(id)); err != nil {
+		return fmt.Errorf("removing a container's interface: %w", err)
+	}
+	return nil
+}
+
+// remove removes an interface, if it is there.
+func remove(name string) error {
+	link, err := netlink.LinkByName(name)
 	if errors.As(err, &netlink.LinkNotFoundError{}) {
 		return nil
 	}
 	if err == nil {
 		err = netlink.LinkDel(link)
 	}
-	if err != nil && !errors.Is(err, unix.ENODEV) {
-		return fmt.Errorf("removing a container's interface: %w", err)
+	if errors.Is(err, unix.ENODEV) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // newNamespace makes a network namespace, which lasts as long as the file or a process in it.

@@ -46,7 +46,7 @@ func networkOf(info *mesos.ContainerInfo) string {
 }
 
 // connect settles the network.
-func (p *Plan) connect(name string, mappings []*mesos.ContainerInfo_DockerInfo_PortMapping, resources []*mesos.Resource) error {
+func (p *Plan) connect(name string, mappings []*mesos.ContainerInfo_DockerInfo_PortMapping) error {
 	switch name {
 	case "host":
 		p.Network = NetworkHost
@@ -66,7 +66,7 @@ func (p *Plan) connect(name string, mappings []*mesos.ContainerInfo_DockerInfo_P
 		return fmt.Errorf("port_mappings are for the network BRIDGE, not for '%s'", p.Network)
 	}
 	for _, m := range mappings {
-		port, err := portOf(m, resources)
+		port, err := portOf(m)
 		if err != nil {
 			return err
 		}
@@ -75,13 +75,10 @@ func (p *Plan) connect(name string, mappings []*mesos.ContainerInfo_DockerInfo_P
 	return nil
 }
 
-func portOf(m *mesos.ContainerInfo_DockerInfo_PortMapping, resources []*mesos.Resource) (Port, error) {
+func portOf(m *mesos.ContainerInfo_DockerInfo_PortMapping) (Port, error) {
 	host, inside := m.GetHostPort(), m.GetContainerPort()
 	if host == 0 || host > 65535 || inside == 0 || inside > 65535 {
 		return Port{}, fmt.Errorf("port mapping %d to %d: want numbers from 1 to 65535", host, inside)
-	}
-	if !holds(resources, uint64(host)) {
-		return Port{}, fmt.Errorf("port %d is not among the task's resources", host)
 	}
 	port := Port{Host: uint16(host), Container: uint16(inside), Protocol: "tcp"}
 	switch protocol := strings.ToLower(m.GetProtocol()); protocol {

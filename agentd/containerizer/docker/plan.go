@@ -83,8 +83,24 @@ type Device struct {
 	Access string
 }
 
-// Translate makes the plan of a container. resources are all that it may use.
+// Translate makes the plan of a container that is to be launched. resources are all that it
+// may use.
 func Translate(info *mesos.ContainerInfo, resources []*mesos.Resource) (*Plan, error) {
+	p, err := Recall(info)
+	if err != nil {
+		return nil, err
+	}
+	for _, port := range p.Ports {
+		if !holds(resources, uint64(port.Host)) {
+			return nil, fmt.Errorf("%w: port %d is not among the task's resources", ErrInvalid, port.Host)
+		}
+	}
+	return p, nil
+}
+
+// Recall makes the plan of a container that was launched in an earlier life of the agent.
+// Its resources may be less than they were then: its task may have ended.
+func Recall(info *mesos.ContainerInfo) (*Plan, error) {
 	d := info.GetDocker()
 	if d == nil || d.GetImage() == "" {
 		return nil, fmt.Errorf("%w: it names no image", ErrInvalid)
@@ -110,7 +126,7 @@ func Translate(info *mesos.ContainerInfo, resources []*mesos.Resource) (*Plan, e
 			return nil, fmt.Errorf("%w: parameter '%s': %w", ErrInvalid, parameter.GetKey(), err)
 		}
 	}
-	if err := p.connect(network, d.GetPortMappings(), resources); err != nil {
+	if err := p.connect(network, d.GetPortMappings()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return p, nil

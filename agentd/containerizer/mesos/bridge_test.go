@@ -89,11 +89,14 @@ func TestDockerBridge(t *testing.T) {
 	answers(t, int(status.GetExecutorPid()))
 	network() // the agent was killed
 	next := agent(t, cfg)
+	c.Resources = c.Resources[:len(c.Resources)-1] // the port was the task's, which has ended
 	if _, err := next.Recover(deadline(t), []containerizer.Recovered{{Config: c}}); err != nil {
 		t.Fatal(err)
 	}
 	if status, err := next.Status(deadline(t), c.ID); err != nil || status.GetNetworkInfos()[0].GetIpAddresses()[0].GetIpAddress() != "172.29.0.2" {
 		t.Errorf("after a restart: status %v, error %v", status, err)
+	} else if ports := status.GetNetworkInfos()[0].GetPortMappings(); len(ports) != 1 || ports[0].GetHostPort() != 31000 {
+		t.Errorf("after a restart: ports %v", ports)
 	}
 	if err := next.Destroy(deadline(t), c.ID); err != nil {
 		t.Error(err)

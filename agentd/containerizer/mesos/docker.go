@@ -76,10 +76,19 @@ func (m *Containerizer) checkDocker(cfg containerizer.Config) error {
 // translate has a Docker container in the terms of one of type MESOS, and returns what that
 // can't express; nil for other containers.
 func (m *Containerizer) translate(cfg *containerizer.Config) (*docker.Plan, error) {
+	return m.planned(cfg, func() (*docker.Plan, error) { return docker.Translate(cfg.Container, cfg.Resources) })
+}
+
+// retranslate is translate for a container that runs.
+func (m *Containerizer) retranslate(cfg *containerizer.Config) (*docker.Plan, error) {
+	return m.planned(cfg, func() (*docker.Plan, error) { return docker.Recall(cfg.Container) })
+}
+
+func (m *Containerizer) planned(cfg *containerizer.Config, make func() (*docker.Plan, error)) (*docker.Plan, error) {
 	if !isDocker(cfg.Container) || m.docker == nil {
 		return nil, nil
 	}
-	plan, err := docker.Translate(cfg.Container, cfg.Resources)
+	plan, err := make()
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
@@ -85,4 +86,39 @@ func TestLoggerOfCommand(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestRotationOfUser has another user's container write more than a file may have: each file
+// is that user's, whom it is written for.
+func TestRotationOfUser(t *testing.T) {
+	privileged(t, func(t *testing.T, cfg Config) {
+		dir, err := os.MkdirTemp("/tmp", "containerizer") // others may not enter t.TempDir
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { os.RemoveAll(dir) })
+		if err := os.Chmod(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		cfg.WorkDir, cfg.Logger = dir, Logger{Stdout: Rotation{MaxSize: 4096, Keep: 1}}
+		m := agent(t, cfg)
+		c := sh(t, cfg, "c1", `i=0; while [ $i -lt 300 ]; do printf 'line %010d\n' $i; i=$((i+1)); done`)
+		c.User = "nobody"
+		if err := os.Chown(c.Sandbox, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		launch(t, m, c)
+		if end := wait(t, m, c.ID); end.Status == nil || end.Status.ExitStatus() != 0 {
+			t.Fatalf("it ended with %+v", end)
+		}
+		for name, size := range map[string]int64{"stdout.1": 4096, "stdout": 300*16 - 4096} {
+			info, err := os.Stat(filepath.Join(c.Sandbox, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if uid := info.Sys().(*syscall.Stat_t).Uid; uid != 65534 || info.Size() != size {
+				t.Errorf("%s is of user %d and has %d bytes, want 65534 and %d", name, uid, info.Size(), size)
+			}
+		}
+	})
 }

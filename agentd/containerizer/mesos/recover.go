@@ -21,7 +21,7 @@ import (
 func (m *Containerizer) Recover(ctx context.Context, known []containerizer.Recovered) ([]containerizer.ID, error) {
 	var all []*container
 	for _, k := range known {
-		plan, err := m.translate(&k.Config)
+		plan, err := m.retranslate(&k.Config)
 		if err != nil { // an agent of another version launched it
 			m.log.Error(err, "Docker container is taken over without its options", "container_id", k.Config.ID)
 		}
