@@ -105,7 +105,7 @@ func TestDriverExecutor(t *testing.T) {
 		ExecutorId: d.id, FrameworkId: d.framework, Updates: []*messages.StatusUpdate{finished},
 	})
 	d.Receive(internal+"ExecutorReregisteredMessage", &messages.ExecutorReregisteredMessage{})
-	f.Follow("one", "TASK_FINISHED")
+	f.FollowTo("one", "TASK_FINISHED")
 	d.Receive(internal+"StatusUpdateAcknowledgementMessage", &messages.StatusUpdateAcknowledgementMessage{})
 
 	launch("two")
@@ -117,7 +117,7 @@ func TestDriverExecutor(t *testing.T) {
 	var kill messages.KillTaskMessage
 	d.Receive(internal+"KillTaskMessage", &kill)
 	d.report(t, two, mesos.TaskState_TASK_KILLED)
-	f.Follow("two", "TASK_KILLED")
+	f.FollowTo("two", "TASK_KILLED")
 
 	// Nobody expects another one.
 	stranger := testbed.NewPeer(t, "executor(2)")

@@ -167,13 +167,7 @@ func TestGroupLaunchFails(t *testing.T) {
 		if got := last.At("message").Text(); !strings.Contains(got, "/no/such/command") {
 			t.Errorf("message %q", got)
 		}
-		for state := ""; state != "TASK_KILLED"; { // it may have run before
-			last := f.Await("an update of mate", func(v testbed.Value) bool {
-				return v.At("update", "status", "task_id", "value").Text() == "mate"
-			}).At("update", "status")
-			f.Acknowledge(last)
-			state = last.At("state").Text()
-		}
+		f.FollowTo("mate", "TASK_KILLED") // it may have run before
 		mate.AwaitEnd(t)
 	})
 }
@@ -191,12 +185,12 @@ func TestGroupAgentIsKilled(t *testing.T) {
 		a.Kill()
 		touch(t, filepath.Join(sandbox, "tasks/ends/go"))
 		a.Start()
-		f.Follow("ends", "TASK_FINISHED")
+		f.FollowTo("ends", "TASK_FINISHED")
 		if got := stays.PID(t); got != pid {
 			t.Errorf("process %d has become %d", pid, got)
 		}
 		g.kill("stays")
-		f.Follow("stays", "TASK_KILLED")
+		f.FollowTo("stays", "TASK_KILLED")
 		stays.AwaitEnd(t)
 	})
 }

@@ -224,7 +224,7 @@ func TestImageOfKilledAgent(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(sandbox, "go"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	f.Follow("task", "TASK_FINISHED")
+	f.FollowTo("task", "TASK_FINISHED")
 	if out := a.ReadFile(filepath.Join(sandbox, "stdout")); out != "tool\n" {
 		t.Errorf("stdout %q: its files are gone", out)
 	}

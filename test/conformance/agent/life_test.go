@@ -384,5 +384,5 @@ func TestWhileRecovering(t *testing.T) {
 	d.Receive(internal+"ExecutorReregisteredMessage", &messages.ExecutorReregisteredMessage{})
 	d.Send(d.agent, internal+"ReregisterExecutorMessage", back) // its answer crossed the next question
 	d.report(t, run.GetTask(), mesos.TaskState_TASK_FINISHED)
-	f.Follow("t", "TASK_FINISHED")
+	f.FollowTo("t", "TASK_FINISHED")
 }

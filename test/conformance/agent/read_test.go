@@ -134,7 +134,7 @@ func TestMetricsOfALife(t *testing.T) {
 		t.Errorf("recovery took %v", took)
 	}
 	f.Call("KILL", testbed.Object{"task_id": testbed.Object{"value": "runs"}})
-	f.Follow("runs", "TASK_KILLED")
+	f.FollowTo("runs", "TASK_KILLED")
 	f.Call("TEARDOWN", nil)
 	wantMetrics(t, a.Process, map[string]float64{
 		"slave/tasks_killed": 1, "slave/frameworks_active": 0, "slave/executors_running": 0, "slave/executors_terminated": 1, "slave/cpus_used": 0,

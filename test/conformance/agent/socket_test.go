@@ -97,7 +97,7 @@ func TestDomainSocket(t *testing.T) {
 			a.Start()
 			for _, task := range []string{"command", "grouped"} {
 				f.Call("KILL", testbed.Object{"task_id": testbed.Object{"value": task}})
-				f.Follow(task, "TASK_KILLED")
+				f.FollowTo(task, "TASK_KILLED")
 			}
 			if got := overSocket(t, socket, "/slave(1)/api/v1/executor"); got != http.StatusBadRequest {
 				t.Errorf("after the restart: %d", got)
@@ -147,5 +147,5 @@ func TestDomainSocketInImage(t *testing.T) {
 	a.Kill()
 	a.Start()
 	f.Call("KILL", testbed.Object{"task_id": testbed.Object{"value": "task"}})
-	f.Follow("task", "TASK_KILLED")
+	f.FollowTo("task", "TASK_KILLED")
 }

@@ -88,7 +88,7 @@ func TestUnprivileged(t *testing.T) {
 		a.Kill()
 		touch(t, filepath.Join(sandbox, "tasks/stays/go"))
 		a.Start()
-		f.Follow("stays", "TASK_FINISHED")
+		f.FollowTo("stays", "TASK_FINISHED")
 		if got := s.PID(t); got != pid {
 			t.Errorf("process %d has become %d", pid, got)
 		}
@@ -102,7 +102,7 @@ func TestUnprivileged(t *testing.T) {
 			return fmt.Errorf("containers %v", a.Get("/containers"))
 		})
 		f.Call("KILL", testbed.Object{"task_id": testbed.Object{"value": "lives"}})
-		f.Follow("lives", "TASK_KILLED")
+		f.FollowTo("lives", "TASK_KILLED")
 		s.AwaitEnd(t)
 	})
 	t.Run("nested", func(t *testing.T) {

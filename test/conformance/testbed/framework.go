@@ -246,3 +246,17 @@ func (f *Framework) Follow(task string, states ...string) (last Value) {
 	}
 	return last
 }
+
+// FollowTo takes and acknowledges updates of a task until the state comes: for those of
+// which it can't be known how many come before, such as one that an agent repeats since
+// it was killed before it had the acknowledgement.
+func (f *Framework) FollowTo(task, state string) (last Value) {
+	f.t.Helper()
+	for last.At("state").Text() != state {
+		last = f.Await(state+" of "+task, isUpdate(task, "")).At("update", "status")
+		if last.At("uuid").Exists() {
+			f.Acknowledge(last)
+		}
+	}
+	return last
+}
