@@ -17,8 +17,13 @@ func TestPaths(t *testing.T) {
 			Task(Meta("/w"), "a-S0", "a-0000", "exec", "c1", "t"),
 			"/w/meta/slaves/a-S0/frameworks/a-0000/executors/exec/runs/c1/tasks/t",
 		},
-		"virtual":           {Virtual("a-0000", "exec"), "/frameworks/a-0000/executors/exec/runs/latest"},
-		"hierarchical role": {Volume("/w", "prod/web", "v1"), "/w/volumes/roles/prod web/v1"},
+		"agent":                {Agent("/w", "a-S0"), "/w/slaves/a-S0"},
+		"latest agent":         {Agent(Meta("/w"), Latest), "/w/meta/slaves/latest"},
+		"framework":            {Framework("/w", "a-S0", "a-0000"), "/w/slaves/a-S0/frameworks/a-0000"},
+		"executor":             {Executor("/w", "a-S0", "a-0000", "exec"), "/w/slaves/a-S0/frameworks/a-0000/executors/exec"},
+		"standalone sandboxes": {Containers("/w"), "/w/containers"},
+		"virtual":              {Virtual("a-0000", "exec"), "/frameworks/a-0000/executors/exec/runs/latest"},
+		"hierarchical role":    {Volume("/w", "prod/web", "v1"), "/w/volumes/roles/prod web/v1"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

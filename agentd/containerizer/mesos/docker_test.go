@@ -92,14 +92,15 @@ func TestDocker(t *testing.T) {
 		"working directory": {script: `pwd`, change: parameters("workdir=/made/for/it"), want: "/made/for/it\n"},
 		"hosts":             {script: `grep elsewhere /etc/hosts; cat /etc/resolv.conf | grep 192.0.2.7`, change: parameters("add-host=elsewhere:192.0.2.1", "dns=192.0.2.7"), want: "192.0.2.1\telsewhere\nnameserver 192.0.2.7\n"},
 		"volumes": {
-			script: `cat /node/file; (echo x > /node/file) 2>/dev/null || echo read-only; echo in > /rel/in; cat $MESOS_SANDBOX/sub/in; ls /made`,
+			script: `cat /node/file; (echo x > /node/file) 2>/dev/null || echo read-only; echo in > /rel/in; cat $MESOS_SANDBOX/sub/in; ls /made; cat $MESOS_SANDBOX/relative/node/file`,
 			change: also(root, func(c *mesos.ContainerInfo) {
 				c.Volumes = []*mesos.Volume{
 					{HostPath: &host, ContainerPath: new("/node"), Mode: mesos.Volume_RO.Enum()},
 					{HostPath: new("sub"), ContainerPath: new("/rel"), Mode: mesos.Volume_RW.Enum()},
+					{HostPath: &host, ContainerPath: new("relative/node"), Mode: mesos.Volume_RO.Enum()},
 					{HostPath: new(filepath.Join(host, "new")), ContainerPath: new("/made"), Mode: mesos.Volume_RW.Enum()},
 				}
-			}), want: "node\nread-only\nin\n"},
+			}), want: "node\nread-only\nin\nnode\n"},
 		"volume parameter": {script: `cat /node/file`, change: also(root, parameters("volume="+host+":/node:ro")), want: "node\n"},
 		"hostname": {script: `hostname; cat /etc/hostname; grep -c : /proc/net/dev`, change: func(c *mesos.ContainerInfo) {
 			c.Hostname, c.Docker.Network = new("box"), mesos.ContainerInfo_DockerInfo_NONE.Enum()

@@ -54,6 +54,7 @@ func TestDockerTask(t *testing.T) {
 	}{
 		"shell": {command: testbed.Object{"shell": true, "value": `echo "$(cat /mark) $(pwd) $MESOS_SANDBOX $FROM $PORT0 $LIBPROCESS_PORT"; ls $MESOS_SANDBOX/stdout`, "environment": env},
 			want: "tool /tmp /mnt/mesos/sandbox image 31000 \n/mnt/mesos/sandbox/stdout\n"},
+		"role":      {command: testbed.Object{"shell": true, "value": `echo "$MESOS_ALLOCATION_ROLE"`}, want: "*\n"},
 		"image":     {command: testbed.Object{"shell": false}, want: "default image\n"},
 		"arguments": {command: testbed.Object{"shell": false, "arguments": testbed.List{"echo theirs"}}, want: "theirs\n"},
 		"options": {command: testbed.Object{"shell": true, "value": "echo $A $(id -u)"}, docker: testbed.Object{"parameters": testbed.List{

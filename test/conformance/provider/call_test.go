@@ -270,6 +270,8 @@ func TestConfigs(t *testing.T) {
 		"add with ID":          {agent, "ADD_RESOURCE_PROVIDER_CONFIG", info(id), 400, "Expecting 'add_resource_provider_config.info.id' to be unset"},
 		"update with ID":       {agent, "UPDATE_RESOURCE_PROVIDER_CONFIG", info(id), 400, "Expecting 'update_resource_provider_config.info.id' to be unset"},
 		"add nothing":          {agent, "ADD_RESOURCE_PROVIDER_CONFIG", nil, 400, "Expecting 'add_resource_provider_config' to be present"},
+		"update nothing":       {agent, "UPDATE_RESOURCE_PROVIDER_CONFIG", nil, 400, "Expecting 'update_resource_provider_config' to be present"},
+		"remove nothing":       {agent, "REMOVE_RESOURCE_PROVIDER_CONFIG", nil, 400, "Expecting 'remove_resource_provider_config' to be present"},
 		"remove":               {agent, "REMOVE_RESOURCE_PROVIDER_CONFIG", remove, 200, ""},
 		"remove nobody":        {agent, "REMOVE_RESOURCE_PROVIDER_CONFIG", object{"type": "t", "name": "n"}, 200, ""},
 		"remove from no place": {bare, "REMOVE_RESOURCE_PROVIDER_CONFIG", remove, 500, "--resource_provider_config_dir"},

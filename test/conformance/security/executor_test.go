@@ -3,6 +3,7 @@ package security
 import (
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,7 +14,7 @@ import (
 // get it, and calls without it, or for another executor, are refused.
 func TestExecutorsHaveTokens(t *testing.T) {
 	m := testbed.StartMaster(t)
-	a := testbed.StartAgent(t, m.Address, testbed.Posix, "--authenticate_http_executors",
+	a := testbed.StartAgent(t, m.Address, testbed.Posix, "--authenticate_http_executors", "--authenticate_http_readwrite", `--acls={"permissive":true}`,
 		"--jwt_secret_key="+file(t, "key", "a key of executors' tokens"), "--http_credentials="+credentials(t))
 	f := testbed.Subscribe(t, m, testbed.FrameworkOptions{})
 	offer := f.Offer()
@@ -72,6 +73,21 @@ func TestExecutorsHaveTokens(t *testing.T) {
 	subscribe := http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + token}}
 	expect(t, "to subscribe, another executor's", testbed.Do(t, http.MethodPost, a.URL("/api/v1/executor"), subscribe, []byte(
 		`{"type":"SUBSCRIBE","framework_id":{"value":"`+f.ID+`"},"executor_id":{"value":"t"},"subscribe":{}}`)), http.StatusForbidden)
+	expect(t, "to update, another executor's", testbed.Do(t, http.MethodPost, a.URL("/api/v1/executor"), subscribe, []byte(
+		`{"type":"UPDATE","framework_id":{"value":"`+f.ID+`"},"executor_id":{"value":"t"},"update":{"status":{"task_id":{"value":"t"},"state":"TASK_RUNNING","source":"SOURCE_EXECUTOR","uuid":"7gAAAAAAQACAAAAAAAAAAQ=="}}}`)), http.StatusForbidden)
+	// Nor has it a say about containers in another executor's.
+	theirs := `"container_id":{"value":"n","parent":{"value":"` + filepath.Base(a.Sandbox("t")) + `"}}`
+	for _, c := range []struct{ name, body string }{
+		{"LAUNCH_NESTED_CONTAINER", theirs + `,"command":{"value":"true"}`},
+		{"LAUNCH_NESTED_CONTAINER_SESSION", theirs + `,"command":{"value":"true"}`},
+		{"WAIT_NESTED_CONTAINER", theirs},
+		{"KILL_NESTED_CONTAINER", theirs},
+		{"REMOVE_NESTED_CONTAINER", theirs},
+		{"LAUNCH_CONTAINER", theirs + `,"command":{"value":"true"}`},
+	} {
+		expect(t, c.name+" by another executor", testbed.Do(t, http.MethodPost, a.URL("/api/v1"), subscribe, []byte(
+			`{"type":"`+c.name+`","`+strings.ToLower(c.name)+`":{`+c.body+`}}`)), http.StatusForbidden)
+	}
 	if answer := call("own", "Bearer "+token); answer.Status != http.StatusForbidden || !strings.Contains(answer.Text(), "not subscribed") {
 		t.Errorf("its own, before it subscribed: %d %s", answer.Status, answer.Text())
 	}
