@@ -23,6 +23,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/cgroups"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/docker"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/launch"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/provisioner"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -87,6 +88,14 @@ type Isolator interface {
 	Limited(c *Container) *Limitation
 	// Cleanup lets go of the container. Its processes are gone.
 	Cleanup(c *Container) error
+}
+
+// Stager is an isolator with mounts that no specification can express, such as those of
+// another container's mount namespace.
+type Stager interface {
+	// StageMounts are made before the runtime sees the specification, in a mount namespace of
+	// the launch stage. It comes after Prepare.
+	StageMounts(c *Container) []launch.Mount
 }
 
 // Runner is an isolator that has something to do beside what it is called for. The

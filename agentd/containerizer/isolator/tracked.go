@@ -5,6 +5,7 @@ import (
 
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/launch"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/pending"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 )
@@ -29,6 +30,14 @@ func (t *tracked) begin(method string, c *Container) (end func()) {
 func (t *tracked) Prepare(c *Container, d Demand, spec *specs.Spec) error {
 	defer t.begin("prepare", c)()
 	return t.Isolator.Prepare(c, d, spec)
+}
+
+// StageMounts implements Stager for those isolators that do.
+func (t *tracked) StageMounts(c *Container) []launch.Mount {
+	if s, ok := t.Isolator.(Stager); ok {
+		return s.StageMounts(c)
+	}
+	return nil
 }
 
 // Attach has the name of Mesos's method that comes at this time.

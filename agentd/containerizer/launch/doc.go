@@ -101,7 +101,7 @@ type OCI struct {
 	// PIDFile is where the runtime writes the ID of the container's process.
 	PIDFile string `json:"pid_file"`
 	// Mounts are made, in their order, in a mount namespace of the stage's own that goes
-	// away with it: root file systems of images.
+	// away with it: root file systems of images, and what is shared with a parent.
 	Mounts []Mount `json:"mounts,omitempty"`
 	// HostRoot is a directory on which the file system of the node is bound,
 	// in a mount namespace of the stage's own that goes away with it. Empty if
@@ -114,8 +114,12 @@ type OCI struct {
 	Env []string `json:"env,omitempty"`
 }
 
-// Mount is one that a container's root file system is made of. See mount(2).
+// Mount is one that a container's root file system is made of, or that it shares with its
+// parent. See mount(2).
 type Mount struct {
+	// Namespace is the file of the mount namespace that has Source, which is then bound
+	// as it is there; empty for the stage's own.
+	Namespace string `json:"namespace,omitempty"`
 	// Dir is what relative paths in Data are relative to; empty for the root. Data is
 	// short: a page has to hold it.
 	Dir string `json:"dir,omitempty"`

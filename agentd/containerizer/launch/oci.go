@@ -66,27 +66,6 @@ func (o *OCI) prepareRoot() error {
 	return nil
 }
 
-// mount mounts. A bind mount becomes read-only by a second step only.
-func (m *Mount) mount() error {
-	if m.Dir != "" {
-		if err := os.Chdir(m.Dir); err != nil {
-			return err
-		}
-		defer os.Chdir("/")
-	}
-	var flags uintptr
-	if m.ReadOnly {
-		flags = syscall.MS_RDONLY
-	}
-	if m.Type != "" {
-		return syscall.Mount(m.Source, m.Target, m.Type, flags, m.Data)
-	}
-	if err := syscall.Mount(m.Source, m.Target, "", syscall.MS_BIND, ""); err != nil || !m.ReadOnly {
-		return err
-	}
-	return syscall.Mount("", m.Target, "", syscall.MS_BIND|syscall.MS_REMOUNT|flags, "")
-}
-
 // run runs the runtime and waits for it. What it has to say in case of failure
 // is on the container's stderr as well.
 func (o *OCI) run(args ...string) error {

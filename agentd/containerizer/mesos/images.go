@@ -14,6 +14,7 @@ import (
 	specs "github.com/opencontainers/runtime-spec/specs-go"
 
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer"
+	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/filesystem"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/imagedefaults"
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/isolator/volume"
@@ -184,7 +185,7 @@ func (c *container) inImage(rootfs *provisioner.Rootfs, sandbox string) {
 	}
 }
 
-// mounts are those that the container's files are made of.
+// mounts are those that the container's files are made of, and those of isolators.
 func (c *container) mounts() []stagepkg.Mount {
 	var out []stagepkg.Mount
 	if c.iso.Rootfs != nil {
@@ -192,6 +193,11 @@ func (c *container) mounts() []stagepkg.Mount {
 	}
 	for _, n := range slices.Sorted(maps.Keys(c.iso.Volumes)) {
 		out = append(out, c.iso.Volumes[n].Mounts...)
+	}
+	for _, i := range c.isolators {
+		if s, ok := i.(isolator.Stager); ok {
+			out = append(out, s.StageMounts(&c.iso)...)
+		}
 	}
 	return out
 }

@@ -1,10 +1,11 @@
 // Package blkio is the isolator "cgroups/blkio": it limits nothing and counts the
 // bytes and operations of a container on each disk, as far as the kernel does.
-// The numbers of the CFQ scheduler, which Linux 5.0 took away, are not there.
+// Those of the CFQ scheduler, which Linux 5.0 took away, stay empty.
 package blkio
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,8 +59,20 @@ func (*Isolator) Usage(c *isolator.Container, s *mesos.ResourceStatistics) error
 		t.addV1(bytes, func(s *statistics) *[]*mesos.CgroupInfo_Blkio_Value { return &s.IoServiceBytes })
 		t.addV1(operations, func(s *statistics) *[]*mesos.CgroupInfo_Blkio_Value { return &s.IoServiced })
 	}
-	s.BlkioStatistics = &mesos.CgroupInfo_Blkio_Statistics{Throttling: t.rows}
+	s.BlkioStatistics = t.statistics()
 	return nil
+}
+
+// statistics are the rows as Mesos has them: totals last, also those of CFQ, of which nothing
+// is known.
+func (t *table) statistics() *mesos.CgroupInfo_Blkio_Statistics {
+	totals, _ := t.row("")
+	devices := slices.DeleteFunc(t.rows, func(r *statistics) bool { return r == totals })
+	return &mesos.CgroupInfo_Blkio_Statistics{
+		Throttling:   append(devices, totals),
+		Cfq:          []*mesos.CgroupInfo_Blkio_CFQ_Statistics{{}},
+		CfqRecursive: []*mesos.CgroupInfo_Blkio_CFQ_Statistics{{}},
+	}
 }
 
 type statistics = mesos.CgroupInfo_Blkio_Throttling_Statistics

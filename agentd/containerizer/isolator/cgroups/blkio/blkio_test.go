@@ -42,8 +42,9 @@ func TestUsage(t *testing.T) {
 			io_service_bytes { op: READ value: 4096 } io_service_bytes { op: WRITE value: 512 } io_service_bytes { op: TOTAL value: 4608 }
 			io_serviced { op: READ value: 1 } io_serviced { op: DISCARD value: 3 }
 		}
-		throttling { io_service_bytes { op: TOTAL value: 4608 } io_serviced { op: TOTAL value: 6 } }
 		throttling { device { major_number: 8 minor_number: 16 } io_serviced { op: READ value: 2 } }
+		throttling { io_service_bytes { op: TOTAL value: 4608 } io_serviced { op: TOTAL value: 6 } }
+		cfq {} cfq_recursive {}
 	}`
 	if err := (prototext.UnmarshalOptions{AllowPartial: true}).Unmarshal([]byte(text), want); err != nil {
 		t.Fatal(err)

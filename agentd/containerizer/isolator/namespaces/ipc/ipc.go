@@ -1,9 +1,10 @@
 // Package ipc is the isolator "namespaces/ipc": a container has message queues,
 // semaphores and shared memory of its own, or those of its parent.
 //
-// As in Mesos, an outermost container that says nothing has a namespace of its
-// own and the node's /dev/shm; a nested one shares both with its parent. PRIVATE
-// adds a /dev/shm of a size.
+// As in Mesos, an outermost container that says nothing has a namespace of its own, and a
+// nested one that of its parent; their /dev/shm is that of their root file system: the
+// node's, or an empty one with an image. PRIVATE is a namespace and a /dev/shm of a size,
+// SHARE_PARENT both of the parent, or of the node for an outermost container.
 package ipc
 
 import (
@@ -53,6 +54,9 @@ func (*Isolator) Name() string { return Name }
 func (i *Isolator) Prepare(c *isolator.Container, _ isolator.Demand, spec *specs.Spec) error {
 	info := c.Config.Container.GetLinuxInfo()
 	mode := info.GetIpcMode()
+	if info != nil && info.IpcMode != nil && mode == mesos.LinuxInfo_UNKNOWN {
+		return errors.New("unknown ipc_mode")
+	}
 	if info != nil && info.ShmSize != nil && mode != mesos.LinuxInfo_PRIVATE {
 		return errors.New("shm_size is for containers whose ipc_mode is PRIVATE")
 	}
@@ -64,18 +68,25 @@ func (i *Isolator) Prepare(c *isolator.Container, _ isolator.Demand, spec *specs
 		spec.Mounts = append(spec.Mounts, i.shm(info))
 		return add(spec, "")
 	case nested:
+		if c.Rootfs != nil && sharesShm(c) {
+			spec.Mounts = append(spec.Mounts, nodesShm())
+		}
 		return i.join(c.ID.Parent(), spec)
 	case mode == mesos.LinuxInfo_SHARE_PARENT && i.cfg.ForbidSharing:
 		return errors.New("sharing the agent's IPC namespace is not allowed")
 	case mode == mesos.LinuxInfo_SHARE_PARENT && c.Rootfs != nil:
-		spec.Mounts = append(spec.Mounts, specs.Mount{
-			Destination: "/dev/shm", Type: "bind", Source: "/dev/shm", Options: []string{"rbind", "rslave"},
-		})
+		spec.Mounts = append(spec.Mounts, nodesShm())
 		return nil
 	case mode == mesos.LinuxInfo_SHARE_PARENT:
 		return nil
 	}
 	return add(spec, "")
+}
+
+// nodesShm is the /dev/shm that the runtime sees, in a container with an image. It is the
+// node's or, by StageMounts, the parent's.
+func nodesShm() specs.Mount {
+	return specs.Mount{Destination: "/dev/shm", Type: "bind", Source: "/dev/shm", Options: []string{"rbind", "rslave"}}
 }
 
 func (i *Isolator) shm(info *mesos.LinuxInfo) specs.Mount {

@@ -35,6 +35,7 @@ func TestModes(t *testing.T) {
 		"debug":                      {id: "p.c", debug: true, namespace: parents},
 		"debug, private":             {id: "p.c", debug: true, info: &mesos.LinuxInfo{IpcMode: private}, fails: true},
 		"a size of what is shared":   {id: "c", info: &mesos.LinuxInfo{ShmSize: new(uint32(64))}, fails: true},
+		"an unknown mode":            {id: "c", info: &mesos.LinuxInfo{IpcMode: mesos.LinuxInfo_UNKNOWN.Enum()}, fails: true},
 		"without a parent":           {id: "x.c", fails: true},
 	}
 	for name, tt := range tests {
