@@ -73,7 +73,7 @@ func validate(data []byte) error {
 }
 
 func validateRule(rule *profiles.Syscall) error {
-	if rule == nil || len(rule.Names) == 0 && rule.Name == "" || slices.Contains(rule.Names, "") {
+	if rule == nil || len(rule.Names) == 0 || slices.Contains(rule.Names, "") {
 		return fmt.Errorf("%w: names are missing", ErrProfile)
 	}
 	if err := known("action", actions, rule.Action); err != nil {

@@ -19,10 +19,10 @@ func sharesShm(c *isolator.Container) bool {
 // ownShm says whether a container's /dev/shm, or that of the one it shares it with, is
 // another than the node's.
 func ownShm(c *isolator.Container) bool {
-	switch mode := c.Config.Container.GetLinuxInfo().GetIpcMode(); {
-	case mode == mesos.LinuxInfo_PRIVATE:
+	switch c.Config.Container.GetLinuxInfo().GetIpcMode() {
+	case mesos.LinuxInfo_PRIVATE:
 		return true
-	case mode == mesos.LinuxInfo_SHARE_PARENT:
+	case mesos.LinuxInfo_SHARE_PARENT:
 		return c.Parent != nil && ownShm(c.Parent)
 	default:
 		return c.Rootfs != nil
