@@ -39,6 +39,21 @@ func Validate(role string) error {
 	return nil
 }
 
+// Parse reads a list of roles, separated by commas. Empty entries don't count.
+func Parse(list string) ([]string, error) {
+	parsed := []string{}
+	for role := range strings.SplitSeq(list, ",") {
+		if role == "" {
+			continue
+		}
+		if err := Validate(role); err != nil {
+			return nil, err
+		}
+		parsed = append(parsed, role)
+	}
+	return parsed, nil
+}
+
 func validateComponent(c string) error {
 	switch {
 	case c == "":

@@ -28,6 +28,23 @@ func TestValidate(t *testing.T) {
 	}
 }
 
+func TestParse(t *testing.T) {
+	want := []string{"abc", "edf", "hgi"}
+	for _, list := range []string{"abc,edf,hgi", "abc,edf,hgi,", ",abc,edf,hgi", "abc,,edf,hgi"} {
+		if got, err := Parse(list); err != nil || !slices.Equal(got, want) {
+			t.Errorf("Parse(%q) = %q, %v", list, got, err)
+		}
+	}
+	if got, err := Parse(""); err != nil || got == nil || len(got) != 0 {
+		t.Errorf("of nothing: %q, %v", got, err)
+	}
+	for _, list := range []string{"foo,.,*", "foo, bar"} {
+		if _, err := Parse(list); !errors.Is(err, ErrInvalid) {
+			t.Errorf("Parse(%q): error %v", list, err)
+		}
+	}
+}
+
 func TestAncestry(t *testing.T) {
 	if !IsStrictSubrole("a/b", "a") || IsStrictSubrole("ab", "a") || IsStrictSubrole("a", "a") || IsStrictSubrole("a", "a/b") {
 		t.Error("IsStrictSubrole is wrong")

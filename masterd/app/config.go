@@ -9,6 +9,7 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
+	"github.com/mesos-operator/mesos-operator/internal/roles"
 	"github.com/mesos-operator/mesos-operator/masterd/allocator"
 	"github.com/mesos-operator/mesos-operator/masterd/allocator/constraint"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
@@ -31,11 +32,22 @@ func (f *Flags) Validate() error {
 	if err := f.validateMachine(); err != nil {
 		errs = append(errs, err)
 	}
+	if _, err := f.roles(); err != nil {
+		errs = append(errs, fmt.Errorf("flag --roles: %w", err))
+	}
 	if _, err := parseWeights(f.Weights); err != nil {
 		errs = append(errs, fmt.Errorf("flag --weights: %w", err))
 	}
 	errs = append(errs, f.validateRegistry()...)
 	return errors.Join(errs...)
+}
+
+// roles are those that frameworks may have; nil for any.
+func (f *Flags) roles() ([]string, error) {
+	if f.Roles == nil {
+		return nil, nil
+	}
+	return roles.Parse(*f.Roles)
 }
 
 // parseWeights reads "role=weight,role=weight".
@@ -74,7 +86,7 @@ func (f *Flags) machine(self *mesos.MasterInfo, debug bool) state.Config {
 	c.RegistryGCInterval = f.RegistryGCInterval
 	c.RegistryMaxAgentAge = f.RegistryMaxAgentAge
 	c.RegistryMaxAgentCount = f.RegistryMaxAgentCount
-	c.Roles = split(f.Roles)
+	c.Roles, _ = f.roles()                 // Validate refused others
 	c.Weights, _ = parseWeights(f.Weights) // Validate refused others
 	c.NoRootSubmissions = !f.RootSubmissions
 	c.AuthenticateFrameworks = f.Access.Frameworks

@@ -152,6 +152,9 @@ func TestValidate(t *testing.T) {
 		"a rate for nobody":        {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"qps":1}]}`}, "--rate_limits"},
 		"two rates":                {[]string{"--work_dir=/x", `--rate_limits={"limits":[{"principal":"p"},{"principal":"p"}]}`}, "twice"},
 		"pings":                    {[]string{"--work_dir=/x", "--max_agent_ping_timeouts=0"}, "max_agent_ping_timeouts"},
+		"roles":                    {[]string{"--work_dir=/x", "--roles=,web,,web/api,*"}, ""},
+		"a role that is none":      {[]string{"--work_dir=/x", "--roles=web,.,*"}, "--roles"},
+		"a role with a blank":      {[]string{"--work_dir=/x", "--roles=web, api"}, "--roles"},
 		"ACLs":                     {[]string{"--work_dir=/x", `--acls={"permissive":false}`}, ""},
 		"bad ACLs":                 {[]string{"--work_dir=/x", `--acls={"run_tasks":[{}]}`}, "--acls"},
 	} {
@@ -208,7 +211,7 @@ func TestMasterInfo(t *testing.T) {
 
 func TestMachineGetsTheFlags(t *testing.T) {
 	f := parse(t, "--registry=in_memory", "--agent_ping_timeout=20secs", "--max_agent_ping_timeouts=3", "--offer_timeout=1mins",
-		"--roles=a, b", "--no-root_submissions", "--max_completed_frameworks=1", "--authenticate_agents",
+		"--roles=a,b", "--no-root_submissions", "--max_completed_frameworks=1", "--authenticate_agents",
 		"--offer_constraints_re2_max_mem=1KB", "--offer_constraints_re2_max_program_size=7", "--max_executors_per_agent=5",
 		`--rate_limits={"aggregate_default_qps":3}`)
 	c := f.machine(&mesos.MasterInfo{Id: new("m")}, true)

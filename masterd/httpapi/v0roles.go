@@ -23,7 +23,8 @@ type role struct {
 }
 
 // knownRoles returns, sorted, every role that may be seen and that somebody is subscribed to, uses
-// or reserved something for, or that has a weight or quota, and all above them.
+// or reserved something for, or that has a weight or quota, and all above them. With --roles it is
+// just those of the flag and all above them, whatever is reserved for others.
 func knownRoles(v *state.View, see visible) []*role {
 	table := roleTable{}
 	for f := range v.Frameworks.All() {
@@ -50,6 +51,9 @@ func knownRoles(v *state.View, see visible) []*role {
 	for name, q := range v.Quotas {
 		table.get(name).quota = q
 	}
+	if v.Roles != nil {
+		table = table.only(v.Roles)
+	}
 	var known []*role
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		if see.role(name) {
@@ -73,6 +77,18 @@ func (t roleTable) get(name string) *role {
 		t.get(above)
 	}
 	return r
+}
+
+// only returns the roles of those names, and those above them.
+func (t roleTable) only(names map[string]bool) roleTable {
+	kept := roleTable{}
+	for name := range names {
+		kept[name] = t.get(name)
+		for above := range roles.Ancestors(name) {
+			kept[above] = t[above]
+		}
+	}
+	return kept
 }
 
 // add adds what each role has to it and to those above.

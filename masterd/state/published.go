@@ -49,6 +49,7 @@ func (m *Machine) View() *View {
 		CompletedTasks:      p.completedTasks.publish(),
 		Executors:           p.executorTable.publish(),
 		Offers:              p.offerTable.publish(),
+		Roles:               m.roles,
 		Weights:             m.policy.weights,
 		Quotas:              m.policy.quotas,
 		Operations:          p.operationTable.publish(),

@@ -50,6 +50,8 @@ type View struct {
 	// outcome is not acknowledged, of frameworks and operators.
 	Operations Table[mesos.Operation]
 
+	// Roles are the only ones that there are (--roles); nil if there may be any.
+	Roles map[string]bool
 	// Weights and Quotas are those that were set, by role.
 	Weights map[string]float64
 	Quotas  map[string]*quota.QuotaConfig
