@@ -53,6 +53,12 @@ lint: ## golangci-lint, with the import rules.
 unit: ## Unit, property and golden tests, fuzz seeds and 140 seeds of the simulation.
 	$(GO) test ./...
 
+CHECKS ?= 5000
+.PHONY: properties
+properties: ## Property tests with CHECKS new cases each (default 5000).
+	RAPID_SEED=0 RAPID_CHECKS=$(CHECKS) $(GO) test -count=1 -p 1 -timeout 2h \
+	  $$(grep -rl --include='*_test.go' 'pgregory.net/rapid"' . | xargs -n1 dirname | sort -u)
+
 SEEDS ?= 1000
 .PHONY: sim
 sim: ## The simulation over SEEDS seeds (default 1000).
