@@ -28,7 +28,8 @@ func newTaskRun(o *options) *cobra.Command {
 		Short: "Run a command as a task and follow it",
 		Long: `Run a command as a task: register as a framework, wait for an offer, launch, print the
 status updates to standard error and the task's output to standard output, until the task ends.
-Interrupting mesosctl kills the task. The exit status is 0 only if the task finished.`,
+Interrupting mesosctl kills the task; if mesosctl is killed itself, the task is after five minutes.
+If the leading master goes away, the task is followed at the next one. The exit status is 0 only if the task finished.`,
 		Example: "  mesosctl task run --name hello -- echo hello\n  mesosctl task run --shell -- 'date; sleep 5; date'",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -41,11 +42,7 @@ Interrupting mesosctl kills the task. The exit status is 0 only if the task fini
 			if run.Env, err = pairs(env); err != nil {
 				return err
 			}
-			client, err := o.client(c.Context())
-			if err != nil {
-				return err
-			}
-			return taskrun.Run(c.Context(), client, run)
+			return taskrun.Run(c.Context(), o.client, run)
 		},
 	}
 	f := c.Flags()

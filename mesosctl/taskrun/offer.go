@@ -27,6 +27,8 @@ func frameworkInfo(o Options) *mesos.FrameworkInfo {
 		Roles: []string{o.Role},
 		// Without it, the task would end with the agent's process.
 		Checkpoint: new(true),
+		// And without this with the leading master's.
+		FailoverTimeout: new(failoverTimeout.Seconds()),
 		Capabilities: []*mesos.FrameworkInfo_Capability{
 			{Type: mesos.FrameworkInfo_Capability_MULTI_ROLE.Enum()},
 			{Type: mesos.FrameworkInfo_Capability_RESERVATION_REFINEMENT.Enum()},

@@ -74,9 +74,14 @@ func (e *FailedError) Error() string {
 	return text
 }
 
+// Connect returns a client of the leading master, wherever that is at the moment.
+type Connect func(context.Context) (*masterclient.Client, error)
+
 // run is one task on its way.
 type run struct {
 	Options
+	connect  Connect
+	info     *mesos.FrameworkInfo // with the framework's ID once it has one
 	client   *masterclient.Client
 	session  *masterclient.Scheduler
 	task     *mesos.TaskInfo
@@ -86,25 +91,25 @@ type run struct {
 }
 
 // Run launches the task and returns when it has ended: nil if it finished, a [*FailedError] if it
-// ended otherwise. When ctx is done the task is killed; its end is then awaited for a grace period.
-func Run(ctx context.Context, client *masterclient.Client, o Options) error {
+// ended otherwise. When ctx is done the task is killed; its end is then awaited for a grace period. If
+// the master goes away the task is followed at the next one.
+func Run(ctx context.Context, connect Connect, o Options) error {
 	if err := o.Validate(); err != nil {
 		return err
 	}
-	session, err := client.Subscribe(context.WithoutCancel(ctx), frameworkInfo(o))
-	if err != nil {
+	r := &run{Options: o, connect: connect, info: frameworkInfo(o)}
+	if err := r.subscribe(ctx); err != nil {
 		return err
 	}
-	defer session.Close()
-	r := &run{Options: o, client: client, session: session}
+	defer func() { r.session.Close() }()
 	r.task = r.taskInfo()
-	r.note("framework %s subscribed", session.FrameworkID().GetValue())
-	err = r.loop(ctx)
+	r.note("framework %s subscribed", r.info.Id.GetValue())
+	err := r.loop(ctx)
 	// The framework is done: its executors need not wait for a failover that will not come.
 	end, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	if teardown := session.Call(end, &scheduler.Call{Type: scheduler.Call_TEARDOWN.Enum()}); teardown != nil && err == nil {
-		err = teardown
+	if teardown := r.session.Call(end, &scheduler.Call{Type: scheduler.Call_TEARDOWN.Enum()}); teardown != nil && err == nil {
+		r.note("the master doesn't know that the framework is done, and forgets it in %v: %v", failoverTimeout, teardown)
 	}
 	return err
 }
@@ -123,10 +128,9 @@ type received struct {
 }
 
 func (r *run) loop(ctx context.Context) error {
-	events := make(chan received)
 	stop := make(chan struct{})
 	defer close(stop)
-	go r.read(events, stop)
+	events := r.read(stop)
 	waiting := time.NewTicker(r.WaitNote)
 	defer waiting.Stop()
 	interrupted := ctx.Done()
@@ -134,10 +138,16 @@ func (r *run) loop(ctx context.Context) error {
 	for {
 		select {
 		case in := <-events:
-			if in.err != nil {
-				return fmt.Errorf("event stream: %w", in.err)
+			done, err := false, in.err
+			if err == nil {
+				done, err = r.handle(context.WithoutCancel(ctx), in.event)
 			}
-			if done, err := r.handle(context.WithoutCancel(ctx), in.event); done || err != nil {
+			if !done && lost(err) {
+				if err = r.resume(ctx, err); err == nil {
+					events = r.read(stop)
+				}
+			}
+			if done || err != nil {
 				return err
 			}
 		case <-waiting.C:
@@ -151,7 +161,7 @@ func (r *run) loop(ctx context.Context) error {
 			interrupted, r.killed = nil, true
 			giveUp = time.After(killGrace)
 			r.note("killing task %s", r.task.TaskId.GetValue())
-			if err := r.kill(context.WithoutCancel(ctx)); err != nil {
+			if err := r.kill(context.WithoutCancel(ctx)); err != nil && !lost(err) { // or it is repeated at the next master
 				return err
 			}
 		case <-giveUp:
@@ -160,18 +170,23 @@ func (r *run) loop(ctx context.Context) error {
 	}
 }
 
-func (r *run) read(events chan<- received, stop <-chan struct{}) {
-	for {
-		event, err := r.session.Next()
-		select {
-		case events <- received{event, err}:
-		case <-stop:
-			return
+// read returns what comes on the session's stream, the last with its error.
+func (r *run) read(stop <-chan struct{}) <-chan received {
+	events, session := make(chan received), r.session
+	go func() {
+		for {
+			event, err := session.Next()
+			select {
+			case events <- received{event, err}:
+			case <-stop:
+				return
+			}
+			if err != nil {
+				return
+			}
 		}
-		if err != nil {
-			return
-		}
-	}
+	}()
+	return events
 }
 
 func (r *run) handle(ctx context.Context, event *scheduler.Event) (done bool, err error) {
@@ -208,7 +223,7 @@ func (r *run) update(ctx context.Context, status *mesos.TaskStatus) (done bool, 
 			r.note("the task's output could not be read: %v", err)
 		}
 	}
-	if err := r.acknowledge(ctx, status); err != nil {
+	if err := r.acknowledge(ctx, status); err != nil && !lost(err) { // the framework is torn down anyway
 		return true, err
 	}
 	if status.GetState() != mesos.TaskState_TASK_FINISHED {

@@ -35,6 +35,10 @@ type cluster struct {
 	end    mesos.TaskState
 	// hold keeps the task running until it is killed.
 	hold bool
+	// leave ends the stream, once, when the task runs; its end is told at the next one.
+	leave bool
+	// absent is how many attempts to find a master fail after the first.
+	absent int
 
 	mu    sync.Mutex
 	calls []string
@@ -63,6 +67,9 @@ func (c *cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.t.Error(err)
 	}
 	if call.GetType() == scheduler.Call_SUBSCRIBE {
+		c.mu.Lock()
+		c.calls = append(c.calls, "SUBSCRIBE "+call.Subscribe.FrameworkInfo.Id.GetValue()+call.FrameworkId.GetValue())
+		c.mu.Unlock()
 		c.stream(w, r)
 		return
 	}
@@ -80,6 +87,9 @@ func (c *cluster) stream(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case e := <-c.events:
+			if e == nil {
+				return
+			}
 			b, err := codec.Marshal(codec.Protobuf, e)
 			if err != nil {
 				c.t.Error(err)
@@ -110,6 +120,14 @@ func (c *cluster) handle(call *scheduler.Call) {
 		c.calls = append(c.calls, "ACCEPT "+call.Accept.OfferIds[0].GetValue())
 		c.task = call.Accept.Operations[0].Launch.TaskInfos[0]
 		c.update(mesos.TaskState_TASK_RUNNING)
+		switch {
+		case c.leave:
+			c.events <- nil
+		case !c.hold:
+			c.update(c.end)
+		}
+	case scheduler.Call_RECONCILE:
+		c.calls = append(c.calls, "RECONCILE "+call.Reconcile.Tasks[0].AgentId.GetValue())
 		if !c.hold {
 			c.update(c.end)
 		}
@@ -155,12 +173,15 @@ func scalar(name string, v float64) *mesos.Resource {
 }
 
 func (c *cluster) run(ctx context.Context) (stdout, progress string, err error) {
-	client, err := masterclient.New(masterclient.Config{Master: c.url})
-	if err != nil {
-		c.t.Fatal(err)
+	connects := 0
+	connect := func(context.Context) (*masterclient.Client, error) {
+		if connects++; connects > 1 && connects <= 1+c.absent {
+			return nil, errors.New("no leading master")
+		}
+		return masterclient.New(masterclient.Config{Master: c.url})
 	}
 	var out, notes bytes.Buffer
-	err = Run(ctx, client, Options{
+	err = Run(ctx, connect, Options{
 		Name: "hello", Command: []string{"echo", "hello"}, Role: "*", Resources: map[string]float64{"cpus": 0.1, "mem": 32},
 		Stdout: &out, Progress: &notes, WaitNote: time.Minute,
 	})
@@ -202,6 +223,60 @@ func TestRunFails(t *testing.T) {
 	_, _, err := c.run(t.Context())
 	if failed, ok := errors.AsType[*FailedError](err); !ok || failed.State != mesos.TaskState_TASK_FAILED {
 		t.Error(err)
+	}
+}
+
+// A master that goes away takes neither the framework nor the task with it.
+func TestNextMaster(t *testing.T) {
+	c := newCluster(t)
+	c.leave, c.stdout = true, "hello\n"
+	stdout, progress, err := c.run(t.Context())
+	if err != nil || stdout != "hello\n" {
+		t.Errorf("stdout %q, error %v", stdout, err)
+	}
+	for _, want := range []string{"the master is gone", "framework f subscribed again", "TASK_FINISHED"} {
+		if !strings.Contains(progress, want) {
+			t.Errorf("no %q in:\n%s", want, progress)
+		}
+	}
+	var own []string
+	for _, call := range c.calls {
+		if strings.HasPrefix(call, "SUBSCRIBE") || strings.HasPrefix(call, "RECONCILE") || call == "TEARDOWN" {
+			own = append(own, call)
+		}
+	}
+	if diff := cmp.Diff([]string{"SUBSCRIBE ", "SUBSCRIBE ff", "RECONCILE a", "TEARDOWN"}, own); diff != "" {
+		t.Errorf("calls (-want +got):\n%s", diff)
+	}
+}
+
+// Who gives up while there is no master has the task killed at the next one.
+func TestInterruptWithoutMaster(t *testing.T) {
+	c := newCluster(t)
+	c.leave, c.hold, c.absent = true, true, 2
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(50*time.Millisecond, cancel)
+	_, _, err := c.run(ctx)
+	if failed, ok := errors.AsType[*FailedError](err); !ok || failed.State != mesos.TaskState_TASK_KILLED {
+		t.Error(err)
+	}
+}
+
+// A master that refuses is not one that is gone.
+func TestLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"nothing":     {nil, false},
+		"end":         {io.EOF, true},
+		"refusal":     {masterclient.ErrRefused, false},
+		"forbidden":   {&masterclient.StatusError{Code: 403}, false},
+		"unavailable": {&masterclient.StatusError{Code: 503}, true},
+	} {
+		if got := lost(c.err); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }
 
