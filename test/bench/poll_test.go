@@ -18,10 +18,14 @@ const pollVariable = "BENCH_POLL"
 const pollClients = 20
 
 // poll begins a process of clients that poll a URL; the returned function ends
-// them and returns how many answers they got.
-func poll(b *testing.B, url string) (stop func() int) {
+// them and returns how many answers they got. Those that yield give way to every
+// other process.
+func poll(b *testing.B, url string, yield bool) (stop func() int) {
 	b.Helper()
 	clients := startRole(b, pollVariable, url)
+	if yield {
+		clients.yield()
+	}
 	return func() int {
 		b.Helper()
 		n, err := strconv.Atoi(clients.end())

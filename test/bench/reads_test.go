@@ -272,7 +272,13 @@ func BenchmarkPolling(b *testing.B) {
 	loop := newOfferLoop(b, c.master)
 	control := startControl(b)
 	urls := []string{c.master.URL("/health"), control + "/health"}
-	halves := []struct{ name, url string }{{"calm", ""}, {"polled", c.master.URL("/state")}, {"control-polled", control + "/state"}}
+	halves := []struct {
+		name, url string
+		yield     bool
+	}{
+		{"calm", "", false}, {"polled", c.master.URL("/state"), false}, {"control-polled", control + "/state", false},
+		{"polled-from-afar", c.master.URL("/state"), true}, {"control-polled-from-afar", control + "/state", true},
+	}
 	took := make([][][]time.Duration, len(halves))
 	answers := make([]int, len(halves))
 	for b.Loop() {
@@ -280,7 +286,7 @@ func BenchmarkPolling(b *testing.B) {
 			for i, h := range halves {
 				stop := func() int { return 0 }
 				if h.url != "" {
-					stop = poll(b, h.url)
+					stop = poll(b, h.url, h.yield)
 				}
 				took[i] = join(took[i], c.probe(b, urls, loop.turn))
 				answers[i] += stop()
@@ -290,7 +296,7 @@ func BenchmarkPolling(b *testing.B) {
 	for i, name := range []string{"health", "control", "offer"} {
 		for j, h := range halves {
 			d := took[j][i]
-			b.Logf("%-8s %-15s p50 %6.2f ms, p90 %6.2f ms, p99 %6.2f ms of %d", name, h.name, milliseconds(percentile(d, 50)),
+			b.Logf("%-8s %-25s p50 %6.2f ms, p90 %6.2f ms, p99 %6.2f ms of %d", name, h.name, milliseconds(percentile(d, 50)),
 				milliseconds(percentile(d, 90)), milliseconds(percentile(d, 99)), len(d))
 			report(b, name+"-"+h.name+"-p50-ms", percentile(d, 50))
 			report(b, name+"-"+h.name+"-p99-ms", percentile(d, 99))
