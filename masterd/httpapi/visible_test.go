@@ -4,7 +4,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mesos-operator/mesos-operator/api/mesos/messages"
+	registrypb "github.com/mesos-operator/mesos-operator/api/mesos/messages/registry"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
@@ -110,6 +115,53 @@ func TestResourcesAreHiddenWithTheirRoles(t *testing.T) {
 	if len(knownRoles(viewOf(t, 2), see)) != 0 {
 		t.Error("roles are shown")
 	}
+}
+
+func TestOperationsAreHiddenWithTheirRoles(t *testing.T) {
+	a := limited(t)
+	free := &mesos.Resource{Name: new("disk"), Type: mesos.Value_SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: new(64.0)}}
+	reserved := &mesos.Resource{Name: new("disk"), Type: mesos.Value_SCALAR.Enum(), Scalar: &mesos.Value_Scalar{Value: new(64.0)},
+		Reservations: []*mesos.Resource_ReservationInfo{{Type: mesos.Resource_ReservationInfo_DYNAMIC.Enum(), Role: new("web")}}}
+	for name, c := range map[string]struct {
+		info *mesos.Offer_Operation
+		seen bool
+	}{
+		"reserve":           {&mesos.Offer_Operation{Reserve: &mesos.Offer_Operation_Reserve{Resources: []*mesos.Resource{reserved}}}, false},
+		"one of two":        {&mesos.Offer_Operation{Create: &mesos.Offer_Operation_Create{Volumes: []*mesos.Resource{free, reserved}}}, false},
+		"disk of a role":    {&mesos.Offer_Operation{CreateDisk: &mesos.Offer_Operation_CreateDisk{Source: reserved}}, false},
+		"disk of everybody": {&mesos.Offer_Operation{CreateDisk: &mesos.Offer_Operation_CreateDisk{Source: free}}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v := viewWithOperation(t, c.info)
+			for who, seen := range map[string]bool{"": true, "somebody": true, "roles": c.seen} {
+				if got := getOperations(v, a.visibleTo(who)).Operations; (len(got) == 1) != seen {
+					t.Errorf("%q sees %v", who, got)
+				}
+			}
+		})
+	}
+}
+
+// viewWithOperation is of a master whose only agent has just told it of an operation.
+func viewWithOperation(t *testing.T, info *mesos.Offer_Operation) *state.View {
+	t.Helper()
+	m, now := state.New(state.DefaultConfig(&mesos.MasterInfo{Id: new("m"), Ip: new(uint32(1)), Port: new(uint32(5050))})), time.Now()
+	step := func(in state.Input) { answerWrites(m, m.Step(in, now), now) }
+	step(state.Recovered{Registry: &registrypb.Registry{}})
+	id := &mesos.AgentID{Value: new("old-S0")}
+	tell := func(message proto.Message) {
+		step(state.PeerMessage{From: "slave(1)@10.1.0.1:5051", To: "master", Message: message})
+	}
+	tell(&messages.ReregisterSlaveMessage{Slave: &mesos.AgentInfo{Id: id, Hostname: new("h"), Port: new(int32(5051))}, Version: new("1.11.0")})
+	status := &mesos.OperationStatus{State: mesos.OperationState_OPERATION_PENDING.Enum()}
+	tell(&messages.UpdateSlaveMessage{SlaveId: id, Operations: &messages.UpdateSlaveMessage_Operations{Operations: []*mesos.Operation{{
+		AgentId: id, Uuid: &mesos.UUID{Value: []byte("0123456789abcdef")}, Info: info, LatestStatus: status,
+		Statuses: []*mesos.OperationStatus{status}}}}})
+	v := m.View()
+	if v.Operations.Len() != 1 {
+		t.Fatalf("%d operations", v.Operations.Len())
+	}
+	return v
 }
 
 // Subscribers get the events that they may see, and of those what they may see.
