@@ -2,7 +2,9 @@ package engine
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -20,7 +22,11 @@ func (g garbage) unmount(path string) error {
 	if err != nil {
 		return err
 	}
-	if trusted, err = filepath.EvalSymlinks(trusted); err != nil {
+	trusted, err = filepath.EvalSymlinks(trusted)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // it went with what it was in
+	}
+	if err != nil {
 		return err
 	}
 	mounts, err := mountinfo.GetMounts(mountinfo.PrefixFilter(filepath.Join(trusted, inside)))

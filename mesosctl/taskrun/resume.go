@@ -56,9 +56,9 @@ func (r *run) subscribe(ctx context.Context) error {
 // up after failoverTimeout; once the user has, after killGrace, or at once if there is no task yet.
 func (r *run) resume(ctx context.Context, cause error) error {
 	r.note("the master is gone: looking for the leading one")
-	r.session.Close()
 	interrupted, end := ctx.Done(), time.Now().Add(failoverTimeout)
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		r.session.Close()
 		err := r.subscribe(context.WithoutCancel(ctx))
 		if err == nil {
 			r.note("framework %s subscribed again", r.info.Id.GetValue())

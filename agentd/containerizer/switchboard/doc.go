@@ -1,6 +1,6 @@
 // Package switchboard is the process beside a container whose terminal or standard
-// streams can be attached to: "executord switchboard". It copies what the container writes to the sandbox's files and to
-// whoever is attached, and what an attached client sends to the container.
+// streams can be attached to: "executord switchboard". It copies what the container
+// writes to the sandbox's files and to whoever is attached, and what an attached client sends to the container.
 //
 // It is a process of its own so that the container keeps its streams while the agent is
 // away. It ends by itself when the container has closed its output. Its parent hears how
