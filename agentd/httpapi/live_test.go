@@ -406,6 +406,12 @@ func TestFiles(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a.t = t
+			a.eventually(name+" is attached", func() error {
+				if resp, _ := a.do("GET", "/files/browse?path="+dir, ""); resp.StatusCode != 200 {
+					return errors.New(resp.Status)
+				}
+				return nil
+			})
 			_, body := a.do("GET", "/files/browse?path="+dir, "")
 			if diff := shapeDiff(t, recorded(t, "files_browse"), []byte(body)); diff != "" {
 				t.Errorf("browse (-Mesos +ours):\n%s", diff)

@@ -13,6 +13,7 @@ func Negotiate(accept string, offers ...string) (contentType string, ok bool) {
 	if strings.TrimSpace(accept) == "" {
 		return offers[0], true
 	}
+	accept = withoutBlanks.Replace(accept)
 	for _, offer := range offers {
 		if acceptable(accept, offer) {
 			return offer, true
@@ -21,6 +22,9 @@ func Negotiate(accept string, offers ...string) (contentType string, ok bool) {
 	return "", false
 }
 
+// withoutBlanks drops what Mesos passes over wherever it stands: "text / html" is a type.
+var withoutBlanks = strings.NewReplacer(" ", "", "\t", "")
+
 // acceptable finds the most specific range that covers the type; that one decides.
 func acceptable(accept, contentType string) bool {
 	major, _, _ := strings.Cut(contentType, "/")
@@ -28,7 +32,7 @@ func acceptable(accept, contentType string) bool {
 	for item := range strings.SplitSeq(accept, ",") {
 		mediaRange, params, _ := strings.Cut(item, ";")
 		specificity := 0
-		switch strings.ToLower(strings.TrimSpace(mediaRange)) {
+		switch strings.ToLower(mediaRange) {
 		case contentType:
 			specificity = 3
 		case major + "/*":
@@ -46,8 +50,8 @@ func acceptable(accept, contentType string) bool {
 func quality(params string) float64 {
 	for p := range strings.SplitSeq(params, ";") {
 		name, value, _ := strings.Cut(p, "=")
-		if strings.EqualFold(strings.TrimSpace(name), "q") {
-			q, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+		if strings.EqualFold(name, "q") {
+			q, err := strconv.ParseFloat(value, 64)
 			if err != nil {
 				return 0
 			}

@@ -140,10 +140,11 @@ func (f *Files) serveRead(w http.ResponseWriter, r *http.Request) error {
 
 // number reads a parameter that is at least -1, which it is when it is missing.
 func number(r *http.Request, name string) (int64, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
+	query := r.URL.Query()
+	if !query.Has(name) {
 		return -1, nil
 	}
+	text := query.Get(name)
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < -1 {
 		return 0, fmt.Errorf("%w: %s %q is neither a position nor -1", ErrInvalid, name, text)

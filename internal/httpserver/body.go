@@ -17,6 +17,11 @@ import (
 func limited(next http.Handler, maxBytes int64) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isStream(r) {
+			if r.ContentLength > maxBytes {
+				w.Header().Set("Connection", "close") // nobody reads what it sends
+				http.Error(w, (&http.MaxBytesError{Limit: maxBytes}).Error(), http.StatusRequestEntityTooLarge)
+				return
+			}
 			r.Body = http.MaxBytesReader(w, r.Body, maxBytes)
 		}
 		next.ServeHTTP(w, r)
@@ -29,6 +34,9 @@ func hurried(next http.Handler, pause time.Duration) http.Handler {
 		if r.Body != http.NoBody && !isStream(r) {
 			body := &impatient{ReadCloser: r.Body, control: http.NewResponseController(w), pause: pause}
 			body.renew() // also for the server, which reads what the handler doesn't
+			// The server must find its own body at the end: of a client that waits for
+			// leave to send one that nobody wants (Expect) it reads nothing then.
+			r = copied(r)
 			r.Body = body
 		}
 		next.ServeHTTP(w, r)

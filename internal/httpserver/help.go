@@ -35,8 +35,9 @@ var processTexts = map[string]string{
 
 // Help adds /help to a router: pages that list processes, the endpoints of a
 // process, and what an endpoint is for, as texts says by paths like
-// "/master/state". /help?format=json is all of it as JSON. It knows the processes
-// that have handlers when it is called.
+// "/master/state". They are HTML, and Markdown for curl and HTTPie.
+// /help?format=json is all of it as JSON. It knows the processes that have
+// handlers when it is called.
 func (r *Router) Help(texts map[string]string) {
 	r.help = maps.Clone(processTexts)
 	maps.Copy(r.help, texts)
@@ -52,21 +53,35 @@ func (r *Router) serveHelp(w http.ResponseWriter, req *http.Request) {
 	case len(segments) < 2 && req.URL.Query().Get("format") == "json":
 		Write(w, http.StatusOK, "application/json", r.appendHelp(nil))
 	case len(segments) < 2:
-		page(w, "Help", r.helped(), func(id string) string { return "/help/" + id })
+		links{"Help", "## HELP", r.helped(), "/help/", "help/"}.send(w, req)
 	case len(segments) == 2:
-		page(w, "/"+segments[1], r.endpoints(segments[1]), func(name string) string { return "/help/" + segments[1] + name })
+		id := segments[1]
+		links{"/" + id, "## `/" + id + "` ##", r.pathsOf(id), "/help/", ""}.send(w, req)
 	default:
-		r.helpFor(w, segments[1], "/"+strings.Join(segments[2:], "/"))
+		r.helpFor(w, req, segments[1], "/"+strings.Join(segments[2:], "/"))
 	}
 }
 
-func (r *Router) helpFor(w http.ResponseWriter, process, name string) {
+func (r *Router) helpFor(w http.ResponseWriter, req *http.Request, process, name string) {
 	if !slices.Contains(r.endpoints(process), name) {
 		noHelp(w, "/"+process+name)
 		return
 	}
+	text := r.textOf(process, name)
+	if readsMarkdown(req) {
+		Write(w, http.StatusOK, markdown, []byte(text+"\n"))
+		return
+	}
 	Write(w, http.StatusOK, "text/html", []byte("<!DOCTYPE html>\n<title>"+html.EscapeString("/"+process+name)+"</title>\n<pre>"+
-		html.EscapeString(r.textOf(process, name))+"</pre>\n"))
+		html.EscapeString(text)+"</pre>\n"))
+}
+
+const markdown = "text/x-markdown"
+
+// readsMarkdown says whether a client shows an answer as it is, in a terminal.
+func readsMarkdown(req *http.Request) bool {
+	agent := req.UserAgent()
+	return strings.HasPrefix(agent, "curl") || strings.HasPrefix(agent, "HTTPie")
 }
 
 func noHelp(w http.ResponseWriter, path string) {
@@ -116,11 +131,44 @@ func (r *Router) appendHelp(b []byte) []byte {
 	return append(mesosjson.CloseList(b, list), '}')
 }
 
-// page is a list of links.
-func page(w http.ResponseWriter, title string, names []string, to func(name string) string) {
-	b := []byte("<!DOCTYPE html>\n<title>" + html.EscapeString(title) + "</title>\n<h1>" + html.EscapeString(title) + "</h1>\n<ul>\n")
-	for _, name := range names {
-		b = fmt.Appendf(b, "<li><a href=\"%s\">%s</a></li>\n", html.EscapeString(to(name)), html.EscapeString(name))
+// pathsOf are the endpoints of a process, without a slash before them.
+func (r *Router) pathsOf(process string) []string {
+	paths := r.endpoints(process)
+	for i, name := range paths {
+		paths[i] = strings.TrimRight(process+name, "/")
+	}
+	return paths
+}
+
+// links is a page that leads to others.
+type links struct {
+	title, heading string
+	paths          []string
+	below, refer   string // before each path: where its link leads in HTML, and in Markdown
+}
+
+func (l links) send(w http.ResponseWriter, req *http.Request) {
+	if readsMarkdown(req) {
+		Write(w, http.StatusOK, markdown, l.markdown())
+		return
+	}
+	title := html.EscapeString(l.title)
+	b := []byte("<!DOCTYPE html>\n<title>" + title + "</title>\n<h1>" + title + "</h1>\n<ul>\n")
+	for _, path := range l.paths {
+		b = fmt.Appendf(b, "<li><a href=\"%s\">/%s</a></li>\n", html.EscapeString(l.below+path), html.EscapeString(path))
 	}
 	Write(w, http.StatusOK, "text/html", append(b, "</ul>\n"...))
+}
+
+// markdown has the links first, and at the end what they refer to.
+func (l links) markdown() []byte {
+	b := []byte(l.heading + "\n")
+	for _, path := range l.paths {
+		b = fmt.Appendf(b, "> [/%s][%s]\n", path, path)
+	}
+	b = append(b, '\n')
+	for _, path := range l.paths {
+		b = fmt.Appendf(b, "[%s]: %s%s\n", path, l.refer, path)
+	}
+	return b
 }

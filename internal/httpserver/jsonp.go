@@ -7,14 +7,16 @@ import (
 )
 
 // jsonp wraps successful JSON answers in a call of the function that the
-// parameter jsonp names: f(…), without a semicolon.
+// parameter jsonp names: f(…), without a semicolon. It is for scripts in browsers,
+// which are loaded by GET; a call of a v1 API is a POST and has no such parameter.
 func jsonp(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		callback := r.URL.Query().Get("jsonp")
-		if callback == "" {
+		query := r.URL.Query()
+		if r.Method == http.MethodPost || !query.Has("jsonp") {
 			next.ServeHTTP(w, r)
 			return
 		}
+		callback := query.Get("jsonp")
 		if !isCallback(callback) {
 			http.Error(w, "jsonp is not the name of a function", http.StatusBadRequest)
 			return

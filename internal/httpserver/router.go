@@ -38,9 +38,13 @@ func (r *Router) Handle(process, endpoint string, h http.Handler) {
 	r.processes[process][endpoint] = h
 }
 
-// ServeHTTP answers 404, without a body, where there is no handler. The handler
-// sees the request's URL unchanged.
+// ServeHTTP answers 404, without a body, where there is no handler, and 400 to what is
+// no path. The handler sees the request's URL unchanged.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
+	if !strings.HasPrefix(req.URL.Path, "/") {
+		http.Error(w, "the URL's path must begin with '/'", http.StatusBadRequest)
+		return
+	}
 	_, _, h := r.find(req.URL.Path)
 	if h == nil {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
@@ -52,7 +56,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 
 // find returns the handler of a path and where it is; nil if there is none.
 func (r *Router) find(path string) (process, endpoint string, h http.Handler) {
-	if !strings.HasPrefix(path, "/") || strings.Contains(path, "/..") {
+	if strings.Contains(path, "/..") {
 		return "", "", nil
 	}
 	segments := strings.FieldsFunc(path, func(c rune) bool { return c == '/' })

@@ -90,6 +90,8 @@ func New(cfg Config) *Server {
 		ReadHeaderTimeout: cfg.HeaderTimeout,
 		IdleTimeout:       cfg.IdleTimeout,
 		ErrorLog:          log.New(logWriter{cfg.Log}, "", 0),
+
+		DisableGeneralOptionsHandler: true, // "OPTIONS *" is as wrong as in Mesos
 	}
 	return s
 }
@@ -98,7 +100,7 @@ func New(cfg Config) *Server {
 // and answers.
 func (s *Server) Handler() http.Handler {
 	h := limited(s.cfg.Handler, s.cfg.MaxBodyBytes)
-	h = compress(jsonp(inflated(h))) // limited counts what inflated makes
+	h = compress(plain(jsonp(inflated(h)))) // limited counts what inflated makes
 	if s.cfg.Node != nil {
 		h = s.cfg.Node.Handler(h) // it bounds messages itself
 	}

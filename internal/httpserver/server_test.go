@@ -221,7 +221,9 @@ func TestJSONP(t *testing.T) {
 		"small?jsonp=cb":               {200, "text/javascript", `cb({"a":1})`},
 		"small?jsonp=jQuery1_2":        {200, "text/javascript", `jQuery1_2({"a":1})`},
 		"small?jsonp=a.b%5B%22c%22%5D": {200, "text/javascript", `a.b["c"]({"a":1})`},
-		"small?jsonp=":                 {200, "application/json", `{"a":1}`},
+		"small?jsonp=":                 {200, "text/javascript", `({"a":1})`},
+		"small?jsonp=a&jsonp=b":        {200, "text/javascript", `b({"a":1})`},
+		"small?x=1;jsonp=b":            {200, "text/javascript", `b({"a":1})`},
 		"small":                        {200, "application/json", `{"a":1}`},
 		"text?jsonp=cb":                {200, "text/plain", "text"},
 		"bad?jsonp=cb":                 {400, "application/json", "{}"},
@@ -242,7 +244,7 @@ func TestJSONP(t *testing.T) {
 // Clients exist that fail when two records share a chunk.
 func TestOneRecordIsOneChunk(t *testing.T) {
 	address := serve(t, Config{Handler: testRouter()})
-	for _, query := range []string{"", "?jsonp="} {
+	for _, query := range []string{"", "?x="} {
 		conn, err := net.Dial("tcp", address)
 		if err != nil {
 			t.Fatal(err)
@@ -517,6 +519,20 @@ func TestHelp(t *testing.T) {
 		r.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Code != want.status || !strings.Contains(w.Body.String(), want.text) {
 			t.Errorf("%s: %d %s, want %d with %s", path, w.Code, w.Body, want.status, want.text)
+		}
+	}
+	for path, want := range map[string]string{
+		"/help":              "## HELP\n> [/files][files]\n> [/master][master]\n\n[files]: help/files\n[master]: help/master\n",
+		"/help/files":        "## `/files` ##\n> [/files/read][files/read]\n\n[files/read]: files/read\n",
+		"/help/master/state": "### USAGE ###\n>        /state\n>        /master/state\n\n### TL;DR; ###\nEverything <there is>.\n\n",
+	} {
+		for _, agent := range []string{"curl/8.5.0", "HTTPie/3.2"} {
+			w, req := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
+			req.Header.Set("User-Agent", agent)
+			r.ServeHTTP(w, req)
+			if got := w.Body.String(); got != want || w.Header().Get("Content-Type") != "text/x-markdown" {
+				t.Errorf("%s for %s: %s %q, want %q", path, agent, w.Header(), got, want)
+			}
 		}
 	}
 }

@@ -20,7 +20,8 @@ const maxSnapshotTime = 30 * time.Second
 // parameter timeout, in Mesos's notation, is how long to wait for values.
 func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	timeout := maxSnapshotTime
-	if text := req.FormValue("timeout"); text != "" {
+	if query := req.URL.Query(); query.Has("timeout") {
+		text := query.Get("timeout")
 		d, err := flags.ParseDuration(text)
 		if err != nil {
 			http.Error(w, fmt.Sprintf("Invalid timeout '%s': %v", text, err), http.StatusBadRequest)

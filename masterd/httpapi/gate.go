@@ -43,8 +43,7 @@ func (a *API) isSelf(m *mesos.MasterInfo) bool {
 // serveRedirect sends the client to the leader's own address, wherever it is.
 // What is below /redirect doesn't exist, so that nobody is sent in circles.
 func (a *API) serveRedirect(w http.ResponseWriter, r *http.Request) {
-	if path := strings.TrimRight(r.URL.Path, "/"); !strings.HasSuffix(path, "/redirect") &&
-		!strings.HasSuffix(path, "/redirect.json") {
+	if !strings.HasSuffix(r.URL.Path, "/redirect") && !strings.HasSuffix(r.URL.Path, "/redirect.json") {
 		w.WriteHeader(http.StatusNotFound)
 		return
 	}

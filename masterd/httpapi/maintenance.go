@@ -3,6 +3,7 @@ package httpapi
 import (
 	"net/http"
 
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/maintenance"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
@@ -46,13 +47,17 @@ func postSchedule(r *http.Request) (*mesosmaster.Call, error) {
 }
 
 func postMachinesDown(r *http.Request) (*mesosmaster.Call, error) {
-	start := &mesosmaster.Call_StartMaintenance{}
-	err := readJSONList(r, "machines", start)
-	return &mesosmaster.Call{Type: mesosmaster.Call_START_MAINTENANCE.Enum(), StartMaintenance: start}, err
+	machines, err := readList[mesos.MachineID](r)
+	return &mesosmaster.Call{
+		Type:             mesosmaster.Call_START_MAINTENANCE.Enum(),
+		StartMaintenance: &mesosmaster.Call_StartMaintenance{Machines: machines},
+	}, err
 }
 
 func postMachinesUp(r *http.Request) (*mesosmaster.Call, error) {
-	stop := &mesosmaster.Call_StopMaintenance{}
-	err := readJSONList(r, "machines", stop)
-	return &mesosmaster.Call{Type: mesosmaster.Call_STOP_MAINTENANCE.Enum(), StopMaintenance: stop}, err
+	machines, err := readList[mesos.MachineID](r)
+	return &mesosmaster.Call{
+		Type:            mesosmaster.Call_STOP_MAINTENANCE.Enum(),
+		StopMaintenance: &mesosmaster.Call_StopMaintenance{Machines: machines},
+	}, err
 }

@@ -29,19 +29,19 @@ func decodeCall(r *http.Request, call proto.Message) (status int, err error) {
 	if r.Method != http.MethodPost {
 		return http.StatusMethodNotAllowed, fmt.Errorf("Expecting one of { 'POST' }, but received '%s'", r.Method)
 	}
-	types := r.Header.Values("Content-Type")
-	if len(types) == 0 {
+	contentType := r.Header.Get("Content-Type")
+	if !has(r.Header, "Content-Type") {
 		return http.StatusBadRequest, errors.New("Expecting 'Content-Type' to be present")
 	}
-	if types[0] != codec.JSON && types[0] != codec.Protobuf {
+	if contentType != codec.JSON && contentType != codec.Protobuf {
 		return http.StatusUnsupportedMediaType, fmt.Errorf(
-			"Expecting 'Content-Type' of %s or %s, not '%.100s'", codec.JSON, codec.Protobuf, types[0])
+			"Expecting 'Content-Type' of %s or %s, not '%.100s'", codec.JSON, codec.Protobuf, contentType)
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return statusOfBody(err), fmt.Errorf("reading the call: %w", err)
 	}
-	if err := codec.Unmarshal(types[0], body, call); err != nil {
+	if err := codec.Unmarshal(contentType, body, call); err != nil {
 		return http.StatusBadRequest, fmt.Errorf("Failed to parse the call: %w", err)
 	}
 	return http.StatusOK, nil
@@ -57,7 +57,7 @@ func statusOfBody(err error) int {
 // accepted negotiates the content type of an answer. JSON wins over protobuf,
 // and is what a client gets that doesn't say. On failure it has answered.
 func accepted(w http.ResponseWriter, r *http.Request) (contentType string, ok bool) {
-	contentType, ok = codec.Negotiate(joined(r.Header.Values("Accept")), codec.JSON, codec.Protobuf)
+	contentType, ok = codec.Negotiate(r.Header.Get("Accept"), codec.JSON, codec.Protobuf)
 	if !ok {
 		text(w, http.StatusNotAcceptable,
 			"Expecting 'Accept' to allow '"+codec.Protobuf+"' or '"+codec.JSON+"'")
@@ -65,17 +65,5 @@ func accepted(w http.ResponseWriter, r *http.Request) (contentType string, ok bo
 	return contentType, ok
 }
 
-// joined is a header that came in several lines as one.
-func joined(values []string) string {
-	switch len(values) {
-	case 0:
-		return ""
-	case 1:
-		return values[0]
-	}
-	all := values[0]
-	for _, v := range values[1:] {
-		all += "," + v
-	}
-	return all
-}
+// has says whether a header is there, be it empty.
+func has(h http.Header, name string) bool { return len(h.Values(name)) > 0 }

@@ -35,7 +35,7 @@ func (a *API) serveScheduler(w http.ResponseWriter, r *http.Request, principal s
 	}
 	stream := state.StreamID(r.Header.Get(streamHeader))
 	if call.GetType() == scheduler.Call_SUBSCRIBE {
-		if stream != "" {
+		if has(r.Header, streamHeader) {
 			text(w, http.StatusBadRequest, "Subscribe calls should not include the '"+streamHeader+"' header")
 			return
 		}

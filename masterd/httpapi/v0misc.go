@@ -2,9 +2,7 @@ package httpapi
 
 import (
 	"fmt"
-	"io"
 	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
@@ -99,14 +97,10 @@ func (a *API) serveTeardown(w http.ResponseWriter, r *http.Request, principal st
 			fmt.Sprintf("Expecting one of { 'POST' }, but received '%s'", r.Method))
 		return
 	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxForm))
+	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	form, err := readForm(r)
 	if err != nil {
 		text(w, statusOfBody(err), err.Error())
-		return
-	}
-	form, err := url.ParseQuery(string(body))
-	if err != nil {
-		text(w, http.StatusBadRequest, "Unable to decode query string: "+err.Error())
 		return
 	}
 	if !form.Has("frameworkId") {

@@ -1,8 +1,6 @@
 package httpapi
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +8,7 @@ import (
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 )
 
 // The v0 endpoints by which operators reserve resources and make volumes. Each
@@ -24,18 +23,27 @@ func (a *API) post(callOf func(*http.Request) (*mesosmaster.Call, error)) handle
 type operationForm struct{ values url.Values }
 
 func readOperationForm(r *http.Request) (operationForm, error) {
-	body, err := io.ReadAll(r.Body)
+	values, err := readForm(r)
 	if err != nil {
-		return operationForm{}, fmt.Errorf("reading the request: %w", err)
-	}
-	values, err := url.ParseQuery(string(body))
-	if err != nil {
-		return operationForm{}, fmt.Errorf("unable to decode query string: %w", err)
+		return operationForm{}, err
 	}
 	if !values.Has("slaveId") {
 		return operationForm{}, missingParameter("slaveId")
 	}
 	return operationForm{values}, nil
+}
+
+// readForm reads the parameters in a request's body.
+func readForm(r *http.Request) (url.Values, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("reading the request: %w", err)
+	}
+	values, err := httpserver.ParseParameters(string(body))
+	if err != nil {
+		return nil, fmt.Errorf("reading the form: %w", err)
+	}
+	return values, nil
 }
 
 func missingParameter(name string) error {
@@ -51,15 +59,11 @@ func (f operationForm) list(name string) ([]*mesos.Resource, error) {
 	if !f.values.Has(name) {
 		return nil, missingParameter(name)
 	}
-	text := bytes.TrimSpace([]byte(f.values.Get(name)))
-	if len(text) == 0 || text[0] != '[' || !json.Valid(text) {
-		return nil, fmt.Errorf("parsing '%s' query parameter in the request body: expected a JSON array", name)
+	resources, err := parseList[mesos.Resource]([]byte(f.values.Get(name)))
+	if err != nil {
+		return nil, fmt.Errorf("parsing '%s' query parameter in the request body: %w", name, err)
 	}
-	m := &mesosmaster.Call_CreateVolumes{AgentId: f.agent()}
-	if err := parseJSON(fmt.Appendf(nil, `{"agent_id":{"value":""},"volumes":%s}`, text), m); err != nil {
-		return nil, fmt.Errorf("'%s' query parameter: %w", name, err)
-	}
-	return m.Volumes, nil
+	return resources, nil
 }
 
 func postReserve(r *http.Request) (*mesosmaster.Call, error) {

@@ -1,8 +1,8 @@
 package httpapi
 
 import (
-	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/quota"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
@@ -69,33 +70,55 @@ func readJSON(r *http.Request, m proto.Message) error {
 	if err != nil {
 		return fmt.Errorf("reading the request: %w", err)
 	}
-	return parseJSON(body, m)
-}
-
-func parseJSON(body []byte, m proto.Message) error {
 	if err := codec.Unmarshal(codec.JSON, body, m); err != nil {
 		return fmt.Errorf("parsing the request: %w", err)
 	}
 	return nil
 }
 
-// readJSONList reads a body that is a list, as the only field of a message.
-func readJSONList(r *http.Request, field string, m proto.Message) error {
+// readList reads a body that is a list of messages.
+func readList[T any, M interface {
+	*T
+	proto.Message
+}](r *http.Request) ([]M, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		return fmt.Errorf("reading the request: %w", err)
+		return nil, fmt.Errorf("reading the request: %w", err)
 	}
-	body = bytes.TrimSpace(body)
-	if len(body) == 0 || body[0] != '[' || !json.Valid(body) {
-		return fmt.Errorf("parsing the request: expected a JSON array of %s", field)
+	list, err := parseList[T, M](body)
+	if err != nil {
+		return nil, fmt.Errorf("parsing the request: %w", err)
 	}
-	return parseJSON(fmt.Appendf(nil, `{"%s":%s}`, field, body), m)
+	return list, nil
+}
+
+// parseList reads a JSON array of messages. In messages null is a field that is
+// not there, but here it is an element, and no message.
+func parseList[T any, M interface {
+	*T
+	proto.Message
+}](text []byte) ([]M, error) {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(text, &elements); err != nil || elements == nil {
+		return nil, errors.New("expected a JSON array")
+	}
+	var list []M
+	for i, element := range elements {
+		m := M(new(T))
+		if err := codec.Unmarshal(codec.JSON, element, m); err != nil {
+			return nil, fmt.Errorf("element %d: %w", i, err)
+		}
+		list = append(list, m)
+	}
+	return list, nil
 }
 
 func putWeights(r *http.Request) (*mesosmaster.Call, error) {
-	update := &mesosmaster.Call_UpdateWeights{}
-	err := readJSONList(r, "weight_infos", update)
-	return &mesosmaster.Call{Type: mesosmaster.Call_UPDATE_WEIGHTS.Enum(), UpdateWeights: update}, err
+	infos, err := readList[mesos.WeightInfo](r)
+	return &mesosmaster.Call{
+		Type:          mesosmaster.Call_UPDATE_WEIGHTS.Enum(),
+		UpdateWeights: &mesosmaster.Call_UpdateWeights{WeightInfos: infos},
+	}, err
 }
 
 func postQuota(r *http.Request) (*mesosmaster.Call, error) {

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"strings"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
@@ -61,10 +62,15 @@ func composeTasks(b *body, v *state.View, query asked) {
 	b.close('}')
 }
 
-// number reads a parameter; what is no number counts as not given.
+// number reads a parameter of 32 bits, which may be hexadecimal as everywhere in
+// Mesos; what is no number counts as not given.
 func number(text string, otherwise int) int {
-	if n, err := strconv.Atoi(text); err == nil {
-		return n
+	base := 10
+	if digits := strings.TrimPrefix(text, "-"); strings.HasPrefix(digits, "0x") {
+		text, base = strings.Replace(text, "0x", "", 1), 16
+	}
+	if n, err := strconv.ParseInt(text, base, 32); err == nil {
+		return int(n)
 	}
 	return otherwise
 }
