@@ -4,12 +4,12 @@ import (
 	"errors"
 	"io"
 	"net"
-	"os"
 	"sync"
 	"syscall"
 	"time"
 
 	"github.com/mesos-operator/mesos-operator/internal/lane"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 )
 
 // writePiece is how much a client must take within the write timeout, and how
@@ -23,8 +23,14 @@ const turnFrom = 16 << 10
 // WriteTimeout counts from the request, which is of no use for streams.
 type patientListener struct {
 	net.Listener
+	writing
+}
+
+// writing is how connections are written to.
+type writing struct {
 	timeout time.Duration
 	lane    *lane.Lane
+	answers *lane.Lane // the same, paced
 }
 
 func (l *patientListener) Accept() (net.Conn, error) {
@@ -32,24 +38,22 @@ func (l *patientListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &patientConn{Conn: conn, timeout: l.timeout, lane: l.lane}
-	if plain, ok := conn.(syscall.Conn); ok {
-		c.raw, _ = plain.SyscallConn() // none with TLS
-	}
+	c := &patientConn{Conn: conn, writing: l.writing}
+	c.raw, c.sealed = below(conn)
 	return c, nil
 }
 
 type patientConn struct {
 	net.Conn
-	timeout time.Duration
-	lane    *lane.Lane
-	raw     syscall.RawConn // nil: there is only Conn
+	writing
+	raw    syscall.RawConn    // nil: there is only Conn
+	sealed *libprocess.Sealed // nil without TLS
 }
 
 // InMemory is an answer that is all in memory: its Read never waits, and fills
 // the buffer unless that was the end. io.Copy to an answer's
-// http.ResponseWriter lets each of its blocks be made and written in one turn of
-// the server's Lane.
+// http.ResponseWriter lets each of its blocks be made and written in one paced turn
+// of the server's Lane.
 type InMemory interface {
 	io.Reader
 	InMemory()
@@ -73,7 +77,7 @@ func (c *patientConn) writePiece(piece []byte) (int, error) {
 	if c.raw == nil || len(piece) < turnFrom {
 		return c.Conn.Write(piece)
 	}
-	return c.inTurns(func() ([]byte, error) { return piece, nil })
+	return c.inTurns(c.lane, func() ([]byte, error) { return piece, nil })
 }
 
 var blocks = sync.Pool{New: func() any { return new([writePiece]byte) }}
@@ -90,7 +94,7 @@ func (c *patientConn) ReadFrom(src io.Reader) (written int64, err error) {
 		if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 			return written, err
 		}
-		n, err := c.inTurns(func() ([]byte, error) {
+		n, err := c.inTurns(c.answers, func() ([]byte, error) {
 			n, err := src.Read(block[:])
 			return block[:n], err
 		})
@@ -106,40 +110,38 @@ func (c *patientConn) ReadFrom(src io.Reader) (written int64, err error) {
 
 // inTurns makes a block and writes it. A client that doesn't read makes it wait
 // outside of the Lane.
-func (c *patientConn) inTurns(fill func() ([]byte, error)) (written int, err error) {
+func (c *patientConn) inTurns(turns *lane.Lane, fill func() ([]byte, error)) (written int, err error) {
+	out := c.outlet()
 	var block []byte
-	var made bool
+	var made, taken bool
 	var broken error
-	waiting := c.raw.Write(func(fd uintptr) bool {
-		c.lane.Enter()
-		defer c.lane.Leave()
-		if !made {
-			made = true
-			block, err = fill()
+	for !taken && broken == nil {
+		waiting := c.raw.Write(func(fd uintptr) bool {
+			turns.Enter()
+			defer turns.Leave()
+			if !made {
+				made = true
+				block, err = fill()
+			}
+			if !taken {
+				if taken, broken = out.take(block); !taken || broken != nil {
+					return true
+				}
+			}
+			var done bool
+			done, broken = flush(fd, out)
+			return done || broken != nil
+		})
+		switch {
+		case waiting != nil:
+			return out.written(), waiting
+		case broken != nil:
+			return out.written(), &net.OpError{Op: "write", Net: "tcp", Addr: c.RemoteAddr(), Err: broken}
+		case !taken:
+			c.sealed.Wait()
 		}
-		for written < len(block) {
-			n, failed := syscall.Write(int(fd), block[written:])
-			if errors.Is(failed, syscall.EINTR) {
-				continue
-			}
-			if errors.Is(failed, syscall.EAGAIN) {
-				return false
-			}
-			if failed != nil {
-				broken = os.NewSyscallError("write", failed)
-				return true
-			}
-			written += n
-		}
-		return true
-	})
-	if waiting != nil {
-		return written, waiting
 	}
-	if broken != nil {
-		return written, &net.OpError{Op: "write", Net: "tcp", Addr: c.RemoteAddr(), Err: broken}
-	}
-	return written, err
+	return len(block), err
 }
 
 // CloseWrite lets http.Server end an answer to a request that it didn't read to

@@ -3,15 +3,24 @@ package httpserver
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/httptrace"
+	"net/netip"
+	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mesos-operator/mesos-operator/internal/lane"
+	"github.com/mesos-operator/mesos-operator/internal/libprocess"
 )
 
 // ready is an answer in memory.
@@ -27,28 +36,76 @@ func sendReady(text []byte) http.Handler {
 	})
 }
 
+// dialer opens connections to a server.
+type dialer func(address string) (net.Conn, error)
+
+// withTLS makes settings with TLS, and what connects to such a server.
+func withTLS(t *testing.T, cfg Config) (Config, dialer) {
+	t.Helper()
+	donor := httptest.NewTLSServer(nil) // of a certificate
+	donor.Close()
+	node, err := libprocess.NewNode(libprocess.Config{
+		Address:   libprocess.AddressFrom(netip.MustParseAddrPort("127.0.0.1:1")),
+		ServerTLS: &tls.Config{Certificates: donor.TLS.Certificates},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { node.Close() })
+	trusted := x509.NewCertPool()
+	trusted.AddCert(donor.Certificate())
+	cfg.Node = node
+	return cfg, func(address string) (net.Conn, error) {
+		return tls.Dial("tcp", address, &tls.Config{RootCAs: trusted})
+	}
+}
+
+// withoutTLS is withTLS for the others.
+func withoutTLS(_ *testing.T, cfg Config) (Config, dialer) {
+	return cfg, func(address string) (net.Conn, error) { return net.Dial("tcp", address) }
+}
+
 // A client that doesn't read keeps no turn: others get their answers, and the
 // next one over the same connection.
 func TestLargeAnswersTakeTurns(t *testing.T) {
-	text := bytes.Repeat([]byte("0123456789abcdef"), 1<<19+1) // more than sockets hold, and no multiple of a block
-	router := NewRouter("master")
-	router.Handle("master", "large", sendReady(text))
-	l := lane.WithTurns(1)
-	address := serve(t, Config{Handler: router, Lane: l})
-	for range 3 {
-		idle, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer idle.Close()
-		if _, err := io.WriteString(idle, "GET /large HTTP/1.1\r\nHost: m\r\n\r\n"); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.ReadFull(idle, make([]byte, 1)); err != nil {
-			t.Fatal(err) // it has begun
-		}
+	for name, with := range map[string]func(*testing.T, Config) (Config, dialer){"plain": withoutTLS, "TLS": withTLS} {
+		t.Run(name, func(t *testing.T) {
+			l := lane.WithTurns(1)
+			router := NewRouter("master")
+			router.Handle("master", "large", sendReady(largeText))
+			router.Handle("master", "written", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				Write(w, http.StatusOK, "text/plain", largeText)
+			}))
+			cfg, dial := with(t, Config{Handler: router, Lane: l})
+			address := serve(t, cfg)
+			for range 3 {
+				idle, err := dial(address)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer idle.Close()
+				if _, err := io.WriteString(idle, "GET /large HTTP/1.1\r\nHost: m\r\n\r\n"); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := io.ReadFull(idle, make([]byte, 1)); err != nil {
+					t.Fatal(err) // it has begun
+				}
+			}
+			readInTurn(t, dial, address)
+			l.Enter() // nobody holds the turn
+			l.Leave()
+		})
 	}
-	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+}
+
+// largeText is more than sockets hold, and no multiple of a block.
+var largeText = bytes.Repeat([]byte("0123456789abcdef"), 1<<19+1)
+
+// readInTurn reads several answers over one connection.
+func readInTurn(t *testing.T, dial dialer, address string) {
+	t.Helper()
+	dialed := func(context.Context, string, string) (net.Conn, error) { return dial(address) }
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true, DialContext: dialed}}
 	defer client.CloseIdleConnections()
 	reused := 0
 	trace := httptrace.WithClientTrace(t.Context(), &httptrace.ClientTrace{GotConn: func(c httptrace.GotConnInfo) {
@@ -56,8 +113,9 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 			reused++
 		}
 	}})
-	for i := range 3 {
-		request, err := http.NewRequestWithContext(trace, http.MethodGet, "http://"+address+"/large", nil)
+	paths := []string{"large", "written", "large", "written"}
+	for _, path := range paths {
+		request, err := http.NewRequestWithContext(trace, http.MethodGet, "http://"+address+"/"+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -67,15 +125,38 @@ func TestLargeAnswersTakeTurns(t *testing.T) {
 		}
 		got, err := io.ReadAll(response.Body)
 		response.Body.Close()
-		if err != nil || !bytes.Equal(got, text) {
-			t.Fatalf("answer %d: %d bytes of %d, %v", i, len(got), len(text), err)
+		if err != nil || !bytes.Equal(got, largeText) {
+			t.Fatalf("%s: %d bytes of %d, %v", path, len(got), len(largeText), err)
 		}
 	}
-	if reused != 2 {
-		t.Errorf("the connection was used again %d times of 2", reused)
+	if want := len(paths) - 1; reused != want {
+		t.Errorf("the connection was used again %d times of %d", reused, want)
 	}
-	l.Enter() // nobody holds the turn
-	l.Leave()
+}
+
+// Who doesn't read is cut off, and those who wait behind him have their turns.
+func TestWhoDoesNotReadIsCutOff(t *testing.T) {
+	for name, with := range map[string]func(*testing.T, Config) (Config, dialer){"plain": withoutTLS, "TLS": withTLS} {
+		t.Run(name, func(t *testing.T) {
+			failed := make(chan error, 1)
+			handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				_, err := w.Write(largeText)
+				failed <- err
+			})
+			cfg, dial := with(t, Config{Handler: handler, Lane: lane.WithTurns(1), WriteTimeout: 50 * time.Millisecond})
+			conn, err := dial(serve(t, cfg))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: m\r\n\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-failed; !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("%v, want that the time is over", err)
+			}
+		})
+	}
 }
 
 // What passes through compression, JSONP or HEAD is the same as without blocks.

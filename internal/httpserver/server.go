@@ -44,7 +44,8 @@ type Config struct {
 	// ended. Default 5 s.
 	ShutdownTimeout time.Duration
 
-	// Lane is where large writes take turns. Default: all at once.
+	// Lane is where large writes take turns, those of an InMemory paced ones.
+	// Default: all at once.
 	Lane *lane.Lane
 
 	// Log gets what goes wrong with connections at V(1), and panics.
@@ -126,7 +127,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 		listener = s.cfg.Node.Listener(listener)
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- s.http.Serve(&patientListener{listener, s.cfg.WriteTimeout, s.cfg.Lane}) }()
+	how := writing{timeout: s.cfg.WriteTimeout, lane: s.cfg.Lane, answers: s.cfg.Lane.Paced()}
+	go func() { failed <- s.http.Serve(&patientListener{listener, how}) }()
 	select {
 	case err := <-failed:
 		s.http.Close()

@@ -33,7 +33,7 @@ const sharedPiece = 256 << 10
 // WriteShared implements SharedWriter.
 func (c *patientConn) WriteShared(s Shared) error {
 	sent, err := 0, error(nil)
-	for s.File != nil && c.raw != nil && len(s.Bytes)-sent >= turnFrom && err == nil {
+	for s.File != nil && c.raw != nil && c.sealed == nil && len(s.Bytes)-sent >= turnFrom && err == nil {
 		var n int
 		n, err = c.sendPiece(s.File, s.Offset+int64(sent), min(len(s.Bytes)-sent, sharedPiece))
 		sent += n

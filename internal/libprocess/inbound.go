@@ -2,7 +2,6 @@ package libprocess
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -129,7 +128,7 @@ func (c *inbound) secure(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, cfg.ReceiveTimeout)
 	defer cancel()
-	secured := tls.Server(plain, cfg.ServerTLS)
+	secured := serverSealed(plain, cfg.ServerTLS)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		return fmt.Errorf("TLS handshake: %w", err)
 	}
@@ -194,6 +193,12 @@ func (p *prefixed) SyscallConn() (syscall.RawConn, error) {
 		return plain.SyscallConn()
 	}
 	return nil, fmt.Errorf("a connection of type %T: %w", p.Conn, errors.ErrUnsupported)
+}
+
+// Sealed returns the TLS connection that it is, nil if it is none.
+func (p *prefixed) Sealed() *Sealed {
+	s, _ := p.Conn.(*Sealed)
+	return s
 }
 
 // CloseWrite lets http.Server end an answer to a request that it didn't read

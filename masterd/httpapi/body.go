@@ -197,17 +197,18 @@ func (p *packer) Write(b []byte) (int, error) {
 // send writes the answer. What is long is compressed here, once for all, and not
 // by the server's middleware for each.
 func (b *body) send(w http.ResponseWriter, r *http.Request, contentType string) {
-	if b.size >= shareCompressed && httpserver.AcceptsGzip(r) && !r.URL.Query().Has("jsonp") && r.Method != http.MethodHead {
-		w.Header().Set("Content-Encoding", "gzip")
-		w.Header().Add("Vary", "Accept-Encoding")
-		httpserver.Write(w, http.StatusOK, contentType, b.compressed())
-		return
-	}
 	h := w.Header()
 	h.Set("Content-Type", contentType)
-	h.Set("Content-Length", strconv.Itoa(b.size))
+	out := b
+	if b.size >= shareCompressed && httpserver.AcceptsGzip(r) && !r.URL.Query().Has("jsonp") && r.Method != http.MethodHead {
+		h.Set("Content-Encoding", "gzip")
+		h.Add("Vary", "Accept-Encoding")
+		packed := b.compressed()
+		out = &body{pieces: [][]byte{packed}, size: len(packed)}
+	}
+	h.Set("Content-Length", strconv.Itoa(out.size))
 	w.WriteHeader(http.StatusOK)
-	_, _ = io.Copy(w, b.reader()) // an error means that the client is gone
+	_, _ = io.Copy(w, out.reader()) // an error means that the client is gone
 }
 
 // shareCompressed is the length from which a compressed answer is kept for

@@ -74,6 +74,7 @@ var (
 
 // readCluster answers a call that reads the cluster.
 func (a *API) readCluster(c *operatorCall, how reading) {
+	defer a.workshop.lane.Begin()()
 	see := a.visibleTo(c.principal)
 	if how.part != nil && c.contentType == codec.JSON {
 		a.asked.json.Store(true)

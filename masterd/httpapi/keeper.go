@@ -105,8 +105,8 @@ func (k *keeper) keep(ctx context.Context, v *state.View) {
 		formV0:       v0Keeps(v),
 		formProtobuf: getState(v, visible{}).keeps(nil, codec.Protobuf),
 	}
-	k.workshop.lane.Enter()
-	defer k.workshop.lane.Leave()
+	k.workshop.ahead.Enter()
+	defer k.workshop.ahead.Leave()
 	if k.asked.json.Load() {
 		tables[formJSON] = getState(v, visible{}).keeps(nil, codec.JSON)
 	}
@@ -126,8 +126,8 @@ func (k *keeper) keep(ctx context.Context, v *state.View) {
 
 // rest lets others work. It says whether to go on.
 func (k *keeper) rest(ctx context.Context) bool {
-	k.workshop.lane.Leave()
-	defer k.workshop.lane.Enter()
+	k.workshop.ahead.Leave()
+	defer k.workshop.ahead.Enter()
 	stint := keepBatches
 	if k.done[formV0] == nil {
 		stint = keepFirstBatches

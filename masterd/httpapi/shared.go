@@ -18,12 +18,16 @@ import (
 // they are given from who makes calls, however many ask for them.
 type workshop struct {
 	place chan struct{}
-	lane  *lane.Lane
+	// lane is paced: what is made in it is for somebody who waits. What is made
+	// ahead is made in ahead, the same Lane.
+	lane, ahead *lane.Lane
 	// customers are in the workshop or wait for it.
 	customers atomic.Int32
 }
 
-func newWorkshop(l *lane.Lane) *workshop { return &workshop{place: make(chan struct{}, 1), lane: l} }
+func newWorkshop(l *lane.Lane) *workshop {
+	return &workshop{place: make(chan struct{}, 1), lane: l.Paced(), ahead: l}
+}
 
 // busy says whether somebody waits for an answer.
 func (w *workshop) busy() bool { return w.customers.Load() > 0 }

@@ -101,6 +101,7 @@ func sharedSnapshots(w *workshop) map[string]*shared {
 
 // greet sends SUBSCRIBED and the first HEARTBEAT.
 func (a *API) greet(ctx context.Context, out *eventStream, v *state.View, see visible) error {
+	defer a.workshop.lane.Begin()()
 	if err := a.workshop.enter(ctx); err != nil {
 		return err
 	}

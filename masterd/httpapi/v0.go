@@ -43,6 +43,7 @@ func (a *API) compose(f composer) handler {
 		if e == nil {
 			return
 		}
+		defer a.workshop.lane.Begin()()
 		query := asked{Values: r.URL.Query(), visible: a.visibleTo(principal)}
 		query.Del("jsonp") // the server's middleware does that
 		if len(query.Values) == 0 && query.everything() {

@@ -6,7 +6,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -18,7 +18,7 @@ const pollVariable = "BENCH_POLL"
 const pollClients = 20
 
 // poll begins a process of clients that poll a URL; the returned function ends
-// them and returns how many answers they got. Those that yield give way to every
+// them and returns how many bytes they got. Those that yield give way to every
 // other process.
 func poll(b *testing.B, url string, yield bool) (stop func() int) {
 	b.Helper()
@@ -36,31 +36,39 @@ func poll(b *testing.B, url string, yield bool) (stop func() int) {
 	}
 }
 
-// pollForEver polls until standard input ends, says how many answers there were,
-// and ends the process.
+// pollForEver polls until standard input ends, says how many bytes it got, and
+// ends the process.
 func pollForEver(url string) {
-	var mu sync.Mutex
-	answers := 0
+	var got atomic.Int64
 	for range pollClients {
 		go func() {
 			for {
-				if err := readAll(url); err != nil {
+				if err := readAll(url, &got); err != nil {
 					fmt.Fprintln(os.Stderr, "polling:", err)
 					os.Exit(1)
 				}
-				mu.Lock()
-				answers++
-				mu.Unlock()
 			}
 		}()
 	}
 	_, _ = io.Copy(io.Discard, os.Stdin) // its end is what is waited for
-	mu.Lock()
-	fmt.Println(answers)
+	fmt.Println(got.Load())
 	os.Exit(0)
 }
 
-func readAll(url string) error {
+// counted is a Reader that counts what is read.
+type counted struct {
+	io.Reader
+	got *atomic.Int64
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.got.Add(int64(n))
+	return n, err
+}
+
+// readAll reads an answer and counts its bytes.
+func readAll(url string, got *atomic.Int64) error {
 	response, err := uncompressed.Get(url)
 	if err != nil {
 		return err
@@ -69,6 +77,6 @@ func readAll(url string) error {
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("%s: %s", url, response.Status)
 	}
-	_, err = io.Copy(io.Discard, response.Body)
+	_, err = io.Copy(io.Discard, counted{response.Body, got})
 	return err
 }

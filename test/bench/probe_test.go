@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -156,11 +157,12 @@ func probeForEver(urls []string) {
 	ctx, stop := context.WithCancel(context.Background())
 	took := make([][]time.Duration, len(urls))
 	var work sync.WaitGroup
+	var got atomic.Int64
 	for i, url := range urls {
 		work.Go(func() {
 			for ; ctx.Err() == nil; time.Sleep(probePause) {
 				begin := time.Now()
-				if err := readAll(url); err != nil {
+				if err := readAll(url, &got); err != nil {
 					fmt.Fprintln(os.Stderr, "probing:", err)
 					os.Exit(1)
 				}

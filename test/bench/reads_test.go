@@ -280,7 +280,7 @@ func BenchmarkPolling(b *testing.B) {
 		{"polled-from-afar", c.master.URL("/state"), true}, {"control-polled-from-afar", control + "/state", true},
 	}
 	took := make([][][]time.Duration, len(halves))
-	answers := make([]int, len(halves))
+	got := make([]int, len(halves))
 	for b.Loop() {
 		for range probeRounds {
 			for i, h := range halves {
@@ -289,7 +289,7 @@ func BenchmarkPolling(b *testing.B) {
 					stop = poll(b, h.url, h.yield)
 				}
 				took[i] = join(took[i], c.probe(b, urls, loop.turn))
-				answers[i] += stop()
+				got[i] += stop()
 			}
 		}
 	}
@@ -304,7 +304,7 @@ func BenchmarkPolling(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 	for j, h := range halves {
-		b.ReportMetric(float64(answers[j])/(probeRounds*probeTime).Seconds(), h.name+"-states/s")
+		b.ReportMetric(float64(got[j])/1e6/(probeRounds*probeTime).Seconds(), h.name+"-MB/s")
 	}
 	b.ReportMetric(float64(memoryOf(b, c.master, "VmHWM")>>20), "MiB-master")
 }
