@@ -40,7 +40,7 @@ func sendReady(text []byte) http.Handler {
 type dialer func(address string) (net.Conn, error)
 
 // withTLS makes settings with TLS, and what connects to such a server.
-func withTLS(t *testing.T, cfg Config) (Config, dialer) {
+func withTLS(t testing.TB, cfg Config) (Config, dialer) {
 	t.Helper()
 	donor := httptest.NewTLSServer(nil) // of a certificate
 	donor.Close()
@@ -61,14 +61,16 @@ func withTLS(t *testing.T, cfg Config) (Config, dialer) {
 }
 
 // withoutTLS is withTLS for the others.
-func withoutTLS(_ *testing.T, cfg Config) (Config, dialer) {
+func withoutTLS(_ testing.TB, cfg Config) (Config, dialer) {
 	return cfg, func(address string) (net.Conn, error) { return net.Dial("tcp", address) }
 }
+
+var encryptions = map[string]func(testing.TB, Config) (Config, dialer){"plain": withoutTLS, "TLS": withTLS}
 
 // A client that doesn't read keeps no turn: others get their answers, and the
 // next one over the same connection.
 func TestLargeAnswersTakeTurns(t *testing.T) {
-	for name, with := range map[string]func(*testing.T, Config) (Config, dialer){"plain": withoutTLS, "TLS": withTLS} {
+	for name, with := range encryptions {
 		t.Run(name, func(t *testing.T) {
 			l := lane.WithTurns(1)
 			router := NewRouter("master")
@@ -136,7 +138,7 @@ func readInTurn(t *testing.T, dial dialer, address string) {
 
 // Who doesn't read is cut off, and those who wait behind him have their turns.
 func TestWhoDoesNotReadIsCutOff(t *testing.T) {
-	for name, with := range map[string]func(*testing.T, Config) (Config, dialer){"plain": withoutTLS, "TLS": withTLS} {
+	for name, with := range encryptions {
 		t.Run(name, func(t *testing.T) {
 			failed := make(chan error, 1)
 			handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -199,4 +201,29 @@ func unpacked(t *testing.T, text string) string {
 		t.Fatal(err)
 	}
 	return string(out)
+}
+
+// BenchmarkInTurns is one of 8 MiB.
+func BenchmarkInTurns(b *testing.B) {
+	for name, with := range encryptions {
+		b.Run(name, func(b *testing.B) {
+			cfg, dial := with(b, Config{Handler: sendReady(largeText), Lane: lane.WithTurns(1)})
+			address := serve(b, cfg)
+			dialed := func(context.Context, string, string) (net.Conn, error) { return dial(address) }
+			client := &http.Client{Transport: &http.Transport{DisableCompression: true, DialContext: dialed}}
+			defer client.CloseIdleConnections()
+			b.SetBytes(int64(len(largeText)))
+			for b.Loop() {
+				response, err := client.Get("http://" + address)
+				if err != nil {
+					b.Fatal(err)
+				}
+				n, err := io.Copy(io.Discard, response.Body)
+				response.Body.Close()
+				if err != nil || n != int64(len(largeText)) {
+					b.Fatalf("%d bytes, %v", n, err)
+				}
+			}
+		})
+	}
 }

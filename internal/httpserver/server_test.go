@@ -89,7 +89,7 @@ func TestRouter(t *testing.T) {
 }
 
 // serve starts a server on the loopback interface.
-func serve(t *testing.T, cfg Config) (address string) {
+func serve(t testing.TB, cfg Config) (address string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	listener, addr, err := Listen(ctx, Endpoint{IP: netip.MustParseAddr("127.0.0.1")})
