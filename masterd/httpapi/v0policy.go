@@ -1,6 +1,7 @@
 package httpapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,17 +99,27 @@ func parseList[T any, M interface {
 	*T
 	proto.Message
 }](text []byte) ([]M, error) {
-	var elements []json.RawMessage
-	if err := json.Unmarshal(text, &elements); err != nil || elements == nil {
+	d := json.NewDecoder(bytes.NewReader(text))
+	if begin, err := d.Token(); err != nil || begin != json.Delim('[') {
 		return nil, errors.New("expected a JSON array")
 	}
 	var list []M
-	for i, element := range elements {
+	for d.More() {
+		var element json.RawMessage
+		if err := d.Decode(&element); err != nil {
+			return nil, fmt.Errorf("element %d: %w", len(list), err)
+		}
 		m := M(new(T))
 		if err := codec.Unmarshal(codec.JSON, element, m); err != nil {
-			return nil, fmt.Errorf("element %d: %w", i, err)
+			return nil, fmt.Errorf("element %d: %w", len(list), err)
 		}
 		list = append(list, m)
+	}
+	if _, err := d.Token(); err != nil {
+		return nil, errors.New("a JSON array without an end")
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("text after the end of the JSON array")
 	}
 	return list, nil
 }

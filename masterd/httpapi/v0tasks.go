@@ -66,6 +66,7 @@ func composeTasks(b *body, v *state.View, query asked) {
 // Mesos; what is no number counts as not given.
 func number(text string, otherwise int) int {
 	base := 10
+	text = strings.ToLower(text)
 	if digits := strings.TrimPrefix(text, "-"); strings.HasPrefix(digits, "0x") {
 		text, base = strings.Replace(text, "0x", "", 1), 16
 	}

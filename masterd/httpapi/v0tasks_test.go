@@ -15,6 +15,17 @@ import (
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
 
+func TestNumber(t *testing.T) {
+	for text, want := range map[string]int{
+		"0": 0, "5": 5, "+5": 5, "-5": -5, "007": 7, "0x1f": 31, "0X1F": 31, "-0x2": -2, "2147483647": 2147483647,
+		"": 100, " 5": 100, "5.0": 100, "1e2": 100, "many": 100, "0x": 100, "0x1.8": 100, "1_0": 100, "2147483648": 100,
+	} {
+		if got := number(text, 100); got != want {
+			t.Errorf("%q: %d, want %d", text, got, want)
+		}
+	}
+}
+
 // A ranking has the tasks that sorting all of them would have.
 func TestRanking(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -191,6 +191,7 @@ func (l *Lexer) number() []byte {
 	switch c := l.peek(); {
 	case c == '"':
 		s, ok := l.stringBytes()
+		s = bytes.Trim(s, blanks) // as around any document
 		if ok && (len(s) == 0 || numberLength(s) != len(s)) {
 			l.fail("expected a number, found the string %q", clip(s))
 			return nil
@@ -202,6 +203,9 @@ func (l *Lexer) number() []byte {
 	l.expect("a number")
 	return nil
 }
+
+// blanks are JSON's white space.
+const blanks = " \t\r\n"
 
 func clip(s []byte) []byte { return s[:min(len(s), 64)] }
 
@@ -261,7 +265,7 @@ func (l *Lexer) Bool() bool {
 		return false
 	case '"':
 		s, _ := l.stringBytes()
-		switch string(s) {
+		switch string(bytes.Trim(s, blanks)) {
 		case "true":
 			return true
 		case "false":

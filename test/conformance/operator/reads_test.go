@@ -279,6 +279,9 @@ func TestParameters(t *testing.T) {
 	count("/tasks?offset=5", "tasks", 0)
 	count("/tasks?limit=0", "tasks", 0)
 	count("/tasks?limit=many", "tasks", 2)
+	count("/tasks?limit=99999999999", "tasks", 2) // does not fit 32 bits
+	count("/tasks?limit=5&limit=1", "tasks", 1)
+	count("/tasks?limit=5;offset=0X1", "tasks", 1)
 	count("/tasks?task_id=t-done", "tasks", 1)
 	count("/tasks?framework_id="+c.framework.ID+"&task_id=t-sleep", "tasks", 1)
 	count("/tasks?framework_id=nobody", "tasks", 0)
