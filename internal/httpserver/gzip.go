@@ -37,18 +37,24 @@ func acceptsGzip(values []string) bool {
 	accepted := map[string]bool{}
 	for coding := range strings.SplitSeq(strings.Join(values, ","), ",") {
 		name, parameters, _ := strings.Cut(coding, ";")
-		weight := 1.0
-		if q, ok := strings.CutPrefix(strings.TrimSpace(parameters), "q="); ok {
-			if w, err := strconv.ParseFloat(strings.TrimSpace(q), 64); err == nil {
-				weight = w
-			}
-		}
-		accepted[strings.ToLower(strings.TrimSpace(name))] = weight > 0
+		accepted[strings.ToLower(strings.TrimSpace(name))] = weight(parameters) > 0
 	}
 	if gzip, named := accepted["gzip"]; named {
 		return gzip
 	}
 	return accepted["*"]
+}
+
+// weight is the q of a coding: 1 if there is none, and 0 if it is no number.
+func weight(parameters string) float64 {
+	for parameter := range strings.SplitSeq(parameters, ";") {
+		name, value, _ := strings.Cut(parameter, "=")
+		if strings.EqualFold(strings.TrimSpace(name), "q") {
+			q, _ := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			return q
+		}
+	}
+	return 1
 }
 
 var gzipWriters = sync.Pool{New: func() any {

@@ -180,6 +180,8 @@ func TestCompression(t *testing.T) {
 		"weighted":      {"large", "deflate;q=1, GZIP; q=0.5", true},
 		"refused":       {"large", "gzip;q=0, *", false},
 		"all refused":   {"large", "*;q=0.0", false},
+		"refused late":  {"large", "gzip;x=y;Q=0", false},
+		"no weight":     {"large", "gzip;q=x", false},
 		"other":         {"large", "br", false},
 		"not mentioned": {"large", "", false},
 		"small":         {"small", "gzip", false},
