@@ -323,13 +323,6 @@ func (a *API) readFile(ctx context.Context, call *agent.Call_ReadFile) (*agent.R
 }
 
 func fileError(err error) error {
-	switch {
-	case errors.Is(err, files.ErrNotFound):
-		return refuse(http.StatusNotFound, "%s", err)
-	case errors.Is(err, files.ErrInvalid):
-		return refuse(http.StatusBadRequest, "%s", err)
-	case errors.Is(err, files.ErrForbidden):
-		return refuse(http.StatusForbidden, "%s", err)
-	}
-	return err
+	status, body := files.Answer(err)
+	return refuse(status, "%s", body)
 }

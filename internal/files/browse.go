@@ -36,29 +36,51 @@ func (f *Files) Browse(ctx context.Context, virtual string) (infos []*mesos.File
 			return err
 		}
 		defer dir.Close()
-		infos, err = list(dir, virtual)
+		infos, err = listing{root, dir, rest}.infos(virtual)
 		return err
 	})
 	return infos, err
 }
 
-func list(dir *os.Root, virtual string) ([]*mesos.FileInfo, error) {
-	names, err := names(dir)
+// listing is a directory below what is attached.
+type listing struct {
+	root, dir *os.Root
+	rest      string // of dir, relative to root
+}
+
+func (l listing) infos(virtual string) ([]*mesos.FileInfo, error) {
+	names, err := names(l.dir)
 	if err != nil {
 		return nil, err
 	}
 	owners := owners{}
+	base := strings.TrimSuffix(strings.TrimPrefix(virtual, scheme), "/") + "/"
 	infos := make([]*mesos.FileInfo, 0, len(names))
 	for _, name := range names {
-		info, err := dir.Stat(name)
-		if err != nil { // a link that leads outside or nowhere, or a file that is gone
-			if info, err = dir.Lstat(name); err != nil {
-				continue
-			}
+		info, err := l.stat(name)
+		if err != nil {
+			continue // a link that leads nowhere, or a file that is gone
 		}
-		infos = append(infos, owners.fileInfo(path.Join(virtual, name), info))
+		infos = append(infos, owners.fileInfo(base+name, info))
 	}
 	return infos, nil
+}
+
+// stat follows links as long as they stay below what is attached: one that
+// leads outside is shown itself, so that a task learns nothing of its host.
+func (l listing) stat(name string) (fs.FileInfo, error) {
+	info, err := l.dir.Stat(name)
+	if err == nil || nothing(err) {
+		return info, err
+	}
+	inside, err := resolve(l.root, path.Join(l.rest, name))
+	if _, leaves := errors.AsType[outside](err); leaves {
+		return l.dir.Lstat(name)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l.root.Stat(inside)
 }
 
 func names(dir *os.Root) ([]string, error) {

@@ -29,6 +29,9 @@ var (
 	ErrForbidden = errors.New("file access forbidden")
 )
 
+// scheme may stand before a virtual path.
+const scheme = "file://"
+
 // Authorizer decides whether the principal in the context may see a path.
 type Authorizer func(ctx context.Context) (bool, error)
 
@@ -85,7 +88,13 @@ func (f *Files) Attached() map[string]string {
 	return all
 }
 
+// trim returns a virtual path in the form that it is attached as: a path may be
+// asked for as a file:// URI, with slashes at its end, and with several in a row.
 func trim(virtual string) string {
+	virtual = strings.TrimPrefix(virtual, scheme)
+	for strings.Contains(virtual, "//") {
+		virtual = strings.ReplaceAll(virtual, "//", "/")
+	}
 	if trimmed := strings.TrimRight(virtual, "/"); trimmed != "" {
 		return trimmed
 	}

@@ -36,7 +36,7 @@ func sandbox(t *testing.T) (*Files, string) {
 	for link, to := range map[string]string{
 		"relative": "sub/deep/file.txt", "absolute": filepath.Join(dir, "sub/deep"), "dangling": "nothing",
 		"out": "../secret", "outAbsolute": filepath.Join(base, "secret"), "outDir": base, "sibling": filepath.Join(base, "sandbox-other"),
-		"loop": "loop", "device": "/dev/zero", "chain": "out", "viaProc": "/proc/self/root",
+		"absoluteDangling": "/nothing/is/there", "absoluteLoop": filepath.Join(dir, "absoluteLoop"), "sub/up": "../stdout", "loop": "loop", "device": "/dev/zero", "chain": "out", "viaProc": "/proc/self/root",
 	} {
 		if err := os.Symlink(to, filepath.Join(dir, link)); err != nil {
 			t.Fatal(err)
@@ -82,7 +82,11 @@ func get(t *testing.T, f *Files, name, query string) (int, string, http.Header) 
 }
 
 func TestReadEndpoint(t *testing.T) {
-	f, _ := sandbox(t)
+	f, dir := sandbox(t)
+	inaccessible := func(rest string) string { return "'" + dir + "/" + rest + "' is inaccessible.\n" }
+	uncanonical := func(rest, why string) string {
+		return "Failed to determine canonical path of '" + dir + "/" + rest + "': " + why + ".\n"
+	}
 	page := os.Getpagesize()
 	first := strings.Repeat("0123456789", 10_000)[:min(16*page, 100_000)]
 	for query, want := range map[string]struct {
@@ -114,31 +118,48 @@ func TestReadEndpoint(t *testing.T) {
 		"path=/sandbox/nope":                              {404, ""},
 		"path=/sandbox/stdout/x":                          {404, ""},
 		"path=/sandbox/dangling":                          {404, ""},
-		"path=/sandbox":                                   {400, ""},
-		"path=/sandbox/sub":                               {400, ""},
-		"path=/sandbox/pipe&offset=0":                     {400, ""},
-		"path=/sandbox/device&offset=0":                   {400, ""},
-		"path=/sandbox/loop":                              {400, ""},
-		"path=/sandbox/out&offset=0":                      {400, ""},
-		"path=/sandbox/chain&offset=0":                    {400, ""},
-		"path=/sandbox/outAbsolute&offset=0":              {400, ""},
-		"path=/sandbox/outDir/secret&offset=0":            {400, ""},
-		"path=/sandbox/sibling/x&offset=0":                {400, ""},
-		"path=/sandbox/viaProc/etc/passwd&offset=0":       {400, ""},
-		"path=/sandbox/../secret&offset=0":                {400, ""},
-		"path=/sandbox/sub/../../secret&offset=0":         {400, ""},
-		"path=/sandbox/%00":                               {400, ""},
-		"path=/sandbox/" + strings.Repeat("x", 300):       {400, ""},
-		"":                               {400, ""},
-		"path=":                          {400, ""},
-		"path=/sandbox/stdout&offset=x":  {400, ""},
-		"path=/sandbox/stdout&offset=-2": {400, ""},
-		"path=/sandbox/stdout&offset=0&length=-2": {400, ""},
+		"path=/sandbox":                                   {400, "Cannot read a directory.\n"},
+		"path=/sandbox/sub":                               {400, "Cannot read a directory.\n"},
+		"path=/sandbox/pipe&offset=0":                     {400, "Cannot read a device or a pipe.\n"},
+		"path=/sandbox/device&offset=0":                   {400, inaccessible("device")},
+		"path=/sandbox/loop":                              {400, uncanonical("loop", "Too many levels of symbolic links")},
+		"path=/sandbox/out&offset=0":                      {400, inaccessible("out")},
+		"path=/sandbox/chain&offset=0":                    {400, inaccessible("chain")},
+		"path=/sandbox/outAbsolute&offset=0":              {400, inaccessible("outAbsolute")},
+		"path=/sandbox/outDir/secret&offset=0":            {400, inaccessible("outDir/secret")},
+		"path=/sandbox/sibling/x&offset=0":                {400, inaccessible("sibling/x")},
+		"path=/sandbox/viaProc/etc/passwd&offset=0":       {400, inaccessible("viaProc/etc/passwd")},
+		"path=/sandbox/../secret&offset=0":                {400, inaccessible("../secret")},
+		"path=/sandbox/sub/../../secret&offset=0":         {400, inaccessible("sub/../../secret")},
+		"path=/sandbox/%00":                               {400, uncanonical("\x00", "Invalid argument")},
+		"path=/sandbox/" + strings.Repeat("x", 300):       {400, uncanonical(strings.Repeat("x", 300), "File name too long")},
+		"":                                            {400, "Expecting 'path=value' in query.\n"},
+		"path=":                                       {400, "Expecting 'path=value' in query.\n"},
+		"path=/sandbox/stdout&offset=x":               {400, "Failed to parse offset: Failed to convert 'x' to number.\n"},
+		"path=/sandbox/stdout&offset=-2":              {400, "Negative offset provided: -2.\n"},
+		"path=none&offset=hello":                      {400, "Failed to parse offset: Failed to convert 'hello' to number.\n"},
+		"path=none&length=hello":                      {400, "Failed to parse length: Failed to convert 'hello' to number.\n"},
+		"path=none&offset=":                           {400, "Failed to parse offset: Failed to convert '' to number.\n"},
+		"path=none&length=-3&offset=y":                {400, "Failed to parse offset: Failed to convert 'y' to number.\n"},
+		"path=none&offset=9223372036854775808":        {400, "Failed to parse offset: Failed to convert '9223372036854775808' to number.\n"},
+		"path=none&offset=-0x2":                       {400, "Negative offset provided: -2.\n"},
+		"path=none&offset=0x":                         {400, "Failed to parse offset: Failed to convert '0x' to number.\n"},
+		"path=/sandbox/stdout&offset=0x1&length=0x2":  {200, `{"data":"ut","offset":1}`},
+		"path=/sandbox/stdout&offset=%2B1&length=010": {200, `{"data":"ut\n","offset":1}`},
+		"path=/sandbox/stdout&length=2":               {200, `{"data":"","offset":4}`},
+		"path=//sandbox///stdout//&offset=0":          {200, `{"data":"out\n","offset":0}`},
+		"path=//agent//log&offset=0":                  {200, `{"data":"out\n","offset":0}`},
+		"path=file:///agent/log&offset=0":             {200, `{"data":"out\n","offset":0}`},
+		"path=agent/log&offset=0":                     {404, ""},
+		"path=/sandbox/../sandbox/stdout&offset=0":    {200, `{"data":"out\n","offset":0}`},
+		"path=/sandbox/absoluteDangling&offset=0":     {404, ""},
+		"path=/sandbox/absoluteLoop&offset=0":         {400, uncanonical("absoluteLoop", "Too many levels of symbolic links")},
+		"path=/sandbox/stdout&offset=0&length=-2":     {400, "Negative length provided: -2.\n"},
 	} {
 		t.Run(query, func(t *testing.T) {
 			code, body, _ := get(t, f, "read", query)
-			if code != want.code || (code == 200 && body != want.body) {
-				t.Errorf("got %d %.200s", code, body)
+			if code != want.code || body != want.body {
+				t.Errorf("got %d %.200q, want %d %.200q", code, body, want.code, want.body)
 			}
 			if strings.Contains(body, "secret") && code == 200 {
 				t.Error("the secret got out")
@@ -171,7 +192,7 @@ func TestBrowseEndpoint(t *testing.T) {
 		t.Errorf("the time is no double: %s", body)
 	}
 
-	// Links out of the sandbox are shown, not followed.
+	// Links out of the sandbox are shown, not followed; those that lead nowhere are not there.
 	code, body, _ = get(t, f, "browse", "path=/sandbox")
 	must(t, json.Unmarshal([]byte(body), &got))
 	modes := map[string]string{}
@@ -179,18 +200,49 @@ func TestBrowseEndpoint(t *testing.T) {
 		modes[strings.TrimPrefix(file["path"].(string), "/sandbox/")] = file["mode"].(string)[:1]
 	}
 	wantModes := map[string]string{
-		"stdout": "-", "empty": "-", "large": "-", "sub": "d", "pipe": "p", "relative": "-", "absolute": "l", "dangling": "l",
-		"out": "l", "outAbsolute": "l", "outDir": "l", "sibling": "l", "loop": "l", "device": "l", "chain": "l", "viaProc": "l",
+		"stdout": "-", "empty": "-", "large": "-", "sub": "d", "pipe": "p", "relative": "-", "absolute": "d",
+		"out": "l", "outAbsolute": "l", "outDir": "l", "sibling": "l", "device": "l", "chain": "l", "viaProc": "l",
 	}
 	if diff := cmp.Diff(wantModes, modes); code != 200 || diff != "" {
 		t.Error(code, diff)
 	}
-	for query, want := range map[string]int{
-		"path=/sandbox/stdout": 200, "path=/sandbox/absolute": 200, "path=/agent/log": 200, "path=/sandbox/nope": 404, "path=/nope": 404,
-		"path=/sandbox/outDir": 400, "path=/sandbox/../": 400, "": 400,
+}
+
+// TestListings: paths are listed as they were asked for.
+func TestListings(t *testing.T) {
+	f, dir := sandbox(t)
+	for query, want := range map[string]struct {
+		code int
+		body string // of a listing: its paths
+	}{
+		"path=/sandbox/stdout":         {200, ""},
+		"path=/agent/log":              {200, ""},
+		"path=/sandbox/sub":            {200, "/sandbox/sub/deep /sandbox/sub/up"},
+		"path=/sandbox/sub/":           {200, "/sandbox/sub/deep /sandbox/sub/up"},
+		"path=//sandbox//sub/":         {200, "//sandbox//sub/deep //sandbox//sub/up"},
+		"path=/sandbox/sub/../sub":     {200, "/sandbox/sub/../sub/deep /sandbox/sub/../sub/up"},
+		"path=file:///sandbox/sub%2F":  {200, "/sandbox/sub/deep /sandbox/sub/up"},
+		"path=/sandbox/absolute":       {200, "/sandbox/absolute/file.txt"},
+		"path=/sandbox/nope":           {404, ""},
+		"path=/sandbox/dangling":       {404, ""},
+		"path=/nope":                   {404, ""},
+		"path=/sandbox/outDir":         {400, "'" + dir + "/outDir' is inaccessible.\n"},
+		"path=/sandbox/../":            {400, "'" + dir + "/..' is inaccessible.\n"},
+		"path=/sandbox/../sandbox/sub": {200, "/sandbox/../sandbox/sub/deep /sandbox/../sandbox/sub/up"},
+		"":                             {400, "Expecting 'path=value' in query.\n"},
 	} {
-		if code, body, _ := get(t, f, "browse", query); code != want {
-			t.Errorf("%s: got %d %s", query, code, body)
+		code, body, _ := get(t, f, "browse", query)
+		if code == 200 {
+			var files []struct{ Path string }
+			must(t, json.Unmarshal([]byte(body), &files))
+			paths := make([]string, 0, len(files))
+			for _, file := range files {
+				paths = append(paths, file.Path)
+			}
+			body = strings.Join(paths, " ")
+		}
+		if code != want.code || body != want.body {
+			t.Errorf("%s: got %d %q, want %d %q", query, code, body, want.code, want.body)
 		}
 	}
 }

@@ -3,7 +3,7 @@ package files
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"mime"
@@ -12,6 +12,7 @@ import (
 	"path"
 	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
@@ -34,18 +35,32 @@ type endpoint func(w http.ResponseWriter, r *http.Request) error
 
 func (serve endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	err := serve(w, r)
-	switch {
-	case err == nil:
-	case errors.Is(err, ErrNotFound):
-		w.WriteHeader(http.StatusNotFound)
-	case errors.Is(err, ErrForbidden):
-		w.WriteHeader(http.StatusForbidden)
-	case errors.Is(err, ErrInvalid):
-		http.Error(w, err.Error(), http.StatusBadRequest)
-	case errors.Is(err, context.Canceled):
-	default:
-		http.Error(w, err.Error(), http.StatusInternalServerError)
+	if err == nil || errors.Is(err, context.Canceled) {
+		return
 	}
+	status, body := Answer(err)
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	if body != "" {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	}
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, body) // an error means that the client is gone
+}
+
+// Answer returns the status of an error of this package, and the text for who
+// asked: none for what isn't there or not allowed, as in Mesos.
+func Answer(err error) (status int, body string) {
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return http.StatusNotFound, ""
+	case errors.Is(err, ErrForbidden):
+		return http.StatusForbidden, ""
+	case errors.Is(err, ErrInvalid):
+		status = http.StatusBadRequest
+	default:
+		status = http.StatusInternalServerError
+	}
+	return status, err.Error() + ".\n"
 }
 
 // requestedPath is the parameter path, which all but debug need.
@@ -53,7 +68,7 @@ func requestedPath(r *http.Request) (string, error) {
 	if p := r.URL.Query().Get("path"); p != "" {
 		return p, nil
 	}
-	return "", fmt.Errorf("%w: the query needs path=<path>", ErrInvalid)
+	return "", invalid("Expecting 'path=value' in query")
 }
 
 func sendJSON(w http.ResponseWriter, body []byte) error {
@@ -145,11 +160,27 @@ func number(r *http.Request, name string) (int64, error) {
 		return -1, nil
 	}
 	text := query.Get(name)
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < -1 {
-		return 0, fmt.Errorf("%w: %s %q is neither a position nor -1", ErrInvalid, name, text)
+	n, err := parseNumber(text)
+	switch {
+	case err != nil:
+		return 0, invalid("Failed to parse " + name + ": Failed to convert '" + text + "' to number")
+	case n < -1:
+		return 0, invalid("Negative " + name + " provided: " + strconv.FormatInt(n, 10))
 	}
 	return n, nil
+}
+
+// parseNumber takes decimal numbers and, behind 0x, hexadecimal ones. Other
+// bases, as in 010, are none of Mesos's.
+func parseNumber(text string) (int64, error) {
+	sign, digits := "", text
+	if rest, negative := strings.CutPrefix(text, "-"); negative {
+		sign, digits = "-", rest
+	}
+	if len(digits) > 2 && (digits[:2] == "0x" || digits[:2] == "0X") && !strings.ContainsAny(digits[2:], "+-") {
+		return strconv.ParseInt(sign+digits[2:], 16, 64)
+	}
+	return strconv.ParseInt(text, 10, 64)
 }
 
 // wholeRunes drops the beginning of a character that is cut off at the end.
@@ -176,7 +207,7 @@ func (f *Files) serveDownload(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	name := path.Base(path.Join(t.path, t.rest))
-	return t.openFile(func(file *os.File, info fs.FileInfo) error {
+	return t.openFile("download", func(file *os.File, info fs.FileInfo) error {
 		sendFile(w, r, name, file, info)
 		return nil
 	})

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 )
 
@@ -30,11 +31,11 @@ func (t target) within(use func(root *os.Root, rest string) error) error {
 		return failure(err)
 	}
 	defer root.Close()
-	rest, err = resolve(root, rest)
+	inside, err := resolve(root, rest)
 	if err != nil {
 		return failure(err)
 	}
-	return failure(use(root, rest))
+	return failure(use(root, inside))
 }
 
 // resolve deals with symbolic links that are absolute and yet lead to
@@ -42,27 +43,64 @@ func (t target) within(use func(root *os.Root, rest string) error) error {
 // afterwards, os.Root still doesn't leave the root.
 func resolve(root *os.Root, rest string) (string, error) {
 	_, err := root.Stat(rest)
-	if err == nil || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if err == nil || nothing(err) {
 		return rest, err
 	}
-	resolved, resolveErr := filepath.EvalSymlinks(filepath.Join(root.Name(), rest))
-	if resolveErr != nil {
-		return "", err
+	full := root.Name() + "/" + rest
+	resolved, err := filepath.EvalSymlinks(full)
+	if err != nil {
+		return "", unresolved(full, err)
 	}
-	inside, relErr := filepath.Rel(root.Name(), resolved)
-	if relErr != nil || !filepath.IsLocal(inside) {
-		return "", fmt.Errorf("%w: the path leads outside of what is attached", ErrInvalid)
+	inside, err := filepath.Rel(root.Name(), resolved)
+	if err != nil || !filepath.IsLocal(inside) {
+		return "", outside(full)
 	}
 	return inside, nil
 }
 
-// openFile opens a regular file for use. Nothing else is opened: a pipe or a
-// device could block, or have an effect.
-func (t target) openFile(use func(*os.File, fs.FileInfo) error) error {
+// nothing is true if there is nothing at a path.
+func nothing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// unresolved is why a path could not be followed to its end.
+func unresolved(full string, err error) error {
+	if nothing(err) {
+		return err
+	}
+	cause, ok := errors.AsType[syscall.Errno](err)
+	if !ok {
+		cause = syscall.ELOOP // what is found without the kernel
+	}
+	text := cause.Error()
+	return invalid("Failed to determine canonical path of '" + full + "': " + strings.ToUpper(text[:1]) + text[1:])
+}
+
+// outside is an ErrInvalid: a path that leads out of what is attached.
+type outside string
+
+// Error implements error.
+func (path outside) Error() string { return "'" + string(path) + "' is inaccessible" }
+
+// Is makes it an ErrInvalid.
+func (outside) Is(target error) bool { return target == ErrInvalid }
+
+// invalid is an ErrInvalid in the words that clients of Mesos know.
+type invalid string
+
+// Error implements error.
+func (e invalid) Error() string { return string(e) }
+
+// Is makes it an ErrInvalid.
+func (invalid) Is(target error) bool { return target == ErrInvalid }
+
+// openFile opens a regular file for use; verb says what for. Nothing else is
+// opened: a pipe or a device could block, or have an effect.
+func (t target) openFile(verb string, use func(*os.File, fs.FileInfo) error) error {
 	return t.within(func(root *os.Root, rest string) error {
 		info, err := root.Stat(rest)
 		if err == nil {
-			err = checkRegular(info)
+			err = checkRegular(verb, info)
 		}
 		if err != nil {
 			return err
@@ -74,7 +112,7 @@ func (t target) openFile(use func(*os.File, fs.FileInfo) error) error {
 		defer f.Close()
 		info, err = f.Stat() // it may be another file than before
 		if err == nil {
-			err = checkRegular(info)
+			err = checkRegular(verb, info)
 		}
 		if err != nil {
 			return err
@@ -83,12 +121,12 @@ func (t target) openFile(use func(*os.File, fs.FileInfo) error) error {
 	})
 }
 
-func checkRegular(info fs.FileInfo) error {
+func checkRegular(verb string, info fs.FileInfo) error {
 	switch {
 	case info.IsDir():
-		return fmt.Errorf("%w: a directory is not a file", ErrInvalid)
+		return invalid("Cannot " + verb + " a directory")
 	case !info.Mode().IsRegular():
-		return fmt.Errorf("%w: a device or a pipe is not a file", ErrInvalid)
+		return invalid("Cannot " + verb + " a device or a pipe")
 	}
 	return nil
 }
@@ -98,7 +136,7 @@ func failure(err error) error {
 	switch {
 	case err == nil || errors.Is(err, ErrInvalid):
 		return err
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+	case nothing(err):
 		return ErrNotFound
 	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.EINVAL):
 		return fmt.Errorf("%w: %w", ErrInvalid, err)

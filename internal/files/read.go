@@ -24,14 +24,14 @@ type Content struct {
 // behind the end there is no data, which is no error.
 func (f *Files) Read(ctx context.Context, virtual string, offset int64, length *int64) (Content, error) {
 	if offset < 0 || (length != nil && *length < 0) {
-		return Content{}, fmt.Errorf("%w: negative offset or length", ErrInvalid)
+		return Content{}, invalid("Negative offset or length provided")
 	}
 	t, err := f.find(ctx, virtual)
 	if err != nil {
 		return Content{}, err
 	}
 	var content Content
-	err = t.openFile(func(file *os.File, info fs.FileInfo) error {
+	err = t.openFile("read", func(file *os.File, info fs.FileInfo) error {
 		content.Size = info.Size()
 		n := min(content.Size-offset, maxRead)
 		if length != nil {

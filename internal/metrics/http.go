@@ -24,7 +24,7 @@ func (r *Registry) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		text := query.Get("timeout")
 		d, err := flags.ParseDuration(text)
 		if err != nil {
-			http.Error(w, fmt.Sprintf("Invalid timeout '%s': %v", text, err), http.StatusBadRequest)
+			http.Error(w, fmt.Sprintf("Invalid timeout '%s': %v.", text, err), http.StatusBadRequest)
 			return
 		}
 		timeout = min(d, maxSnapshotTime)

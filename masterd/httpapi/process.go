@@ -2,7 +2,6 @@ package httpapi
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"math"
 	"net/http"
@@ -105,7 +104,8 @@ func (c *operatorCall) context() context.Context {
 func (a *API) listFiles(c *operatorCall) {
 	infos, err := a.cfg.Files.Browse(c.context(), c.call.GetListFiles().GetPath())
 	if err != nil {
-		text(c.w, statusOfFile(err), err.Error())
+		status, body := files.Answer(err)
+		text(c.w, status, body)
 		return
 	}
 	a.respond(c, &mesosmaster.Response{ListFiles: &mesosmaster.Response_ListFiles{FileInfos: infos}})
@@ -119,7 +119,8 @@ func (a *API) readFile(c *operatorCall) {
 	}
 	content, err := a.cfg.Files.Read(c.context(), read.GetPath(), int64(min(read.GetOffset(), math.MaxInt64)), length)
 	if err != nil {
-		text(c.w, statusOfFile(err), err.Error())
+		status, body := files.Answer(err)
+		text(c.w, status, body)
 		return
 	}
 	if content.Data == nil {
@@ -128,16 +129,4 @@ func (a *API) readFile(c *operatorCall) {
 	a.respond(c, &mesosmaster.Response{ReadFile: &mesosmaster.Response_ReadFile{
 		Size: new(uint64(content.Size)), Data: content.Data,
 	}})
-}
-
-func statusOfFile(err error) int {
-	switch {
-	case errors.Is(err, files.ErrNotFound):
-		return http.StatusNotFound
-	case errors.Is(err, files.ErrInvalid):
-		return http.StatusBadRequest
-	case errors.Is(err, files.ErrForbidden):
-		return http.StatusForbidden
-	}
-	return http.StatusInternalServerError
 }
