@@ -63,7 +63,7 @@ func (l *Lane) Turns() int {
 // Begin says that an answer is under way, from the request to its last byte,
 // until end is called. A single one has the whole time of the Lane. While there
 // are more, their paced turns may take all of it for a moment, so that a few who
-// ask at once don't notice, but no more than three tenths in the long run.
+// ask at once don't notice, but no more than a fifth in the long run.
 func (l *Lane) Begin() (end func()) {
 	if l == nil {
 		return func() {}

@@ -82,10 +82,10 @@ func TestPacedTurnsTakePartOfTheTime(t *testing.T) {
 		want    time.Duration
 	}{
 		"one answer has all of it":   {1, one, work},
-		"more have three tenths":     {2, one, inTheLongRun},
-		"of each place":              {2, func() *Lane { return WithTurns(4).Paced() }, work},
+		"more have a fifth":          {2, one, inTheLongRun},
+		"of each place":              {2, func() *Lane { return WithTurns(1 + 1/share).Paced() }, work},
 		"what isn't paced has all":   {2, func() *Lane { return WithTurns(1) }, work},
-		"twenty have three tenths":   {20, one, inTheLongRun},
+		"twenty have a fifth":        {20, one, inTheLongRun},
 		"nobody said that he waits":  {0, one, work},
 		"without a bound no pace":    {2, func() *Lane { return nil }, work},
 		"without a bound, and paced": {2, func() *Lane { return (*Lane)(nil).Paced() }, work},
