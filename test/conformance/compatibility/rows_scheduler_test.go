@@ -23,7 +23,7 @@ var validationRules = []row{
 	{"FrameworkInfo", works, mst + "TestFrameworkValidation " + sched + "TestDriverIsRefused", "ERROR, or 400 to UPDATE_FRAMEWORK: roles and `--roles`, ID, failover timeout, offer filters, `--root_submissions`"},
 	{"changed FrameworkInfo", works, sched + "TestUpdateFramework " + mst + "TestTranscripts", "principal; user and checkpoint (kept as they were in SUBSCRIBE)"},
 	{"suppressed roles, offer constraints", works, sched + "TestUpdateFramework " + sched + "TestOfferConstraints", "for own roles; `--offer_constraints_re2_max_*`"},
-	{"form of calls", works, mst + "TestCallValidation " + fl + "TestBadCalls", "400"},
+	{"form of calls", works, mst + "TestCallValidation " + fl + "TestBadCalls " + oper + "TestOddCalls", "400"},
 	{"sender of calls", works, sched + "TestStatuses " + sched + "TestSchedulerChangesDialect", "400 or 403; drivers: dropped, or ERROR"},
 	{"offers of an ACCEPT", works, sched + "TestInvalidOffers", "TASK_DROPPED or TASK_LOST, REASON_INVALID_OFFERS"},
 	{"tasks", works, mst + "TestTaskValidation " + sched + "TestInvalidTasks", "TASK_ERROR, REASON_TASK_INVALID: IDs, agent, resources, limits, commands, containers, checks"},
