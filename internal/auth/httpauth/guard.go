@@ -1,9 +1,11 @@
 package httpauth
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
 
 	"github.com/go-logr/logr"
@@ -24,9 +26,12 @@ type Authenticator interface {
 type Challenge struct {
 	// Header is the value of WWW-Authenticate.
 	Header string
-	// Body explains it, "" for no explanation.
+	// Body explains it, "" for no explanation but the status, as Mesos gives it.
 	Body string
 }
+
+// plainBody is the body of a challenge that explains nothing.
+const plainBody = "401 Unauthorized."
 
 // Error implements error.
 func (c *Challenge) Error() string { return "unauthorized: " + c.Header }
@@ -87,10 +92,7 @@ func (c *combined) add(scheme string, err error, named bool) {
 		return
 	}
 	c.headers = append(c.headers, challenge.Header)
-	if challenge.Body == "" {
-		return
-	}
-	body := challenge.Body
+	body := cmp.Or(challenge.Body, plainBody)
 	if named {
 		body = `"` + scheme + "\" authenticator returned:\n" + body
 	}
@@ -107,12 +109,8 @@ func (c *combined) answer(w http.ResponseWriter) {
 	} else {
 		w.Header().Set("WWW-Authenticate", strings.Join(c.headers, ","))
 	}
-	if body == "" {
-		w.Header().Set("Content-Length", "0")
-		w.WriteHeader(status)
-		return
-	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write([]byte(body)) // an error means that the client is gone
 }

@@ -62,7 +62,7 @@ func try(g *Guard, realm, authorization string) outcome {
 
 func TestBasic(t *testing.T) {
 	g := NewGuard(map[string][]Authenticator{realm: {Basic(realm, credentials)}}, logr.Logger{})
-	no := outcome{Status: 401, Header: `Basic realm="` + realm + `"`}
+	no := outcome{Status: 401, Header: `Basic realm="` + realm + `"`, Body: "401 Unauthorized."}
 	for name, c := range map[string]struct {
 		header string
 		want   outcome
@@ -91,6 +91,23 @@ func TestBasic(t *testing.T) {
 	}
 }
 
+// TestBasicWithoutCredentials: nobody is known, whatever is shown.
+func TestBasicWithoutCredentials(t *testing.T) {
+	for name, credentials := range map[string]*auth.Credentials{"none": nil, "an empty list": auth.NewCredentials()} {
+		a := Basic(realm, credentials)
+		if a.Scheme() != "Basic" {
+			t.Errorf("scheme %s", a.Scheme())
+		}
+		g := NewGuard(map[string][]Authenticator{realm: {a}}, logr.Logger{})
+		for _, header := range []string{"", basicHeader("user:password"), basicHeader(":")} {
+			want := outcome{Status: 401, Header: `Basic realm="` + realm + `"`, Body: "401 Unauthorized."}
+			if diff := cmp.Diff(want, try(g, realm, header)); diff != "" {
+				t.Errorf("%s, %q: %s", name, header, diff)
+			}
+		}
+	}
+}
+
 func TestToken(t *testing.T) {
 	good, err := key(t).Executor("f", "e", "c")
 	if err != nil {
@@ -110,7 +127,7 @@ func TestToken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := try(g, realm, c.header)
-			if got.Status != 401 || !strings.Contains(got.Header, c.want) || got.Body != "" {
+			if got.Status != 401 || !strings.Contains(got.Header, c.want) || got.Body != "401 Unauthorized." {
 				t.Errorf("got %v", got)
 			}
 		})
@@ -128,7 +145,8 @@ func TestCombined(t *testing.T) {
 			t.Errorf("%s: %v", header, got)
 		}
 	}
-	want := outcome{Status: 401, Header: `Basic realm="` + realm + `",Bearer realm="` + realm + `"`}
+	want := outcome{Status: 401, Header: `Basic realm="` + realm + `",Bearer realm="` + realm + `"`,
+		Body: "\"Basic\" authenticator returned:\n401 Unauthorized.\n\n\"Bearer\" authenticator returned:\n401 Unauthorized."}
 	if diff := cmp.Diff(want, try(g, realm, "")); diff != "" {
 		t.Error(diff)
 	}

@@ -14,13 +14,13 @@ import (
 	"github.com/mesos-operator/mesos-operator/test/conformance/testbed"
 )
 
-// authenticate plays the client's side on raw sockets, as libsasl2 does in
-// libmesos. It returns the name of the message that ended it.
-func authenticate(t testing.TB, p *testbed.Peer, master *testbed.Master, principal, secret string) string {
+// challenge begins to play the client's side on raw sockets, as libsasl2 does in
+// libmesos. It returns the session that waits for an answer to the challenge.
+func challenge(t testing.TB, p *testbed.Peer, master *testbed.Master) (session string, data []byte) {
 	t.Helper()
 	p.Send("master@"+master.Address, "mesos.internal.AuthenticateMessage", &messages.AuthenticateMessage{Pid: &p.PID})
 	mechanisms := &messages.AuthenticationMechanismsMessage{}
-	session := p.Receive("mesos.internal.AuthenticationMechanismsMessage", mechanisms).From
+	session = p.Receive("mesos.internal.AuthenticationMechanismsMessage", mechanisms).From
 	if len(mechanisms.Mechanisms) != 1 || mechanisms.Mechanisms[0] != "CRAM-MD5" {
 		t.Fatalf("mechanisms %v", mechanisms.Mechanisms)
 	}
@@ -28,10 +28,23 @@ func authenticate(t testing.TB, p *testbed.Peer, master *testbed.Master, princip
 		&messages.AuthenticationStartMessage{Mechanism: new("CRAM-MD5"), Data: []byte{}})
 	step := &messages.AuthenticationStepMessage{}
 	p.Receive("mesos.internal.AuthenticationStepMessage", step)
+	return session, step.Data
+}
+
+// response answers a challenge.
+func response(challenge []byte, principal, secret string) []byte {
 	mac := hmac.New(md5.New, []byte(secret))
-	mac.Write(step.Data)
+	mac.Write(challenge)
+	return []byte(principal + " " + hex.EncodeToString(mac.Sum(nil)))
+}
+
+// authenticate plays the client's side to its end. It returns the name of the
+// message that ended it.
+func authenticate(t testing.TB, p *testbed.Peer, master *testbed.Master, principal, secret string) string {
+	t.Helper()
+	session, data := challenge(t, p, master)
 	p.Send(session, "mesos.internal.AuthenticationStepMessage",
-		&messages.AuthenticationStepMessage{Data: []byte(principal + " " + hex.EncodeToString(mac.Sum(nil)))})
+		&messages.AuthenticationStepMessage{Data: response(data, principal, secret)})
 	return p.ReceiveOne("mesos.internal.AuthenticationCompletedMessage", "mesos.internal.AuthenticationFailedMessage",
 		"mesos.internal.AuthenticationErrorMessage").Name
 }
