@@ -250,6 +250,7 @@ func TestListings(t *testing.T) {
 func TestDownloadEndpoint(t *testing.T) {
 	f, dir := sandbox(t)
 	write(t, filepath.Join(dir, `a "b".html`), "<script>")
+	write(t, filepath.Join(dir, "black.gif"), "GIF87a\x01\x00\xff")
 	for query, want := range map[string]struct {
 		code              int
 		body, kind, named string
@@ -257,20 +258,21 @@ func TestDownloadEndpoint(t *testing.T) {
 		"path=/sandbox/stdout":                           {200, "out\n", "application/octet-stream", "attachment; filename=stdout"},
 		"path=/sandbox/sub/deep/file.txt":                {200, "deep", "text/plain; charset=utf-8", "attachment; filename=file.txt"},
 		"path=" + url.QueryEscape(`/sandbox/a "b".html`): {200, "<script>", "text/html; charset=utf-8", `attachment; filename="a \"b\".html"`},
-		"path=/sandbox/sub":                              {code: 400},
-		"path=/sandbox/pipe":                             {code: 400},
-		"path=/sandbox/out":                              {code: 400},
+		"path=/sandbox/black.gif":                        {200, "GIF87a\x01\x00\xff", "image/gif", "attachment; filename=black.gif"},
+		"path=/sandbox/sub":                              {code: 400, body: "Cannot download a directory.\n"},
+		"path=/sandbox/pipe":                             {code: 400, body: "Cannot download a device or a pipe.\n"},
+		"path=/sandbox/out":                              {code: 400, body: "'" + dir + "/out' is inaccessible.\n"},
 		"path=/sandbox/nope":                             {code: 404},
-		"":                                               {code: 400},
+		"":                                               {code: 400, body: "Expecting 'path=value' in query.\n"},
 	} {
 		code, body, header := get(t, f, "download", query)
-		if code != want.code {
-			t.Errorf("%s: got %d %s", query, code, body)
+		if code != want.code || body != want.body {
+			t.Errorf("%s: got %d %q", query, code, body)
 		}
 		if code != 200 {
 			continue
 		}
-		if body != want.body || header.Get("Content-Type") != want.kind || header.Get("Content-Disposition") != want.named {
+		if header.Get("Content-Type") != want.kind || header.Get("Content-Disposition") != want.named {
 			t.Errorf("%s: got %q %v", query, body, header)
 		}
 	}

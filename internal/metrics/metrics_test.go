@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -208,8 +209,16 @@ func TestSnapshotEndpoint(t *testing.T) {
 	if !json.Valid([]byte(body)) {
 		t.Error("not JSON")
 	}
-	if code, body, _ := get(t, r, "/metrics/snapshot?timeout=soon"); code != 400 || !strings.Contains(body, "soon") {
-		t.Errorf("got %d %s", code, body)
+	for timeout, want := range map[string]int{
+		"1secs": 200, "1.5mins": 200, "0ns": 200, ".5secs": 200, "52weeks": 200,
+		"": 400, "soon": 400, "5": 400, "5s": 400, "-1secs": 400, "5%20secs": 400, "1.2.3secs": 400, "1e3ms": 400, "99999weeks": 400,
+	} {
+		code, body, _ := get(t, r, "/metrics/snapshot?timeout="+timeout)
+		text, _ := url.QueryUnescape(timeout)
+		named := strings.HasPrefix(body, "Invalid timeout '"+text+"': ") && strings.HasSuffix(body, ".\n")
+		if code != want || named != (want == 400) {
+			t.Errorf("timeout=%s: got %d %q", timeout, code, body)
+		}
 	}
 }
 

@@ -84,12 +84,13 @@ func TestDriversComeBackWhileTheyAuthenticate(t *testing.T) {
 	}
 }
 
-// forgetful is a master that loses a message of each of the first exchanges.
+// forgetful is a master that lets none of the first exchanges come to its end.
 type forgetful struct {
 	peer *testbed.Peer
 	mu   sync.Mutex
 	// attempts counts exchanges: the first one loses the mechanisms, the second
-	// one the challenge and the third one the result.
+	// one the challenge and the third one the result; in the fourth one the master
+	// ends, and another one begins at its address.
 	attempts int
 	answers  [][]byte
 }
@@ -105,14 +106,18 @@ func (f *forgetful) reply(to testbed.Message, losing int, send func()) {
 			f.answers = append(f.answers, step.Data)
 		}
 	}
-	lost := f.attempts == losing
+	attempts := f.attempts
 	f.mu.Unlock()
-	if !lost {
+	switch {
+	case attempts == 4 && to.Name == "mesos.internal.AuthenticationStartMessage":
+		f.peer.Break()
+	case attempts != 4 && attempts != losing, attempts == 4 && to.Name == "mesos.internal.AuthenticateMessage":
 		send()
 	}
 }
 
-// TestAgentBeginsAgain: an agent gets in, whatever message of an exchange is lost.
+// TestAgentBeginsAgain: an agent gets in, whatever message of an exchange is lost,
+// and if its master is another one in the middle of it.
 func TestAgentBeginsAgain(t *testing.T) {
 	const nonce = "<1.2@master>"
 	f := &forgetful{peer: testbed.NewPeer(t, "master")}
@@ -141,7 +146,7 @@ func TestAgentBeginsAgain(t *testing.T) {
 	f.peer.Receive("mesos.internal.RegisterSlaveMessage", &messages.RegisterSlaveMessage{})
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.attempts < 4 {
+	if f.attempts < 5 {
 		t.Errorf("it registers after %d attempts, none of which went to its end", f.attempts)
 	}
 	for _, got := range f.answers {

@@ -25,7 +25,8 @@ var operatorEndpoints = []struct{ method, path, body string }{
 	{http.MethodPost, "/machine/down", "[]"}, {http.MethodPost, "/machine/up", "[]"}, {http.MethodPost, "/teardown", "frameworkId=x"},
 	{http.MethodGet, "/roles", ""}, {http.MethodGet, "/state", ""}, {http.MethodGet, "/state-summary", ""}, {http.MethodGet, "/tasks", ""},
 	{http.MethodGet, "/frameworks", ""}, {http.MethodGet, "/slaves", ""}, {http.MethodGet, "/flags", ""}, {http.MethodGet, "/metrics/snapshot", ""},
-	{http.MethodGet, "/logging/toggle", ""}, {http.MethodGet, "/files/debug", ""}, {http.MethodGet, "/files/browse?path=/", ""},
+	{http.MethodGet, "/logging/toggle", ""}, {http.MethodGet, "/files/debug", ""}, {http.MethodGet, "/files/browse", ""},
+	{http.MethodGet, "/files/read", ""}, {http.MethodGet, "/files/download", ""},
 	{http.MethodGet, "/registrar(1)/registry", ""}, {http.MethodGet, "/profiler/start", ""}, {http.MethodPost, "/api/v1", `{"type":"GET_VERSION"}`},
 	{http.MethodPost, "/api/v1/scheduler", "{}"},
 }

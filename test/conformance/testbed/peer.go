@@ -63,6 +63,12 @@ func NewPeer(t testing.TB, id string) *Peer {
 // learn of it.
 func (p *Peer) Close() {
 	_ = p.listener.Close()
+	p.Break()
+}
+
+// Break breaks its connections, as if the process had ended and another one had
+// begun at its address.
+func (p *Peer) Break() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.outgoing {
@@ -71,6 +77,8 @@ func (p *Peer) Close() {
 	for _, c := range p.incoming {
 		_ = c.Close()
 	}
+	clear(p.outgoing)
+	p.incoming = nil
 }
 
 // On has f called for messages of a name, besides their being recorded. It must
