@@ -141,8 +141,10 @@ func (a *app) run(ctx context.Context) error {
 	go a.access.files.Run(ctx)
 	served := make(chan error, 1)
 	go func() {
-		served <- httpserver.New(httpserver.Config{Handler: a.router, Node: a.node, Log: a.log.WithName("http")}).
-			Serve(ctx, a.listener)
+		served <- httpserver.New(httpserver.Config{
+			Handler: a.router, Node: a.node, Streams: "/api/v1", // ATTACH_CONTAINER_INPUT
+			Log: a.log.WithName("http"),
+		}).Serve(ctx, a.listener)
 		cancel() // without its port an agent is no use
 	}()
 	if a.sockets != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/auth"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 )
 
 // grants are those of who made the request.
@@ -17,7 +18,7 @@ func (a *API) grants(ctx context.Context) *acl.Grants {
 	return a.cfg.Authorizer.For(auth.FromContext(ctx))
 }
 
-var errForbidden = refuse(http.StatusForbidden, "")
+var errForbidden = refuse(http.StatusForbidden, "%s", httpserver.Refusal(http.StatusForbidden))
 
 // onlyGet refuses methods that no ACL speaks of. As in Mesos it is only with ACLs
 // that the endpoints care.
@@ -37,7 +38,7 @@ func (a *API) onlyGet(h http.HandlerFunc) http.Handler {
 func (a *API) authorized(path string, h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !a.grants(r.Context()).May(acl.GetEndpoint, acl.Path(path)) {
-			text(w, http.StatusForbidden, "")
+			httpserver.Refuse(w, http.StatusForbidden)
 			return
 		}
 		h.ServeHTTP(w, r)

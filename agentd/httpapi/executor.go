@@ -9,6 +9,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/executor"
 	"github.com/mesos-operator/mesos-operator/internal/auth"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 )
 
 // serveExecutor is /api/v1/executor.
@@ -29,7 +30,7 @@ func (a *API) serveExecutor(w http.ResponseWriter, r *http.Request) {
 		text(w, http.StatusAccepted, "")
 		return
 	case executor.Call_UNKNOWN:
-		text(w, http.StatusNotImplemented, "")
+		httpserver.Refuse(w, http.StatusNotImplemented)
 		return
 	}
 	reply, stream, err := a.cfg.Engine.ExecutorCall(r.Context(), claimsOf(r), call)

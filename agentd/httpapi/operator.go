@@ -15,6 +15,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/api/mesos/v1/agent"
 	"github.com/mesos-operator/mesos-operator/internal/codec"
 	"github.com/mesos-operator/mesos-operator/internal/files"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/logging"
 	"github.com/mesos-operator/mesos-operator/internal/recordio"
 	"github.com/mesos-operator/mesos-operator/internal/version"
@@ -252,7 +253,7 @@ func (a *API) operate(ctx context.Context, call *agent.Call) (*agent.Response, e
 		}
 		return nil, nil
 	case agent.Call_UNKNOWN:
-		return nil, refuse(http.StatusNotImplemented, "")
+		return nil, refuse(http.StatusNotImplemented, "%s", httpserver.Refusal(http.StatusNotImplemented))
 	}
 	return a.operateContainer(ctx, call)
 }

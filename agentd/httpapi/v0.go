@@ -10,6 +10,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/agentd/containerizer/pending"
 	"github.com/mesos-operator/mesos-operator/agentd/state"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/resources"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 )
@@ -45,7 +46,7 @@ func buildTime() (date string, unix float64) {
 
 func (a *API) serveFlags(w http.ResponseWriter, r *http.Request) {
 	if !a.grants(r.Context()).May(acl.ViewFlags, acl.Any) {
-		text(w, http.StatusForbidden, "")
+		httpserver.Refuse(w, http.StatusForbidden)
 		return
 	}
 	out := &writer{}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/mesos-operator/mesos-operator/api/mesos/mesosjson"
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 )
 
 // Endpoints returns the handlers of /files/<name> by name. They do neither
@@ -204,6 +205,10 @@ func (f *Files) serveDownload(w http.ResponseWriter, r *http.Request) error {
 	}
 	t, err := f.find(r.Context(), virtual)
 	if err != nil {
+		if status, body := Answer(err); body == "" { // here, unlike elsewhere, Mesos says something
+			httpserver.Refuse(w, status)
+			return nil
+		}
 		return err
 	}
 	name := path.Base(path.Join(t.path, t.rest))

@@ -10,13 +10,11 @@ import (
 	"time"
 )
 
-// Streams (application/recordio) have neither of the following bounds: they
-// last, and their reader bounds each record.
-
 // limited bounds the size of bodies.
-func limited(next http.Handler, maxBytes int64) http.Handler {
+func (s *Server) limited(next http.Handler) http.Handler {
+	maxBytes := s.cfg.MaxBodyBytes
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !isStream(r) {
+		if !s.isStream(r) {
 			if r.ContentLength > maxBytes {
 				w.Header().Set("Connection", "close") // nobody reads what it sends
 				http.Error(w, (&http.MaxBytesError{Limit: maxBytes}).Error(), http.StatusRequestEntityTooLarge)
@@ -29,9 +27,10 @@ func limited(next http.Handler, maxBytes int64) http.Handler {
 }
 
 // hurried bounds the time that a client may pause while it sends a body.
-func hurried(next http.Handler, pause time.Duration) http.Handler {
+func (s *Server) hurried(next http.Handler) http.Handler {
+	pause := s.cfg.BodyTimeout
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Body != http.NoBody && !isStream(r) {
+		if r.Body != http.NoBody && !s.isStream(r) {
 			body := &impatient{ReadCloser: r.Body, control: http.NewResponseController(w), pause: pause}
 			body.renew() // also for the server, which reads what the handler doesn't
 			// The server must find its own body at the end: of a client that waits for
@@ -74,8 +73,10 @@ func (b *gunzipped) Read(p []byte) (int, error) {
 	return b.gzip.Read(p)
 }
 
-func isStream(r *http.Request) bool {
-	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/recordio")
+// isStream says whether a body is one of those that Config.Streams is for.
+func (s *Server) isStream(r *http.Request) bool {
+	return s.cfg.Streams != "" && strings.HasSuffix(strings.TrimRight(r.URL.Path, "/"), s.cfg.Streams) &&
+		strings.HasPrefix(r.Header.Get("Content-Type"), "application/recordio")
 }
 
 // impatient sets a deadline for every read of a body, and takes it back at the

@@ -38,8 +38,7 @@ func (r *Router) Handle(process, endpoint string, h http.Handler) {
 	r.processes[process][endpoint] = h
 }
 
-// ServeHTTP answers 404, without a body, where there is no handler, and 400 to what is
-// no path. The handler sees the request's URL unchanged.
+// ServeHTTP answers 404 where there is no handler, and 400 to what is no path. The handler sees the request's URL unchanged.
 func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	if !strings.HasPrefix(req.URL.Path, "/") {
 		http.Error(w, "the URL's path must begin with '/'", http.StatusBadRequest)
@@ -47,8 +46,7 @@ func (r *Router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	}
 	_, _, h := r.find(req.URL.Path)
 	if h == nil {
-		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-		w.WriteHeader(http.StatusNotFound)
+		Refuse(w, http.StatusNotFound)
 		return
 	}
 	h.ServeHTTP(w, req)

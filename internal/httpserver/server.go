@@ -44,6 +44,11 @@ type Config struct {
 	// ended. Default 5 s.
 	ShutdownTimeout time.Duration
 
+	// Streams is how the path of the endpoint ends to which clients send streams
+	// (application/recordio). Those bodies are bounded neither in size nor in
+	// time: they last, and their reader bounds each record. Default: there is none.
+	Streams string
+
 	// Lane is where large writes take turns, those of an InMemory paced ones.
 	// Default: all at once.
 	Lane *lane.Lane
@@ -100,12 +105,12 @@ func New(cfg Config) *Server {
 // Handler is Config.Handler with everything that the server does to requests
 // and answers.
 func (s *Server) Handler() http.Handler {
-	h := limited(s.cfg.Handler, s.cfg.MaxBodyBytes)
+	h := s.limited(s.cfg.Handler)
 	h = compress(plain(jsonp(inflated(h)))) // limited counts what inflated makes
 	if s.cfg.Node != nil {
 		h = s.cfg.Node.Handler(h) // it bounds messages itself
 	}
-	return s.recovered(sane(hurried(h, s.cfg.BodyTimeout)))
+	return s.recovered(sane(s.hurried(h)))
 }
 
 // sane keeps browsers from taking an answer for what it isn't, and from showing

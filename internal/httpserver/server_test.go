@@ -73,7 +73,7 @@ func TestRouter(t *testing.T) {
 		for _, method := range []string{"GET", "POST", "DELETE", "PUT"} {
 			w := httptest.NewRecorder()
 			r.ServeHTTP(w, httptest.NewRequest(method, path, nil))
-			if want == "" && (w.Code != 404 || w.Body.Len() > 0) || want != "" && w.Body.String() != want {
+			if want == "" && (w.Code != 404 || w.Body.String() != "404 Not Found.") || want != "" && w.Body.String() != want {
 				t.Errorf("%s %s: got %d %s, want %q", method, path, w.Code, w.Body, want)
 			}
 		}
@@ -275,6 +275,7 @@ func TestOneRecordIsOneChunk(t *testing.T) {
 
 func TestBodies(t *testing.T) {
 	url := "http://" + serve(t, Config{Handler: testRouter(), MaxBodyBytes: 1000}) + "/echo"
+	streams := "http://" + serve(t, Config{Handler: testRouter(), MaxBodyBytes: 1000, Streams: "/echo"})
 	for name, tc := range map[string]struct {
 		body   io.Reader
 		kind   string
@@ -287,7 +288,12 @@ func TestBodies(t *testing.T) {
 		"too large":      {strings.NewReader(strings.Repeat("x", 1001)), "application/json", 413, "http: request body too large\n"},
 		"large, chunked": {iotest.HalfReader(strings.NewReader(strings.Repeat("x", 1001))), "application/json", 413, "http: request body too large\n"},
 		"stream":         {strings.NewReader(strings.Repeat("x", 5000)), "application/recordio", 200, "5000"},
+		"no stream":      {strings.NewReader(strings.Repeat("x", 5000)), "application/recordio", 413, "http: request body too large\n"},
 	} {
+		url := url
+		if name == "stream" {
+			url = streams + "/echo"
+		}
 		res, body := ask(t, "POST", url, http.Header{"Content-Type": {tc.kind}}, tc.body)
 		if res.StatusCode != tc.status || body != tc.answer {
 			t.Errorf("%s: got %s %s", name, res.Status, body)

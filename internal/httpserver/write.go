@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
 )
@@ -14,3 +15,11 @@ func Write(w http.ResponseWriter, status int, contentType string, body []byte) {
 	// An error means that the client is gone: nobody is left to tell.
 	_, _ = w.Write(body)
 }
+
+// Refuse sends an answer that says no more than its status.
+func Refuse(w http.ResponseWriter, status int) {
+	Write(w, status, "text/plain; charset=utf-8", []byte(Refusal(status)))
+}
+
+// Refusal is the body that libprocess gives such an answer: "403 Forbidden.".
+func Refusal(status int) string { return fmt.Sprintf("%d %s.", status, http.StatusText(status)) }

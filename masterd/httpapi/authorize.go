@@ -8,6 +8,7 @@ import (
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/auth"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
 	"github.com/mesos-operator/mesos-operator/masterd/state"
 )
@@ -24,7 +25,7 @@ func (a *API) submit(ctx context.Context, e *engine.Engine, principal string, ca
 	}
 	if !allowed {
 		a.cfg.Log.Info("call refused: not authorized", "principal", principal, "call", call.GetType().String())
-		return state.Reply{Status: http.StatusForbidden}, nil
+		return state.Reply{Status: http.StatusForbidden, Text: httpserver.Refusal(http.StatusForbidden)}, nil
 	}
 	return e.Operator(ctx, principal, call)
 }
@@ -117,7 +118,7 @@ func quotaRoles(call *mesosmaster.Call) []string {
 func (a *API) authorizedEndpoint(path string, h handler) handler {
 	return func(w http.ResponseWriter, r *http.Request, principal string) {
 		if !a.cfg.Authorizer.ForName(principal).May(acl.GetEndpoint, acl.Path(path)) {
-			text(w, http.StatusForbidden, "")
+			httpserver.Refuse(w, http.StatusForbidden)
 			return
 		}
 		h(w, r, principal)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	mesos "github.com/mesos-operator/mesos-operator/api/mesos/v1"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
 )
 
@@ -44,7 +45,7 @@ func (a *API) isSelf(m *mesos.MasterInfo) bool {
 // What is below /redirect doesn't exist, so that nobody is sent in circles.
 func (a *API) serveRedirect(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasSuffix(r.URL.Path, "/redirect") && !strings.HasSuffix(r.URL.Path, "/redirect.json") {
-		w.WriteHeader(http.StatusNotFound)
+		httpserver.Refuse(w, http.StatusNotFound)
 		return
 	}
 	leader := a.cfg.Leader()

@@ -6,6 +6,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/masterd/engine"
 )
 
@@ -52,7 +53,7 @@ func (a *API) operate(c *operatorCall) {
 		return
 	}
 	if c.call.GetType() == mesosmaster.Call_UNKNOWN {
-		text(c.w, http.StatusNotImplemented, "")
+		httpserver.Refuse(c.w, http.StatusNotImplemented)
 		return
 	}
 	reply, err := a.submit(c.r.Context(), c.engine, c.principal, c.call)

@@ -13,6 +13,7 @@ import (
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/auth"
 	"github.com/mesos-operator/mesos-operator/internal/files"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 )
 
 // aboutProcess returns the handler of a call that asks about this process and
@@ -56,7 +57,7 @@ func (a *API) respond(c *operatorCall, response *mesosmaster.Response) {
 
 func (a *API) getFlags(c *operatorCall) {
 	if !a.visibleTo(c.principal).flags.Allow(acl.Any) {
-		text(c.w, http.StatusForbidden, "")
+		httpserver.Refuse(c.w, http.StatusForbidden)
 		return
 	}
 	get := &mesosmaster.Response_GetFlags{}
@@ -85,7 +86,7 @@ func (a *API) getMetrics(c *operatorCall) {
 
 func (a *API) setLoggingLevel(c *operatorCall) {
 	if !a.cfg.Authorizer.ForName(c.principal).May(acl.SetLogLevel, acl.Any) {
-		text(c.w, http.StatusForbidden, "")
+		httpserver.Refuse(c.w, http.StatusForbidden)
 		return
 	}
 	set := c.call.GetSetLoggingLevel()

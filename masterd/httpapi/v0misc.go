@@ -11,6 +11,7 @@ import (
 	mesosmaster "github.com/mesos-operator/mesos-operator/api/mesos/v1/master"
 	"github.com/mesos-operator/mesos-operator/internal/acl"
 	"github.com/mesos-operator/mesos-operator/internal/flags"
+	"github.com/mesos-operator/mesos-operator/internal/httpserver"
 	"github.com/mesos-operator/mesos-operator/internal/version"
 )
 
@@ -70,7 +71,7 @@ func (a *API) serveFlags(w http.ResponseWriter, r *http.Request, principal strin
 		return
 	}
 	if !a.visibleTo(principal).flags.Allow(acl.Any) {
-		text(w, http.StatusForbidden, "")
+		httpserver.Refuse(w, http.StatusForbidden)
 		return
 	}
 	b := append(key(nil, "flags"), a.flags...)

@@ -52,12 +52,12 @@ func TestOperatorCalls(t *testing.T) {
 			if body != "" {
 				text = fmt.Sprintf(`{"type":%q,%q:%s}`, call, strings.ToLower(call), body)
 			}
-			expect(t, "viewer", as(t, m.Process, "viewer", http.MethodPost, "/api/v1", text), http.StatusForbidden)
+			forbidden(t, "viewer", as(t, m.Process, "viewer", http.MethodPost, "/api/v1", text))
 			message := &mesosmaster.Call{}
 			if err := protojson.Unmarshal([]byte(text), message); err != nil {
 				t.Fatal(err)
 			}
-			expect(t, "viewer in protobuf", inProtobuf(t, m.Process, "viewer", message), http.StatusForbidden)
+			forbidden(t, "viewer in protobuf", inProtobuf(t, m.Process, "viewer", message))
 			if got := as(t, m.Process, "ops", http.MethodPost, "/api/v1", text); got.Status == http.StatusForbidden || got.Status == http.StatusUnauthorized {
 				t.Errorf("ops: %d %s", got.Status, got.Text())
 			}
@@ -68,9 +68,18 @@ func TestOperatorCalls(t *testing.T) {
 		{http.MethodDelete, "/quota/r", ""}, {http.MethodPost, "/maintenance/schedule", `{}`},
 		{http.MethodPost, "/machine/down", machine}, {http.MethodPost, "/machine/up", machine}, {http.MethodPost, "/teardown", "frameworkId=" + testbed.Subscribe(t, m, testbed.FrameworkOptions{}).ID}, {http.MethodGet, "/flags", ""},
 	} {
-		expect(t, c.method+" "+c.path, as(t, m.Process, "viewer", c.method, c.path, c.body), http.StatusForbidden)
+		forbidden(t, c.method+" "+c.path, as(t, m.Process, "viewer", c.method, c.path, c.body))
 	}
 	expect(t, "POST /flags", as(t, m.Process, "ops", http.MethodPost, "/flags", ""), http.StatusMethodNotAllowed)
+}
+
+// forbidden expects a refusal in the words that clients of Mesos know.
+func forbidden(t testing.TB, what string, got testbed.Answer) {
+	t.Helper()
+	expect(t, what, got, http.StatusForbidden)
+	if got.Text() != "403 Forbidden." {
+		t.Errorf("%s: the refusal is %q", what, got.Text())
+	}
 }
 
 func inProtobuf(t testing.TB, p *testbed.Process, principal string, m proto.Message) testbed.Answer {
@@ -160,8 +169,14 @@ func TestReadsAreFiltered(t *testing.T) {
 		len(response.GetState.GetTasks.Tasks) != 0 || len(response.GetState.GetAgents.Agents) != 1 {
 		t.Errorf("GET_STATE in protobuf: %v %v", response, err)
 	}
-	for path, want := range map[string]int{"/files/read?path=/master/log": 403, "/metrics/snapshot": 403, "/files/debug": 403} {
-		expect(t, path, as(t, m.Process, "viewer", http.MethodGet, path, ""), want)
+	for path, want := range map[string]string{
+		"/files/read?path=/master/log": "", "/files/download?path=/master/log": "403 Forbidden.",
+		"/metrics/snapshot": "403 Forbidden.", "/files/debug": "403 Forbidden.",
+	} {
+		refused := as(t, m.Process, "viewer", http.MethodGet, path, "")
+		if expect(t, path, refused, http.StatusForbidden); refused.Text() != want {
+			t.Errorf("%s: the refusal is %q, want %q", path, refused.Text(), want)
+		}
 		expect(t, path, as(t, m.Process, "ops", http.MethodGet, path, ""), http.StatusOK)
 	}
 }

@@ -85,12 +85,12 @@ func TestAgentCalls(t *testing.T) {
 			if c.body != "" {
 				text = fmt.Sprintf(`{"type":%q,%q:{%s}}`, c.call, strings.ToLower(c.call), c.body)
 			}
-			expect(t, "viewer", as(t, a.Process, "viewer", http.MethodPost, "/api/v1", text), http.StatusForbidden)
+			forbidden(t, "viewer", as(t, a.Process, "viewer", http.MethodPost, "/api/v1", text))
 			message := &agent.Call{}
 			if err := protojson.Unmarshal([]byte(text), message); err != nil {
 				t.Fatal(err)
 			}
-			expect(t, "viewer in protobuf", inProtobuf(t, a.Process, "viewer", message), http.StatusForbidden)
+			forbidden(t, "viewer in protobuf", inProtobuf(t, a.Process, "viewer", message))
 			if c.call == "LAUNCH_NESTED_CONTAINER_SESSION" || strings.HasPrefix(c.name, "that") {
 				return // would last, or end the task
 			}
