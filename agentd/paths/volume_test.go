@@ -20,6 +20,9 @@ func TestPersistentVolume(t *testing.T) {
 		want   string
 	}{
 		"root disk": {volume("prod/web", "v", nil), "/w/volumes/roles/prod web/v"},
+		// The volume of a role is not in that of another one, whose name goes on where its own ends.
+		"of a role":       {volume("a/b/c", "d", nil), "/w/volumes/roles/a b c/d"},
+		"of a role in it": {volume("a/b/c/d", "id", nil), "/w/volumes/roles/a b c d/id"},
 		"path disk": {volume("prod", "v", &mesos.Resource_DiskInfo_Source{
 			Type: mesos.Resource_DiskInfo_Source_PATH.Enum(), Path: &mesos.Resource_DiskInfo_Source_Path{Root: new("/mnt/d")},
 		}), "/mnt/d/volumes/roles/prod/v"},

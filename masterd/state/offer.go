@@ -180,10 +180,14 @@ func copyOffer(o *mesos.Offer) *mesos.Offer {
 }
 
 // rescind takes an offer back and tells the framework.
-func (m *Machine) rescind(o *offer) {
+func (m *Machine) rescind(o *offer) { m.rescindWith(o, nil) }
+
+// rescindWith is rescind with what the framework doesn't get again, and for how
+// long.
+func (m *Machine) rescindWith(o *offer, filters *mesos.Filters) {
 	o.framework.stats.OffersRescinded++
 	m.sendEvent(o.framework, rescindEvent(o.info.GetId()))
-	m.discard(o, nil)
+	m.discard(o, filters)
 }
 
 // discard takes an offer back and gives its resources to the allocator.

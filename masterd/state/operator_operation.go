@@ -111,7 +111,8 @@ func (m *Machine) convertFree(a *agent, o *mesos.Offer_Operation, conversions []
 }
 
 // rescindNeeded takes back offers that hold something of what conversions need,
-// until that is free.
+// until that is free. Their frameworks aren't offered the rest for the 5 seconds of
+// the default filter: who reserves from outside often does so in several steps.
 func (m *Machine) rescindNeeded(a *agent, o *mesos.Offer_Operation, conversions []resources.Conversion) {
 	needed, err := resources.Consumed(o)
 	if err != nil {
@@ -125,7 +126,7 @@ func (m *Machine) rescindNeeded(a *agent, o *mesos.Offer_Operation, conversions 
 		}
 		missing := needed.Subtract(free)
 		if !missing.Subtract(offer.resources.Unallocate()).Equal(missing) {
-			m.rescind(offer)
+			m.rescindWith(offer, orDefault(nil))
 		}
 	}
 }

@@ -146,3 +146,18 @@ func TestRolesOfFrameworks(t *testing.T) {
 		awaitRoles(c)
 	})
 }
+
+// TestRolesOfWeights: a weight makes a role known, with or without a framework in it; a role
+// without one weighs 1.
+func TestRolesOfWeights(t *testing.T) {
+	eachEncoding(t, func(t *testing.T, c client) {
+		c.ok("UPDATE_WEIGHTS", weights("x", 5, "y", 4))
+		subscribed := func(role string) object {
+			f := testbed.Subscribe(t, c.master, testbed.FrameworkOptions{Encoding: c.encoding, Info: object{"roles": list{role}}})
+			return object{"frameworks": list{f.ID}}
+		}
+		x, z := subscribed("x"), subscribed("z")
+		x["weight"] = 5
+		awaitRoles(c, role("x", x), role("y", object{"weight": 4}), role("z", z))
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"testing"
+	"time"
 )
 
 // Answer is a whole HTTP answer.
@@ -55,10 +56,15 @@ func Do(t testing.TB, method, url string, header http.Header, body []byte) Answe
 	return answer
 }
 
-// Get asks for a path of the process, which must be there, and reads its JSON.
+// Get asks for a path of the process, which must be there, and reads its JSON. An
+// agent that recovers is asked again.
 func (p *Process) Get(path string) Value {
 	p.t.Helper()
 	answer := Do(p.t, http.MethodGet, p.URL(path), p.Header(nil), nil)
+	for end := time.Now().Add(Patience); answer.Status == http.StatusServiceUnavailable && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+		answer = Do(p.t, http.MethodGet, p.URL(path), p.Header(nil), nil)
+	}
 	if answer.Status != http.StatusOK {
 		p.t.Fatalf("GET %s of %s: %d %s", path, p.Name, answer.Status, answer.Text())
 	}
